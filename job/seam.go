@@ -1,0 +1,49 @@
+package job
+
+import "context"
+
+// Service runs jobs. The scheduler implements it, and so does a connection to a
+// server, so that a caller cannot tell near from far. All methods may be called
+// concurrently.
+type Service interface {
+	// Submit accepts a job and returns at once. Submitting the same Spec with
+	// the same ID again returns that ID and starts nothing.
+	//
+	// Errors: InvalidArgument (operation, parameter, policy, deadline), NotFound
+	// (no such folder), PermissionDenied (folder outside every root),
+	// AlreadyExists (the ID is taken by another Spec), ResourceExhausted (too
+	// many jobs), Unavailable.
+	Submit(ctx context.Context, spec Spec) (ID, error)
+	// Job returns a snapshot. Errors: NotFound, Unavailable.
+	Job(ctx context.Context, id ID) (Job, error)
+	// Jobs returns snapshots, newest first. Errors: Unavailable.
+	Jobs(ctx context.Context, f Filter) ([]Job, error)
+	// Cancel ends a job: what is not sent never is, what runs is told to stop.
+	// Cancelling a job that has ended is no error. Errors: NotFound, Unavailable.
+	Cancel(ctx context.Context, id ID) error
+	// Watch sends the present state at once and then each change, coalesced, and
+	// closes the channel after the final state, or when ctx ends or the service
+	// is lost. Errors: NotFound, Unavailable.
+	Watch(ctx context.Context, id ID) (<-chan Event, error)
+}
+
+// Worker runs tasks. A node's worker implements it, and so does a connection to
+// a node. All methods may be called concurrently.
+type Worker interface {
+	// Execute does one attempt and returns when it is done.
+	//
+	// Errors, by who acts on them (see [Code]):
+	//   - ResourceExhausted: rejected, untouched; send it elsewhere.
+	//   - InvalidArgument, NotFound, PermissionDenied, FailedPrecondition,
+	//     Unimplemented, DataLoss: the input or the request is at fault; every
+	//     node would say the same.
+	//   - Internal: the operation broke on this node (its process died, hung or
+	//     ran out of memory).
+	//   - Unavailable, DeadlineExceeded: the node or the way to it is at fault.
+	//     The error wraps [ErrNotSent] where the task surely never left.
+	//   - Cancelled: ctx ended.
+	Execute(ctx context.Context, t Task) (Result, error)
+	// Probe asks how busy the node is, without costing it a slot.
+	// Errors: Unavailable, DeadlineExceeded, Cancelled.
+	Probe(ctx context.Context) (Load, error)
+}

@@ -1,0 +1,88 @@
+package job
+
+import "time"
+
+// Names of the folders within a job's source.
+const (
+	InputDir  = "input_dir"
+	OutputDir = "output_dir"
+)
+
+// Task is one unit of a job that one node can do alone, as one attempt carries
+// it to a node.
+type Task struct {
+	Job   ID
+	Index int64 // position within the job, from 0
+	// Attempt numbers the tries of this task from 1. A result with an older
+	// number than the newest attempt changes nothing.
+	Attempt int
+	// Base is the absolute path of the folder that holds input_dir and output_dir.
+	Base string
+	// Name is the file name within input_dir: one path element.
+	Name string
+	// Operation is what is done to it, with every parameter filled in or empty.
+	Operation Operation
+	// MayReject tells the node that it may turn the task away. Where false it
+	// may only delay it.
+	MayReject bool
+	// Deadline is when the answer is worth nothing any more. Zero: never.
+	Deadline time.Time
+}
+
+// Result is the answer to one attempt that was done.
+type Result struct {
+	// Node is the node that did it.
+	Node NodeID
+	// Delayed tells that the injected delay struck.
+	Delayed bool
+	// Queued is the time spent waiting for a slot, Run the time of the operation
+	// itself; neither holds the injected delay.
+	Queued, Run time.Duration
+	// Load is the node's load when it answered.
+	Load Load
+}
+
+// NodeState is what a node is doing.
+type NodeState string
+
+// The states of a node.
+const (
+	Idle         NodeState = "idle"         // answers, and has nothing to do
+	Processing   NodeState = "processing"   // answers, and works
+	Draining     NodeState = "draining"     // finishes what it has, takes nothing new
+	Inaccessible NodeState = "inaccessible" // does not answer
+)
+
+// Load is how busy a node says that it is.
+type Load struct {
+	Slots   int // tasks that it works on at once
+	Running int // tasks being worked on
+	Queued  int // admitted tasks that wait for a slot
+	Delayed int // admitted tasks in the injected delay
+	// Mean is a moving average of the operation time of the latest tasks.
+	Mean time.Duration
+}
+
+// Profile is what a node can do; it does not change while the node runs.
+type Profile struct {
+	Node       NodeID
+	Slots      int
+	Operations []OperationInfo
+}
+
+// Node is what the server knows of one node.
+type Node struct {
+	ID    NodeID
+	Addr  string
+	State NodeState
+	Load  Load
+	// Outstanding is the number of attempts sent to it and not answered.
+	Outstanding int
+	// Basic tells that the node speaks only the assignment's calls.
+	Basic bool
+	// Operations are those that it offers; empty for a basic node.
+	Operations []OperationInfo
+	// Since is when the state changed, Err the last reason it was inaccessible.
+	Since time.Time
+	Err   string
+}

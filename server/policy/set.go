@@ -1,0 +1,56 @@
+package policy
+
+import "math/bits"
+
+// Set is a set of node indices. The zero Set is empty. It grows to the largest
+// index that it ever held, and keeps that room when it is cleared.
+type Set struct {
+	words []uint64
+	size  int
+}
+
+// Add puts i into the set.
+func (s *Set) Add(i int) {
+	for len(s.words) <= i/64 {
+		s.words = append(s.words, 0)
+	}
+	bit := uint64(1) << (i % 64)
+	if s.words[i/64]&bit == 0 {
+		s.words[i/64] |= bit
+		s.size++
+	}
+}
+
+// Has reports whether i is in the set. A nil Set is empty.
+func (s *Set) Has(i int) bool {
+	return s != nil && i/64 < len(s.words) && s.words[i/64]>>(i%64)&1 == 1
+}
+
+// Len is the number of members.
+func (s *Set) Len() int {
+	if s == nil {
+		return 0
+	}
+	return s.size
+}
+
+// Clear empties the set.
+func (s *Set) Clear() {
+	clear(s.words)
+	s.size = 0
+}
+
+// All calls yield for each member in rising order until it returns false.
+func (s *Set) All(yield func(int) bool) {
+	if s == nil {
+		return
+	}
+	for w, word := range s.words {
+		for word != 0 {
+			if !yield(w*64 + bits.TrailingZeros64(word)) {
+				return
+			}
+			word &= word - 1
+		}
+	}
+}

@@ -1,0 +1,183 @@
+// The contract of Spillway. Fields and calls are only ever added; new fields are
+// optional. No struct is recursive.
+//
+// The assignment's own calls come first in each service, unchanged on the wire,
+// so that its clients and servers work with ours.
+
+namespace go spillway
+namespace py spillway
+
+// Failure is any error that is not a rejection. code is one of
+// invalid_argument not_found already_exists failed_precondition unimplemented
+// unauthenticated permission_denied resource_exhausted unavailable
+// deadline_exceeded cancelled internal data_loss.
+exception Failure {
+  1: string code,
+  2: string message,          // what and where, in words for people
+  3: optional string hint,    // what to do
+}
+
+// Load is how busy a node is.
+struct Load {
+  1: i32 slots,               // tasks that it works on at once
+  2: i32 running,             // tasks being worked on
+  3: i32 queued,              // admitted tasks that wait for a slot
+  4: i32 delayed,             // admitted tasks in the injected delay
+  5: i64 mean_us,             // moving average of the operation time
+}
+
+// Rejected: the node turned the task away, untouched; it may go elsewhere.
+exception Rejected {
+  1: string reason,
+  2: i64 retry_after_ms,      // 0: unknown
+  3: Load load,
+}
+
+// Operation names what is done to each input, with its parameters as text.
+struct Operation {
+  1: string name,
+  2: map<string, string> params,
+}
+
+struct ParamInfo {
+  1: string name,
+  2: string kind,             // int, float, choice
+  3: string default_value,
+  4: double min,
+  5: double max,
+  6: bool odd,
+  7: list<string> choices,
+  8: string summary,
+}
+
+struct OperationInfo {
+  1: string name,
+  2: string summary,
+  3: list<ParamInfo> params,
+}
+
+// JobSpec is what a submission asks for. The id is made by the client and makes
+// the submission idempotent.
+struct JobSpec {
+  1: optional string id,
+  2: optional string source,
+  3: optional Operation operation,   // default: edges
+  4: optional string policy,         // default: the server's
+  5: optional i64 deadline_ms,       // from the submission; 0: none
+}
+
+struct Tally {
+  1: string node,
+  2: i64 done,
+  3: i64 rejected,
+  4: i64 delayed,
+  5: i64 failed,
+  6: i64 busy_us,             // sum over the done attempts, from sending to the answer
+}
+
+struct TaskFailure {
+  1: string name,
+  2: i32 attempts,
+  3: list<string> nodes,
+  4: bool quarantined,
+  5: Failure failure,
+}
+
+// Job is a snapshot. Times are microseconds since 1970, 0 where there is none.
+struct Job {
+  1: string id,
+  2: JobSpec spec,
+  3: string state,            // queued running succeeded failed cancelled
+  4: i64 version,             // grows with every change
+  5: i64 created_us,
+  6: i64 started_us,
+  7: i64 finished_us,
+  8: i64 total,
+  9: bool counted,            // total is final
+  10: i64 done,
+  11: i64 failed,
+  12: i64 quarantined,
+  13: i64 running,
+  14: i64 parked,
+  15: string waiting,         // why the parked tasks wait
+  16: list<Tally> nodes,
+  17: list<TaskFailure> failures,   // the first thousand
+  18: optional Failure failure,     // why the job as a whole ended early
+}
+
+struct JobFilter {
+  1: list<string> states,     // empty: all
+  2: i32 limit,               // 0: 100
+}
+
+struct Node {
+  1: string name,
+  2: string address,
+  3: string state,            // idle processing draining inaccessible
+  4: Load load,
+  5: i32 outstanding,         // attempts sent and not answered
+  6: bool basic,              // speaks only the assignment's calls
+  7: list<OperationInfo> operations,
+  8: i64 since_us,
+  9: string error,            // why it was last inaccessible
+}
+
+service Server {
+  // The assignment's call: processes source_folder/input_dir into
+  // source_folder/output_dir and returns the elapsed seconds as text. is_random:
+  // the policy random; otherwise the server's balance policy. A spec overrides
+  // both, and its id attaches a second call to a job that runs.
+  string submit_request(1: string source_folder, 2: bool is_random, 3: JobSpec spec) throws (1: Failure failure),
+  void ping(),
+
+  // submit accepts a job and returns its id at once.
+  string submit(1: JobSpec spec) throws (1: Failure failure),
+  Job job(1: string id) throws (1: Failure failure),
+  list<Job> jobs(1: JobFilter filter) throws (1: Failure failure),
+  // wait returns as soon as the job's version is newer than seen, or after
+  // timeout_ms (at most a minute) with the job as it is.
+  Job wait(1: string id, 2: i64 seen, 3: i64 timeout_ms) throws (1: Failure failure),
+  void cancel(1: string id) throws (1: Failure failure),
+  list<Node> nodes() throws (1: Failure failure),
+}
+
+// Task is one attempt of one task. deadline_ms is the time that is left, so that
+// clocks need not agree; 0: none.
+struct Task {
+  1: string job,
+  2: i64 index,
+  3: i32 attempt,
+  4: string base_path,
+  5: string file_name,
+  6: Operation operation,
+  7: bool may_reject,
+  8: i64 deadline_ms,
+}
+
+struct TaskReply {
+  1: string node,
+  2: bool delayed,
+  3: i64 queued_us,
+  4: i64 run_us,
+  5: Load load,
+}
+
+struct Profile {
+  1: string node,
+  2: i32 slots,
+  3: list<OperationInfo> operations,
+}
+
+service ComputeNode {
+  // The assignment's calls. execute answers "Success" or "Rejected",
+  // delayed_execute always does the work.
+  string execute(1: string base_path, 2: string file_name),
+  string delayed_execute(1: string base_path, 2: string file_name),
+  void ping(),
+
+  TaskReply run(1: Task task) throws (1: Rejected rejected, 2: Failure failure),
+  // cancel_attempt gives up an attempt that runs; unknown ones are no error.
+  void cancel_attempt(1: string job, 2: i64 index, 3: i32 attempt),
+  Load probe(),
+  Profile profile(),
+}

@@ -1,0 +1,3 @@
+module spillway/tools
+
+go 1.26
