@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // ErrOutside is wrapped by every refusal: the path, or a link on the way, leads
@@ -37,11 +38,16 @@ func NewRoots(dirs ...string) (Roots, error) {
 			return Roots{}, err
 		}
 		if !info.IsDir() {
-			return Roots{}, fmt.Errorf("%s is not a directory", dir)
+			return Roots{}, notDirectory(dir)
 		}
 		r.dirs = append(r.dirs, abs)
 	}
 	return r, nil
+}
+
+// notDirectory is the error that the system gives for a file in a folder's place.
+func notDirectory(path string) error {
+	return &os.PathError{Op: "open", Path: path, Err: syscall.ENOTDIR}
 }
 
 // String lists the roots.
@@ -78,7 +84,7 @@ type Folder struct {
 }
 
 // Open opens the folder at path, which must exist. Errors: ErrOutside,
-// fs.ErrNotExist, fs.ErrPermission.
+// fs.ErrNotExist, fs.ErrPermission, syscall.ENOTDIR.
 func (r Roots) Open(path string) (*Folder, error) {
 	dir, rel, abs, err := r.locate(path)
 	if err != nil {
@@ -91,7 +97,7 @@ func (r Roots) Open(path string) (*Folder, error) {
 	f := &Folder{root: root, rel: rel, path: abs}
 	info, err := f.Stat(".")
 	if err == nil && !info.IsDir() {
-		err = errors.New("is not a directory")
+		err = notDirectory(abs)
 	}
 	if err != nil {
 		root.Close()
@@ -106,9 +112,10 @@ func (f *Folder) Close() error { return f.root.Close() }
 // Path is the folder's absolute path.
 func (f *Folder) Path() string { return f.path }
 
-// Open opens a file or directory for reading.
+// Open opens a file or directory for reading. It does not wait for the writer of
+// a named pipe, which reads as empty where there is none.
 func (f *Folder) Open(name string) (*os.File, error) {
-	file, err := f.root.Open(f.at(name))
+	file, err := f.root.OpenFile(f.at(name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	return file, refuse(err)
 }
 

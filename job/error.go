@@ -96,8 +96,7 @@ func CodeOf(err error) Code {
 
 // HintOf is the hint that err carries, or "".
 func HintOf(err error) string {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Hint
 	}
 	return ""
@@ -109,8 +108,7 @@ func AsError(err error) *Error {
 	if err == nil {
 		return nil
 	}
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	return &Error{Code: CodeOf(err), Err: err}
@@ -118,9 +116,9 @@ func AsError(err error) *Error {
 
 // Describe is err and its hint in one line, for people.
 func Describe(err error) string {
-	line := strings.ReplaceAll(err.Error(), "\n", " ")
+	line := err.Error()
 	if hint := HintOf(err); hint != "" {
 		line += "; " + hint
 	}
-	return line
+	return strings.NewReplacer("\r\n", " ", "\n", " ", "\r", " ").Replace(line)
 }

@@ -24,12 +24,12 @@ type Operation struct {
 func ParseOperation(s string) (Operation, error) {
 	name, rest, has := strings.Cut(s, ":")
 	op := Operation{Name: strings.TrimSpace(name)}
-	bad := func(why string) (Operation, error) {
-		return Operation{}, E(InvalidArgument, fmt.Sprintf("operation %q", s), errors.New(why),
+	bad := func(why string) error {
+		return E(InvalidArgument, fmt.Sprintf("operation %.80q", s), errors.New(why),
 			"write NAME or NAME:key=value,key=value, as in blur:kernel=7")
 	}
 	if op.Name == "" {
-		return bad("it has no name")
+		return Operation{}, bad("it has no name")
 	}
 	if !has {
 		return op, nil
@@ -39,10 +39,10 @@ func ParseOperation(s string) (Operation, error) {
 		key, value, ok := strings.Cut(pair, "=")
 		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
 		if !ok || key == "" || value == "" {
-			return bad(fmt.Sprintf("%q is not key=value", pair))
+			return Operation{}, bad(fmt.Sprintf("%.80q is not key=value", pair))
 		}
 		if _, twice := op.Params[key]; twice {
-			return bad(fmt.Sprintf("%s is given twice", key))
+			return Operation{}, bad(fmt.Sprintf("%.80q is given twice", key))
 		}
 		op.Params[key] = value
 	}
@@ -118,7 +118,7 @@ func (i OperationInfo) Check(op Operation) (Args, error) {
 		}
 		value, err := i.Params[at].check(op.Params[key])
 		if err != nil {
-			return nil, E(InvalidArgument, "operation "+i.Name, fmt.Errorf("%s: %w", key, err), i.Params[at].usage())
+			return nil, E(InvalidArgument, "operation "+i.Name, fmt.Errorf("%s: %w", key, err), i.Params[at].Usage())
 		}
 		args[key] = value
 	}
@@ -155,8 +155,8 @@ func (p ParamInfo) check(value string) (string, error) {
 	return strconv.FormatFloat(f, 'g', -1, 64), nil
 }
 
-// usage says what the parameter accepts.
-func (p ParamInfo) usage() string {
+// Usage says what the parameter accepts.
+func (p ParamInfo) Usage() string {
 	switch {
 	case p.Kind == ChoiceParam:
 		return fmt.Sprintf("%s takes %s (default %s)", p.Name, strings.Join(p.Choices, ", "), p.Default)

@@ -1,0 +1,77 @@
+# make help lists the targets.
+#
+# Every target installs what it lacks (tools/deps), and works without network
+# once that is done.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+# The first tag takes the modules of OpenCV that Debian's version supports, the
+# second adds the photo module. Without them stubs stand in for native/.
+export GOFLAGS := -tags=gocv_specific_modules,gocv_photo -buildvcs=false
+
+PROGRAMS := $(strip $(foreach p,client server computenode bench,$(if $(wildcard $(p)/*.go),./$(p))))
+GOLANGCI := bin/tools/golangci-lint
+GOVULN   := bin/tools/govulncheck
+
+.PHONY: help build run test bench lint fmt generate check-generated vuln clean deps
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build bin/client, bin/server, bin/computenode and bin/bench
+	@tools/deps build
+	@mkdir -p bin
+	@[ -z "$(PROGRAMS)" ] || go build -o bin/ $(PROGRAMS)
+
+run: ## process real photographs on a server and four nodes, with random and balance; ARGS="--op blur:kernel=7"
+	@tools/deps build run
+	@tools/run $(ARGS)
+
+test: ## run every test with the race detector
+	@tools/deps build test
+	go test -race ./...
+	@plain=$$({ grep -rlE '^//go:build .*!race' --include='*_test.go' . || true; } | xargs -r -n1 dirname | sort -u); \
+	if [ -n "$$plain" ]; then echo "go test (without the race detector, for the tests that measure)"; go test $$plain; fi
+
+bench: ## measure, and write bench/out/report.md
+	@tools/deps build run
+	@$(MAKE) --no-print-directory build
+	@tools/photos
+	bin/bench run $(ARGS)
+
+lint: $(GOLANGCI) ## check style and likely mistakes
+	@tools/deps build
+	$(GOLANGCI) run ./...
+
+fmt: $(GOLANGCI) ## format the code
+	$(GOLANGCI) fmt ./...
+
+generate: ## make gen-go from thrift/spillway.thrift
+	@tools/deps generate
+	tools/generate
+
+check-generated: ## check that gen-go is what the contract makes
+	@tools/deps generate || true
+	tools/generate --check
+
+vuln: $(GOVULN) ## look for known vulnerabilities in what the program calls
+	@tools/deps build
+	@tools/vuln $(GOVULN)
+
+clean: ## remove what was built and measured; data stays
+	rm -rf bin bench/out
+
+deps: ## install all that any target needs
+	@tools/deps make build run test generate
+
+# The tools have a module of their own, so that the program's go.mod stays small.
+$(GOLANGCI): tools/go.mod tools/go.sum
+	@tools/deps
+	cd tools && go build -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(GOVULN): tools/go.mod tools/go.sum
+	@tools/deps
+	cd tools && go build -o ../$@ golang.org/x/vuln/cmd/govulncheck

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"spillway/job"
+)
+
+// jobs lists the jobs, newest first.
+func (s *session) jobs(ctx context.Context) error {
+	all, err := s.conn.Jobs(ctx, job.Filter{})
+	if err != nil {
+		return err
+	}
+	if s.cfg.json {
+		for _, j := range all {
+			if err := s.printJSON(jobView(j)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	t := tabwriter.NewWriter(s.out.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "job\tstate\tdone\tfailed\ttime s\tpolicy\toperation\tsource")
+	for _, j := range all {
+		fmt.Fprintf(t, "%s\t%s\t%d/%d\t%d\t%.1f\t%s\t%s\t%s\n", j.ID, j.State, j.Done, j.Total,
+			j.Failed+j.Quarantined, j.Elapsed(time.Now()).Seconds(), j.Spec.Policy, j.Spec.Operation, j.Spec.Source)
+	}
+	return t.Flush()
+}
+
+// job shows one job.
+func (s *session) job(ctx context.Context) error {
+	j, err := s.conn.Job(ctx, job.ID(s.cfg.arg))
+	if err != nil {
+		return err
+	}
+	s.printJobs([]job.Job{j})
+	if note := trouble(j); note != "" && !s.cfg.json {
+		fmt.Fprintln(s.out.stdout, "\n"+note)
+	}
+	return nil
+}
+
+// watch follows a job to its end; a job that failed is an error.
+func (s *session) watch(ctx context.Context) error {
+	events, err := s.conn.Watch(ctx, job.ID(s.cfg.arg))
+	if err != nil {
+		return err
+	}
+	var last job.Job
+	p := s.newProgress()
+	for e := range events {
+		last = e.Job
+		p.show(last)
+	}
+	p.close()
+	switch {
+	case ctx.Err() != nil:
+		return job.E(job.CancelledCode, "", errors.New("interrupted; the job goes on"), "end it with: client cancel "+s.cfg.arg)
+	case !last.State.Final():
+		return job.E(job.Unavailable, "watch "+s.cfg.arg, errors.New("the server is gone"), "watch it again when the server is back")
+	}
+	s.printJobs([]job.Job{last})
+	if last.State != job.Succeeded {
+		return job.E(job.Internal, "job "+s.cfg.arg, fmt.Errorf("it %s", last.State), "")
+	}
+	return nil
+}
+
+// cancel ends a job.
+func (s *session) cancel(ctx context.Context) error {
+	id := job.ID(s.cfg.arg)
+	if err := s.conn.Cancel(ctx, id); err != nil {
+		return err
+	}
+	s.settle(ctx, id)
+	return s.job(ctx)
+}
+
+// nodes lists the compute nodes.
+func (s *session) nodes(ctx context.Context) error {
+	all, err := s.conn.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	if s.cfg.json {
+		for _, n := range all {
+			if err := s.printJSON(nodeView(n)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	t := tabwriter.NewWriter(s.out.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "node\taddress\tstate\tslots\trunning\tqueued\tdelayed\tsent\tmean ms\tnote")
+	for _, n := range all {
+		note := n.Err
+		if n.Basic {
+			note = strings.TrimSpace("speaks only execute and delayed_execute " + note)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%.1f\t%s\n", n.ID, n.Addr, n.State, n.Load.Slots,
+			n.Load.Running, n.Load.Queued, n.Load.Delayed, n.Outstanding, ms(n.Load.Mean), note)
+	}
+	return t.Flush()
+}
+
+// operations lists what the nodes can do.
+func (s *session) operations(ctx context.Context) error {
+	all, err := s.conn.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for _, n := range all {
+		for _, op := range n.Operations {
+			if seen[op.Name] {
+				continue
+			}
+			seen[op.Name] = true
+			fmt.Fprintf(s.out.stdout, "%s: %s\n", op.Name, op.Summary)
+			for _, p := range op.Params {
+				fmt.Fprintf(s.out.stdout, "    %s: %s\n", p.Summary, p.Usage())
+			}
+		}
+	}
+	if len(seen) == 0 {
+		return job.E(job.Unavailable, "operations", errors.New("no node has told what it can do"), "look at the nodes with: client nodes")
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"spillway/job"
+	"spillway/machine"
+)
+
+const usage = `client submits folders of pictures to a Spillway server and follows them.
+
+  client [flags] DIR          process DIR/input_dir into DIR/output_dir, follow, report
+  client jobs                 list the jobs, newest first
+  client job ID               one job: counts, nodes, failures
+  client watch ID             follow a job to its end
+  client cancel ID            end a job; what runs is told to stop
+  client nodes                the compute nodes, and how busy they are
+  client operations           what the nodes can do, with every parameter
+
+Examples:
+  client data
+  client --policy random,balance data      one after the other, side by side
+  client --op blur:kernel=7 --deadline 10m data
+  client --json data | jq .done
+  client --detach data && client jobs
+
+Flags:
+`
+
+// defaultServer is where a server listens that was told nothing.
+const defaultServer = "127.0.0.1:5000"
+
+// config is what the command line asks for.
+type config struct {
+	command  string // "" for DIR
+	arg      string // DIR or ID
+	server   string
+	policies []string // at least one; "" is the server's own
+	op       job.Operation
+	deadline time.Duration
+	json     bool
+	detach   bool
+	quiet    bool
+}
+
+// errHelp says that help was asked for, and given.
+var errHelp = errors.New("help")
+
+// commands and whether they take an id.
+var commands = map[string]bool{
+	"jobs": false, "job": true, "watch": true, "cancel": true, "nodes": false, "operations": false,
+}
+
+// parse reads the command line. Errors: InvalidArgument.
+func parse(args []string, out output) (config, error) {
+	var cfg config
+	var op, machines string
+	flags := pflag.NewFlagSet("client", pflag.ContinueOnError)
+	flags.SortFlags = false
+	flags.Usage = func() {}
+	flags.StringVar(&cfg.server, "server", "", "the server's `HOST:PORT` (default: the server of machine.txt, or "+defaultServer+")")
+	flags.StringVar(&machines, "machines", "machine.txt", "`file` that names the server")
+	flags.StringSliceVar(&cfg.policies, "policy", []string{""}, "how nodes are chosen: random, balance; several `names` run one after the other (default: the server's)")
+	flags.StringVar(&op, "op", job.DefaultOperation, "the operation, as `NAME[:k=v,…]`; client operations lists them")
+	flags.DurationVar(&cfg.deadline, "deadline", 0, "how long the job may take, as in 90s or 10m (default: no bound)")
+	flags.BoolVar(&cfg.json, "json", false, "print JSON for programs instead of tables")
+	flags.BoolVar(&cfg.detach, "detach", false, "submit, print the job's id, and leave")
+	flags.BoolVarP(&cfg.quiet, "quiet", "q", false, "show no progress")
+	help := flags.BoolP("help", "h", false, "show this help")
+	if err := flags.Parse(args); err != nil {
+		return cfg, bad(err.Error())
+	}
+	if *help {
+		fmt.Fprint(out.stdout, usage, flags.FlagUsages())
+		return cfg, errHelp
+	}
+	if err := cfg.positional(flags.Args()); err != nil {
+		return cfg, err
+	}
+	var err error
+	if cfg.op, err = job.ParseOperation(op); err != nil {
+		return cfg, err
+	}
+	if cfg.deadline < 0 {
+		return cfg, bad(fmt.Sprintf("--deadline %v is in the past", cfg.deadline))
+	}
+	if cfg.detach && len(cfg.policies) > 1 {
+		return cfg, bad("--detach takes one policy; several run one after the other")
+	}
+	return cfg, cfg.findServer(machines, flags.Changed("machines"))
+}
+
+// positional takes a command with its argument, or a folder.
+func (c *config) positional(args []string) error {
+	if len(args) == 0 {
+		return bad("no folder is named")
+	}
+	wantsID, isCommand := commands[args[0]]
+	switch {
+	case !isCommand:
+		c.arg, args = folder(args[0]), args[1:]
+	case wantsID && len(args) == 1:
+		return bad("client " + args[0] + " wants the id of a job; client jobs lists them")
+	case wantsID:
+		c.command, c.arg, args = args[0], args[1], args[2:]
+	default:
+		c.command, args = args[0], args[1:]
+	}
+	if len(args) > 0 {
+		return bad(fmt.Sprintf("%q is one argument too many", args[0]))
+	}
+	return nil
+}
+
+// folder is how the server is told of a folder: one of this machine by its
+// absolute path, any other as it was given, from the server's root.
+func folder(name string) string {
+	if info, err := os.Stat(name); err != nil || !info.IsDir() {
+		return name
+	}
+	if abs, err := filepath.Abs(name); err == nil {
+		return abs
+	}
+	return name
+}
+
+// findServer takes the server's address from machine.txt where no flag gives it.
+func (c *config) findServer(path string, asked bool) error {
+	if c.server != "" {
+		return nil
+	}
+	c.server = defaultServer
+	pool, err := machine.Read(path)
+	if err != nil {
+		if !asked && job.CodeOf(err) == job.NotFound {
+			return nil
+		}
+		return err
+	}
+	if servers := pool.Servers(); len(servers) > 0 {
+		c.server = servers[0].Addr
+	}
+	return nil
+}
+
+// bad is a wrong command line.
+func bad(why string) error {
+	names := make([]string, 0, len(commands))
+	for name := range commands {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return job.E(job.InvalidArgument, "", errors.New(why),
+		"write client [flags] DIR or client "+strings.Join(names, "|")+"; client --help shows examples")
+}

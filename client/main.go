@@ -1,0 +1,105 @@
+// Command client submits folders to a Spillway server, follows the jobs and
+// reports on them.
+//
+// Exit codes: 0 done; 1 some tasks failed, or the job did; 2 wrong usage;
+// 3 the server cannot be reached; 130 interrupted.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/term"
+
+	"spillway/job"
+	"spillway/rpc"
+)
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitUnreachable = 3
+	exitInterrupted = 130
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	out := output{stdout: os.Stdout, stderr: os.Stderr, terminal: term.IsTerminal(int(os.Stderr.Fd()))}
+	code := run(ctx, os.Args[1:], out)
+	stop()
+	os.Exit(code)
+}
+
+// output is where the client writes: results to stdout, progress and errors to
+// stderr, which may be a terminal.
+type output struct {
+	stdout, stderr io.Writer
+	terminal       bool
+}
+
+// run is the whole program; it returns the exit code.
+func run(ctx context.Context, args []string, out output) int {
+	cfg, err := parse(args, out)
+	if errors.Is(err, errHelp) {
+		return exitDone
+	}
+	if err != nil {
+		return report(out, err)
+	}
+	conn := rpc.NewServiceConn(cfg.server)
+	defer conn.Close()
+	s := &session{cfg: cfg, out: out, conn: conn}
+	switch cfg.command {
+	case "jobs":
+		err = s.jobs(ctx)
+	case "job":
+		err = s.job(ctx)
+	case "watch":
+		err = s.watch(ctx)
+	case "cancel":
+		err = s.cancel(ctx)
+	case "nodes":
+		err = s.nodes(ctx)
+	case "operations":
+		err = s.operations(ctx)
+	default:
+		return s.submit(ctx)
+	}
+	return report(out, err)
+}
+
+// session is one run of the client.
+type session struct {
+	cfg  config
+	out  output
+	conn *rpc.ServiceConn
+}
+
+// report prints the error, if there is one, and returns its exit code.
+func report(out output, err error) int {
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintln(out.stderr, "client:", job.Describe(err))
+	return exitCode(err)
+}
+
+// exitCode is the code for an error that kept the client from its work.
+func exitCode(err error) int {
+	switch code := job.CodeOf(err); {
+	case code == job.Unavailable:
+		return exitUnreachable
+	case code == job.CancelledCode:
+		return exitInterrupted
+	case code.Permanent():
+		return exitUsage
+	}
+	return exitFailed
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"time"
+
+	"spillway/job"
+)
+
+// The shapes that --json prints. Times are seconds since the job was submitted,
+// or RFC 3339; means are milliseconds.
+type (
+	jobJSON struct {
+		ID          job.ID            `json:"id"`
+		State       job.State         `json:"state"`
+		Source      string            `json:"source"`
+		Operation   string            `json:"operation"`
+		Policy      string            `json:"policy"`
+		Created     time.Time         `json:"created"`
+		ElapsedS    float64           `json:"elapsed_s"`
+		Total       int64             `json:"total"`
+		Done        int64             `json:"done"`
+		Failed      int64             `json:"failed"`
+		Quarantined int64             `json:"quarantined"`
+		Running     int64             `json:"running"`
+		Parked      int64             `json:"parked"`
+		Waiting     string            `json:"waiting,omitempty"`
+		Nodes       []tallyJSON       `json:"nodes"`
+		Failures    []taskFailureJSON `json:"failures"`
+		Error       *errorJSON        `json:"error,omitempty"`
+	}
+	tallyJSON struct {
+		Node     job.NodeID `json:"node"`
+		Done     int64      `json:"done"`
+		Rejected int64      `json:"rejected"`
+		Delayed  int64      `json:"delayed"`
+		Failed   int64      `json:"failed"`
+		MeanMS   float64    `json:"mean_ms"`
+	}
+	taskFailureJSON struct {
+		Name        string       `json:"name"`
+		Attempts    int          `json:"attempts"`
+		Nodes       []job.NodeID `json:"nodes"`
+		Quarantined bool         `json:"quarantined"`
+		Error       *errorJSON   `json:"error"`
+	}
+	errorJSON struct {
+		Code    job.Code `json:"code"`
+		Message string   `json:"message"`
+		Hint    string   `json:"hint,omitempty"`
+	}
+	nodeJSON struct {
+		Name        job.NodeID    `json:"name"`
+		Address     string        `json:"address"`
+		State       job.NodeState `json:"state"`
+		Slots       int           `json:"slots"`
+		Running     int           `json:"running"`
+		Queued      int           `json:"queued"`
+		Delayed     int           `json:"delayed"`
+		Outstanding int           `json:"outstanding"`
+		MeanMS      float64       `json:"mean_ms"`
+		Basic       bool          `json:"basic"`
+		Error       string        `json:"error,omitempty"`
+	}
+)
+
+func jobView(j job.Job) jobJSON {
+	v := jobJSON{
+		ID: j.ID, State: j.State, Source: j.Spec.Source, Operation: j.Spec.Operation.String(), Policy: j.Spec.Policy,
+		Created: j.Created, ElapsedS: j.Elapsed(time.Now()).Seconds(), Total: j.Total, Done: j.Done, Failed: j.Failed,
+		Quarantined: j.Quarantined, Running: j.Running, Parked: j.Parked, Waiting: j.Waiting,
+		Nodes: []tallyJSON{}, Failures: []taskFailureJSON{}, Error: errorView(j.Err),
+	}
+	for _, n := range j.Nodes {
+		v.Nodes = append(v.Nodes, tallyJSON{
+			Node: n.Node, Done: n.Done, Rejected: n.Rejected, Delayed: n.Delayed, Failed: n.Failed, MeanMS: ms(n.Mean()),
+		})
+	}
+	for _, f := range j.Failures {
+		v.Failures = append(v.Failures, taskFailureJSON{
+			Name: f.Name, Attempts: f.Attempts, Nodes: f.Nodes, Quarantined: f.Quarantined, Error: errorView(f.Err),
+		})
+	}
+	return v
+}
+
+func nodeView(n job.Node) nodeJSON {
+	return nodeJSON{
+		Name: n.ID, Address: n.Addr, State: n.State, Slots: n.Load.Slots, Running: n.Load.Running, Queued: n.Load.Queued,
+		Delayed: n.Load.Delayed, Outstanding: n.Outstanding, MeanMS: ms(n.Load.Mean), Basic: n.Basic, Error: n.Err,
+	}
+}
+
+func errorView(err *job.Error) *errorJSON {
+	if err == nil {
+		return nil
+	}
+	return &errorJSON{Code: err.Code, Message: err.Error(), Hint: err.Hint}
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"spillway/computenode/admission"
+	"spillway/computenode/isolate"
+	"spillway/computenode/worker"
+	"spillway/job"
+	"spillway/machine"
+)
+
+// defaultName is the node that is run where no other is named.
+const defaultName = "node_0"
+
+// config is all that the command line says.
+type config struct {
+	Worker    worker.Config
+	Admission string // name of the controller
+	Control   admission.Config
+	Isolated  bool
+	Isolate   isolate.Config
+	Listen    string
+	Insecure  bool
+	Roots     []string
+	Level     slog.Level
+}
+
+// raw are flags as they were written, before they are checked.
+type raw struct {
+	name, machines, isolate, memory, level string
+	seed                                   uint64
+	timeout                                time.Duration
+}
+
+// newFlags describes the flags; parsing them fills c and r.
+func newFlags(c *config, r *raw) *pflag.FlagSet {
+	fs := pflag.NewFlagSet("computenode", pflag.ContinueOnError)
+	fs.SortFlags = false
+	fs.Usage = func() {}
+	fs.StringVar(&r.name, "name", defaultName, "name of this node; its address is in machine.txt")
+	fs.StringVar(&c.Listen, "listen", "", "HOST:PORT to listen on (default: what --machines says for --name)")
+	fs.StringVar(&r.machines, "machines", "machine.txt", "file that says who listens where")
+	fs.DurationVar(&c.Control.Delay, "delay", admission.DefaultDelay, "the injected delay")
+	fs.Uint64Var(&r.seed, "seed", 0, "seed of the draws; the same seed draws the same (default: another each time)")
+	fs.IntVar(&c.Worker.Slots, "slots", 0, "tasks to work on at once (default: one a core)")
+	fs.StringVar(&c.Admission, "admission", admission.DefaultName, "how to admit: "+strings.Join(admission.Names(), " or "))
+	fs.StringArrayVar(&c.Roots, "root", nil, "directory below which files may be read and written; repeatable (default: the working directory)")
+	fs.StringVar(&r.isolate, "isolate", "on", "on: native code runs in child processes; off: in this one, where a crash ends the node")
+	fs.DurationVar(&r.timeout, "task-timeout", isolate.DefaultTimeout, "time after which a task's child process is killed")
+	fs.StringVar(&r.memory, "memory", "2GiB", "memory of one child process: a number with KiB, MiB, GiB or nothing")
+	fs.BoolVar(&c.Insecure, "insecure", false, "listen beyond this machine, without any login")
+	fs.StringVar(&r.level, "log-level", "info", "debug, info, warn or error")
+	return fs
+}
+
+// parse reads and checks the command line. Errors: pflag.ErrHelp;
+// InvalidArgument, naming the argument.
+func parse(args []string) (config, error) {
+	var c config
+	var r raw
+	fs := newFlags(&c, &r)
+	flags, numbers := splitNegative(fs, args)
+	if err := fs.Parse(flags); err != nil {
+		return config{}, flagError(err)
+	}
+	p, err := probability(append(numbers, fs.Args()...))
+	if err != nil {
+		return config{}, err
+	}
+	c.Control.Probability = p
+	c.Control.Seed = r.seed
+	if !fs.Changed("seed") {
+		c.Control.Seed = rand.Uint64()
+	}
+	c.Worker.Node = job.NodeID(r.name)
+	if err := c.resolve(r); err != nil {
+		return config{}, err
+	}
+	if err := c.validate(); err != nil {
+		return config{}, err
+	}
+	return c, c.address(r, fs.Changed("listen"))
+}
+
+// resolve turns written values into checked ones.
+func (c *config) resolve(r raw) error {
+	var err error
+	switch r.isolate {
+	case "on", "off":
+		c.Isolated = r.isolate == "on"
+	default:
+		return usage(fmt.Sprintf("--isolate %q", r.isolate), "it is neither on nor off", "use --isolate=on or --isolate=off")
+	}
+	if err := c.Level.UnmarshalText([]byte(r.level)); err != nil {
+		return usage(fmt.Sprintf("--log-level %q", r.level), "no such level", "use debug, info, warn or error")
+	}
+	if r.timeout <= 0 {
+		return usage("--task-timeout "+r.timeout.String(), "no task could run", "use a time such as 60s")
+	}
+	c.Isolate = isolate.Config{Size: c.Worker.Slots, Timeout: r.timeout, Env: childEnv()}
+	if c.Isolate.Memory, err = parseSize(r.memory); err != nil {
+		return err
+	}
+	if len(c.Roots) == 0 {
+		c.Roots = []string{"."}
+	}
+	c.Isolate.Args, err = childArgs(c.Roots)
+	return err
+}
+
+// address finds where to listen.
+func (c *config) address(r raw, listens bool) error {
+	if listens {
+		return nil
+	}
+	pool, err := machine.Read(r.machines)
+	if err != nil {
+		return err
+	}
+	nodes, err := pool.RequireNodes()
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(nodes, func(m machine.Machine) bool { return m.Name == r.name })
+	if at < 0 {
+		return usage(fmt.Sprintf("--name %q", r.name), "no node in "+r.machines+" has that name",
+			fmt.Sprintf("use one that it lists, such as %s, or say where to listen with --listen HOST:PORT", nodes[0].Name))
+	}
+	c.Listen = nodes[at].Addr
+	return nil
+}
+
+// validate checks what the packages check themselves, and the name, which ends
+// up in logs and tables.
+func (c *config) validate() error {
+	if err := job.ID(c.Worker.Node).Check(); err != nil {
+		return usage(fmt.Sprintf("--name %.80q", string(c.Worker.Node)), "it cannot name a node", job.HintOf(err))
+	}
+	if c.Worker.Slots < 1 && c.Worker.Slots != 0 || c.Worker.Slots > worker.MaxSlots {
+		return usage(fmt.Sprintf("--slots %d", c.Worker.Slots), "so many are not possible", fmt.Sprintf("use 1 to %d", worker.MaxSlots))
+	}
+	if c.Control.Delay < 0 {
+		return usage("--delay "+c.Control.Delay.String(), "it is in the past", "use a time such as 3s, or 0 for none")
+	}
+	if _, err := admission.New(c.Admission, c.Control); err != nil {
+		return usage(fmt.Sprintf("--admission %q", c.Admission), errors.Unwrap(err).Error(), job.HintOf(err))
+	}
+	return errors.Join(c.Isolate.Validate(), c.Worker.Validate())
+}

@@ -1,0 +1,88 @@
+// Computenode is one node of a pool: it takes tasks over the network, admits,
+// delays or rejects them by its load probability, and runs them in child
+// processes of its own.
+//
+// Exit codes: 0 ended by a signal, or --help; 1 it could not serve; 2 wrong
+// usage.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/pflag"
+
+	"spillway/computenode/worker"
+	"spillway/job"
+	"spillway/rpc"
+)
+
+// The exit codes of the program.
+const (
+	exitDone  = 0
+	exitFault = 1
+	exitUsage = 2
+)
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == childMode {
+		os.Exit(exit(os.Stderr, runChild(os.Args[2:])))
+	}
+	// The second signal finds its default again, and ends the program at once.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is the program; it ends when ctx does.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	cfg, err := parse(args)
+	if errors.Is(err, pflag.ErrHelp) {
+		fmt.Fprint(stdout, help())
+		return exitDone
+	}
+	if err != nil {
+		return exit(stderr, err)
+	}
+	return exit(stderr, serve(ctx, cfg, stderr))
+}
+
+// exit prints err, in one line, and gives the code to leave with.
+func exit(stderr io.Writer, err error) int {
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintln(stderr, "computenode: "+job.Describe(err))
+	if job.CodeOf(err) == job.InvalidArgument {
+		return exitUsage
+	}
+	return exitFault
+}
+
+// serve wires the node together and answers calls until ctx ends.
+func serve(ctx context.Context, cfg config, stderr io.Writer) error {
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.Level}))
+	n, err := newNode(cfg, log)
+	if err != nil {
+		return err
+	}
+	l, err := rpc.Listen(cfg.Listen, cfg.Insecure)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	fmt.Fprintf(stderr, "computenode: %s is ready on %s: load probability %v, delay %v, admission %s, seed %d, slots %d, isolate %s\n",
+		cfg.Worker.Node, l.Addr(), cfg.Control.Probability, cfg.Control.Delay, cfg.Admission, cfg.Control.Seed,
+		n.worker.Profile().Slots, onOff(cfg.Isolated))
+	return n.serve(ctx, func(ctx context.Context) error {
+		return rpc.ServerConfig{Grace: stopGrace}.ServeNode(ctx, l, n.worker, log)
+	})
+}
+
+var _ rpc.Node = (*worker.Worker)(nil)

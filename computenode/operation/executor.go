@@ -1,0 +1,121 @@
+package operation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"spillway/confine"
+	"spillway/job"
+	"spillway/native/opencv"
+)
+
+// Request asks for one operation on one file. It can be sent with encoding/gob.
+type Request struct {
+	// Base is the absolute folder that holds input_dir and output_dir.
+	Base string
+	// Name is the file within input_dir: one path element.
+	Name string
+	// Token tells this attempt from every other on the same file; see [TempName].
+	Token     string
+	Operation job.Operation
+}
+
+// Reply tells what a request did.
+type Reply struct {
+	// Outputs are written and wait for [Commit].
+	Outputs []Output
+	// InBytes and OutBytes are the sizes of the files read and written.
+	InBytes, OutBytes int64
+	// Run is the time from the first byte read to the last one written.
+	Run time.Duration
+}
+
+// Panic is the cause of the Internal error of an operation that panicked.
+type Panic struct {
+	Value any
+	Stack []byte
+}
+
+// Error gives the value, not the stack.
+func (p *Panic) Error() string { return fmt.Sprintf("the operation panicked: %v", p.Value) }
+
+// Executor runs requests. It may be used concurrently; each running request
+// takes a core and the memory of its picture, so callers bound their number. It
+// holds no open file and no native memory between requests.
+type Executor struct {
+	roots confine.Roots
+	free  sync.Pool // of *[]byte: the memory of the last inputs, for the next
+}
+
+// NewExecutor makes an executor for folders below roots.
+func NewExecutor(roots confine.Roots) *Executor {
+	return &Executor{roots: roots, free: sync.Pool{New: func() any { return new([]byte) }}}
+}
+
+// Execute runs one request and writes its outputs under temporary names; after
+// an error none is left. It ends early, between steps, when ctx ends.
+//
+// Errors, all *job.Error: InvalidArgument (operation, parameter, not a picture,
+// too large), NotFound, PermissionDenied, FailedPrecondition, DataLoss (damaged
+// or cut off), Unimplemented (a build without OpenCV), Unavailable (disk full or
+// broken: another node may do better), Internal (native code failed, no memory,
+// a panic), Cancelled, DeadlineExceeded.
+func (e *Executor) Execute(ctx context.Context, r Request) (Reply, error) {
+	op, args, err := Find(r.Operation)
+	if err != nil {
+		return Reply{}, job.AsError(err)
+	}
+	t := trouble{roots: e.roots}
+	if err := confine.CheckName(r.Name); err != nil {
+		return Reply{}, t.read(r.Name, err)
+	}
+	if _, err := e.roots.Path(r.Base); err != nil {
+		return Reply{}, t.open(r.Base, err)
+	}
+	start := time.Now()
+	f := &Files{trouble: t, request: r, allowed: op.Outputs(r.Name, args), buffer: e.free.Get().(*[]byte)}
+	defer func() { f.close(); e.free.Put(f.buffer) }()
+	if err := run(ctx, op, f, args); err != nil {
+		f.removeAll()
+		return Reply{}, explain(op.Info().Name, r.Name, err)
+	}
+	return Reply{Outputs: f.written, InBytes: f.inBytes, OutBytes: f.outBytes, Run: time.Since(start)}, nil
+}
+
+// run turns a panic into an error.
+func run(ctx context.Context, op Operation, f *Files, args job.Args) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = &Panic{Value: value, Stack: debug.Stack()}
+		}
+	}()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return op.Run(ctx, f, args)
+}
+
+// explain makes every error a job.Error; what is none yet comes from the
+// operation's own work.
+func explain(operation, name string, err error) *job.Error {
+	var done *job.Error
+	if errors.As(err, &done) {
+		return done
+	}
+	op := "run " + operation + " on " + shown(job.InputDir, name)
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return job.E(job.CodeOf(err), op, err, "")
+	case errors.Is(err, opencv.ErrUnavailable):
+		return job.E(job.Unimplemented, op, err, "run make build on the node, or start it from bin/")
+	case errors.Is(err, opencv.ErrTooLarge):
+		return job.E(job.InvalidArgument, op, plain{"the picture has more pixels than are allowed", err}, "make the picture smaller")
+	case errors.Is(err, opencv.ErrMemory):
+		return job.E(job.Internal, op, plain{"there is not enough memory", err}, "raise the node's memory limit for one task, or make the picture smaller")
+	}
+	return job.E(job.Internal, op, err, "open the picture in another program and save it again, or use other parameters")
+}

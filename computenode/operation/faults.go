@@ -1,0 +1,66 @@
+//go:build faults
+
+package operation
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"spillway/job"
+	"spillway/native/opencv"
+)
+
+// faults are operations that break the process they run in, for tests of the
+// whole program.
+func faults() []Operation {
+	return []Operation{
+		fault{"abort", "dies in native code", nil, abort},
+		fault{"hang", "never returns, whatever its context says", nil, hang},
+		fault{"eat", "takes memory until it is stopped", []job.ParamInfo{
+			{Name: "mib", Kind: job.IntParam, Default: "8192", Min: 1, Max: 1 << 20, Summary: "gives up after so many MiB"},
+		}, eat},
+	}
+}
+
+type fault struct {
+	name, summary string
+	params        []job.ParamInfo
+	strike        func(job.Args) error
+}
+
+// Info describes the operation.
+func (f fault) Info() job.OperationInfo {
+	return job.OperationInfo{Name: f.name, Summary: f.summary, Params: f.params}
+}
+
+// Outputs is empty.
+func (fault) Outputs(string, job.Args) []string { return nil }
+
+// Run strikes.
+func (f fault) Run(_ context.Context, _ *Files, args job.Args) error { return f.strike(args) }
+
+func abort(job.Args) error {
+	opencv.Abort()
+	return errors.New("the process outlived an abort")
+}
+
+func hang(job.Args) error {
+	for {
+		time.Sleep(time.Hour)
+	}
+}
+
+// eat touches every page that it takes, so that the memory is really used.
+func eat(args job.Args) error {
+	const mib = 1 << 20
+	var eaten [][]byte
+	for range args.Int("mib") {
+		piece := make([]byte, mib)
+		for at := 0; at < mib; at += 4096 {
+			piece[at] = 1
+		}
+		eaten = append(eaten, piece)
+	}
+	return job.E(job.Internal, "operation eat", errors.New("nothing stopped it"), "set a memory limit")
+}

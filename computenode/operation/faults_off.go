@@ -1,0 +1,6 @@
+//go:build !faults
+
+package operation
+
+// faults is empty in a build for use.
+func faults() []Operation { return nil }

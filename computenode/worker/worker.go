@@ -1,0 +1,142 @@
+// Package worker is one task's life on a node: admission, the injected delay, a
+// slot, the operation, and the output's real name.
+package worker
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"spillway/computenode/admission"
+	"spillway/computenode/operation"
+	"spillway/confine"
+	"spillway/job"
+)
+
+// errPanic is what the admission hears of a runner that panics.
+var errPanic = errors.New("the runner panicked")
+
+// Runner does operations, in child processes or in this one. Its errors are
+// those of [operation.Executor] and Internal where a process broke.
+type Runner interface {
+	Do(ctx context.Context, r operation.Request) (operation.Reply, error)
+}
+
+// Worker runs tasks on this node. All methods may be called concurrently.
+type Worker struct {
+	cfg     Config
+	roots   confine.Roots
+	runner  Runner
+	log     *slog.Logger
+	profile job.Profile
+
+	slots  chan struct{} // one element for each slot that is taken
+	prefix string        // makes tokens unlike those of any other worker
+	tokens atomic.Int64
+
+	mu        sync.Mutex
+	admission admission.Controller // guarded by mu
+	load      job.Load             // guarded by mu
+	last      time.Time            // guarded by mu: the admission's clock never goes back
+}
+
+var _ job.Worker = (*Worker)(nil)
+
+// New makes a worker on folders below roots. It starts nothing. Errors:
+// InvalidArgument for a cfg that is not valid.
+func New(cfg Config, roots confine.Roots, control admission.Controller, runner Runner, log *slog.Logger) (*Worker, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	return &Worker{
+		cfg: cfg, roots: roots, runner: runner, log: log.With("node", cfg.Node),
+		profile:   job.Profile{Node: cfg.Node, Slots: cfg.Slots, Operations: operation.Infos()},
+		slots:     make(chan struct{}, cfg.Slots),
+		prefix:    rand.Text()[:10] + "-",
+		admission: control,
+		load:      job.Load{Slots: cfg.Slots},
+	}, nil
+}
+
+// Execute implements [job.Worker]: it admits or rejects, waits out the injected
+// delay without a slot, waits for a slot, and does the operation. Unless all went
+// well and ctx still lives, nothing is left in output_dir.
+//
+// A task that cannot be begun before its deadline ends at once with
+// DeadlineExceeded; every draw of the admission is spent all the same.
+func (w *Worker) Execute(ctx context.Context, t job.Task) (job.Result, error) {
+	if !t.Deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, t.Deadline)
+		defer cancel()
+	}
+	delay, err := w.admit(t)
+	if err != nil {
+		return job.Result{}, err
+	}
+	if err := w.sleep(ctx, delay); err != nil {
+		return job.Result{}, err
+	}
+	queued, err := w.enter(ctx)
+	if err != nil {
+		return job.Result{}, err
+	}
+	r := job.Result{Node: w.cfg.Node, Delayed: delay > 0, Queued: queued}
+	if err := w.work(ctx, t, &r); err != nil {
+		return job.Result{}, err
+	}
+	return r, nil
+}
+
+// work does the operation and gives the slot back, even in a panic.
+func (w *Worker) work(ctx context.Context, t job.Task, r *job.Result) (err error) {
+	err = errPanic
+	defer func() { r.Load = w.leave(r.Queued, r.Run, err) }()
+	r.Run, err = w.operate(ctx, t)
+	return err
+}
+
+// Probe implements [job.Worker].
+func (w *Worker) Probe(context.Context) (job.Load, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.load, nil
+}
+
+// Profile is what this node can do. The caller must not change it.
+func (w *Worker) Profile() job.Profile { return w.profile }
+
+// operate does the operation and gives its outputs their names.
+func (w *Worker) operate(ctx context.Context, t job.Task) (time.Duration, error) {
+	r := operation.Request{
+		Base: t.Base, Name: t.Name, Operation: t.Operation,
+		Token: w.prefix + strconv.FormatInt(w.tokens.Add(1), 36),
+	}
+	reply, err := w.runner.Do(ctx, r)
+	if err == nil && ctx.Err() != nil {
+		err = ended(ctx)
+	}
+	if err == nil {
+		err = operation.Commit(w.roots, t.Base, reply.Outputs)
+	}
+	if err != nil {
+		w.Discard(r)
+		w.report(t, err)
+		return 0, job.AsError(err)
+	}
+	return reply.Run, nil
+}
+
+// Discard removes what a request that did not end well may have left. It is for
+// requests that ended without their caller, too; see isolate.New.
+func (w *Worker) Discard(r operation.Request) {
+	if err := operation.Discard(w.roots, r.Base, r.Operation, r.Name, r.Token); err != nil {
+		w.log.Warn("temporary file left behind", "base", r.Base, "name", r.Name, "err", err)
+	}
+}

@@ -1,0 +1,35 @@
+#ifndef SPILLWAY_OPENCV_SHIM_H
+#define SPILLWAY_OPENCV_SHIM_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Every function returns SHIM_OK, or says in *err what was thrown. mat is a
+// cv::Mat*, bytes a std::vector<uchar>*. No pointer is kept.
+enum { SHIM_OK = 0, SHIM_THROWN = 1, SHIM_REFUSED = 2 };
+
+typedef struct {
+  int code;
+  char text[400];
+} shim_error;
+
+int shim_decode(const void *data, size_t size, void *mat, shim_error *err);
+int shim_encode(const char *ext, void *mat, void **bytes, shim_error *err);
+const unsigned char *shim_bytes(void *bytes, size_t *size);
+void shim_free_bytes(void *bytes);
+
+int shim_canny(void *src, void *dst, double low, double high, int aperture, shim_error *err);
+int shim_threshold(void *src, void *dst, double level, int otsu, shim_error *err);
+int shim_halve(void *mat, shim_error *err);
+int shim_paint(void *mat, void *mask, int b, int g, int r, shim_error *err);
+
+void shim_terminate(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

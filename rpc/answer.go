@@ -1,0 +1,7 @@
+package rpc
+
+// The answers of execute and delayed_execute.
+const (
+	answerSuccess  = "Success"
+	answerRejected = "Rejected"
+)

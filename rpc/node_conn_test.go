@@ -1,0 +1,480 @@
+package rpc
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/apache/thrift/lib/go/thrift"
+	"github.com/stretchr/testify/require"
+
+	"spillway/gen-go/spillway"
+	"spillway/job"
+)
+
+func TestNodeConn_IsAWorkerLikeTheNodeItself(t *testing.T) {
+	load := job.Load{Slots: 4, Running: 1, Queued: 2, Delayed: 3, Mean: time.Second}
+	var got job.Task
+	node := fakeNode{
+		execute: func(_ context.Context, t job.Task) (job.Result, error) {
+			got = t
+			return job.Result{Node: "node_7", Delayed: true, Queued: time.Second, Run: time.Minute, Load: load}, nil
+		},
+		probe:   func(context.Context) (job.Load, error) { return load, nil },
+		profile: job.Profile{Node: "node_7", Slots: 4, Operations: []job.OperationInfo{{Name: "edges", Summary: "s"}}},
+	}
+	overPipe(t, ServerConfig{}, node, quietLog(), func(t *testing.T, l *pipeListener, _ func()) {
+		n := pipeConn(t, l)
+		defer n.Close()
+		task := aTask
+		task.Deadline = time.Now().Add(time.Minute)
+		result, err := n.Execute(t.Context(), task)
+		require.NoError(t, err)
+		require.Equal(t, job.Result{Node: "node_7", Delayed: true, Queued: time.Second, Run: time.Minute, Load: load}, result)
+		require.True(t, task.Deadline.Equal(got.Deadline))
+		got.Deadline = task.Deadline
+		require.Equal(t, task, got)
+
+		probed, err := n.Probe(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, load, probed)
+		profile, err := n.Profile(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, node.profile, profile)
+		require.False(t, n.Basic())
+	})
+}
+
+func TestNodeConn_ErrorsKeepTheirCodes(t *testing.T) {
+	var say error
+	node := fakeNode{execute: func(context.Context, job.Task) (job.Result, error) { return job.Result{}, say }}
+	overPipe(t, ServerConfig{}, node, quietLog(), func(t *testing.T, l *pipeListener, _ func()) {
+		n := pipeConn(t, l)
+		defer n.Close()
+		for code := range codes {
+			say = job.E(code, "read a.jpg", errors.New("cause"), "mend it")
+			_, err := n.Execute(t.Context(), aTask)
+			require.Equal(t, code, job.CodeOf(err))
+			require.ErrorContains(t, err, "read a.jpg: cause")
+			require.NotErrorIs(t, err, job.ErrNotSent)
+		}
+		e := job.E(job.ResourceExhausted, "", errors.New("busy"), "")
+		e.RetryAfter, e.Load = time.Second, &job.Load{Running: 9}
+		say = e
+		_, err := n.Execute(t.Context(), aTask)
+		require.Equal(t, time.Second, job.AsError(err).RetryAfter)
+		require.Equal(t, 9, job.AsError(err).Load.Running)
+	})
+}
+
+// peer is a server made by hand: one function a connection.
+func peer(t *testing.T, serve func(n int, nc net.Conn)) (addr string) {
+	l := loopback(t)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for n := 0; ; n++ {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() {
+				defer nc.Close()
+				serve(n, nc)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		wg.Wait()
+	})
+	return l.Addr().String()
+}
+
+// reply is an answer as it looks on the wire.
+func reply(t *testing.T, method string, kind thrift.TMessageType, seq int32, body thrift.TStruct) []byte {
+	var buf bytes.Buffer
+	p := protocolOver(&buf, nodeReplyLimits)
+	require.NoError(t, p.WriteMessageBegin(t.Context(), method, kind, seq))
+	require.NoError(t, body.Write(t.Context(), p))
+	return buf.Bytes()
+}
+
+func readCall(nc net.Conn) (header, error) {
+	in := scanner{r: newReader(nc), lim: requestLimits}
+	h, err := in.begin()
+	if err != nil {
+		return h, err
+	}
+	return h, in.body()
+}
+
+func TestNodeConn_SurvivesHostilePeers(t *testing.T) {
+	good, _ := startNode(t, ServerConfig{}, fakeNode{}, quietLog())
+	done := &spillway.ComputeNodeRunResult{Success: resultToWire(job.Result{Node: "n"})}
+	whole := reply(t, "run", thrift.REPLY, 1, done)
+	for name, row := range map[string]struct {
+		sends []byte
+		holds bool // and keeps the connection open
+		code  job.Code
+		says  string
+	}{
+		"never answers":      {nil, true, job.DeadlineExceeded, "run: "},
+		"closes at once":     {nil, false, job.Unavailable, "closed before the answer"},
+		"closes in mid-head": {whole[:7], false, job.Unavailable, "unexpected EOF"},
+		"closes in mid-body": {whole[:len(whole)-3], false, job.Unavailable, "unexpected EOF"},
+		"stops in mid-body":  {whole[:len(whole)-3], true, job.DeadlineExceeded, "run: "},
+		"random bytes":       {[]byte{0xde, 0xad, 0xbe, 0xef, 1, 2, 3, 4, 5}, true, job.Unavailable, "not a message"},
+		"HTTP":               {[]byte("HTTP/1.1 400 Bad Request\r\n\r\n"), true, job.Unavailable, "not a message"},
+		"huge string": {append([]byte{0x80, 1, 0, 2, 0, 0, 0, 3, 'r', 'u', 'n', 0, 0, 0, 1, 11, 0, 0}, 0x7f, 0xff, 0xff, 0xff),
+			true, job.Unavailable, "too large"},
+		"huge list": {append([]byte{0x80, 1, 0, 2, 0, 0, 0, 3, 'r', 'u', 'n', 0, 0, 0, 1, 15, 0, 0, 12}, 0x7f, 0xff, 0xff, 0xff),
+			true, job.Unavailable, "too large"},
+		"wrong method":   {reply(t, "probe", thrift.REPLY, 1, done), true, job.Unavailable, `it is for "probe"`},
+		"wrong sequence": {reply(t, "run", thrift.REPLY, 77, done), true, job.Unavailable, "it is for call 77, not 1"},
+		"a call":         {reply(t, "run", thrift.CALL, 1, done), true, job.Unavailable, "it is no reply"},
+		"short answer":   {reply(t, "run", thrift.REPLY, 1, &spillway.ComputeNodeRunResult{}), true, job.Unavailable, "unknown result"},
+		"wrong fields": {reply(t, "run", thrift.REPLY, 1, &spillway.ComputeNodePingResult{}), true,
+			job.Unavailable, "unknown result"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			addr := peer(t, func(_ int, nc net.Conn) {
+				if _, err := readCall(nc); err != nil {
+					return
+				}
+				nc.Write(row.sends)
+				if row.holds {
+					io.Copy(io.Discard, nc)
+				}
+			})
+			n := connect(t, addr, NodeConnConfig{})
+			defer n.Close()
+			limit := 10 * time.Second
+			if row.code == job.DeadlineExceeded {
+				limit = 50 * time.Millisecond
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			defer cancel()
+			_, err := n.Execute(ctx, aTask)
+			require.Equal(t, row.code, job.CodeOf(err), "%v", err)
+			require.ErrorContains(t, err, "node "+addr)
+			require.ErrorContains(t, err, row.says)
+			require.NotErrorIs(t, err, job.ErrNotSent)
+			_, err = connect(t, good, NodeConnConfig{}).Execute(soon(t), aTask)
+			require.NoError(t, err)
+		})
+	}
+}
+
+func TestNodeConn_RefusedIsNotSentAndBacksOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var dials atomic.Int64
+		n := NewNodeConn("h:1", NodeConnConfig{Dial: func(context.Context) (net.Conn, error) {
+			dials.Add(1)
+			return nil, errors.New("connection refused")
+		}})
+		defer n.Close()
+		for range 10_000 { // 10 seconds
+			_, err := n.Execute(t.Context(), aTask)
+			require.Equal(t, job.Unavailable, job.CodeOf(err))
+			require.ErrorIs(t, err, job.ErrNotSent)
+			require.ErrorContains(t, err, "node h:1: run: ")
+			require.ErrorContains(t, err, "connection refused")
+			time.Sleep(time.Millisecond)
+		}
+		require.Greater(t, dials.Load(), int64(8))
+		require.Less(t, dials.Load(), int64(30))
+	})
+}
+
+func TestNodeConn_HangingDialEndsAndOneCallerTriesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var dials atomic.Int64
+		n := NewNodeConn("h:1", NodeConnConfig{Dial: func(ctx context.Context) (net.Conn, error) {
+			dials.Add(1)
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}})
+		defer n.Close()
+		began := time.Now()
+		_, err := n.Execute(t.Context(), aTask)
+		require.Equal(t, job.Unavailable, job.CodeOf(err))
+		require.ErrorIs(t, err, job.ErrNotSent)
+		require.Equal(t, 2*time.Second, time.Since(began))
+		time.Sleep(time.Second)
+		var wg sync.WaitGroup
+		for range 64 {
+			wg.Go(func() { _, _ = n.Execute(t.Context(), aTask) })
+		}
+		wg.Wait()
+		require.EqualValues(t, 2, dials.Load())
+	})
+}
+
+func TestNodeConn_ComesBackAfterTheNodeDoes(t *testing.T) {
+	l := newPipeListener()
+	var up atomic.Bool
+	synctest.Test(t, func(t *testing.T) {
+		l = newPipeListener()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- ServeNode(ctx, l, fakeNode{}, quietLog()) }()
+		n := NewNodeConn("n", NodeConnConfig{Dial: func(ctx context.Context) (net.Conn, error) {
+			if !up.Load() {
+				return nil, errors.New("down")
+			}
+			return l.dial(ctx)
+		}})
+		_, err := n.Execute(t.Context(), aTask)
+		require.Error(t, err)
+		up.Store(true)
+		time.Sleep(2 * time.Second)
+		_, err = n.Execute(t.Context(), aTask)
+		require.NoError(t, err)
+		n.Close()
+		cancel()
+		require.NoError(t, <-done)
+	})
+}
+
+func TestNodeConn_CancelledCallReturnsAtOnceAndReachesTheNode(t *testing.T) {
+	gone := make(chan error, 1)
+	began := make(chan struct{})
+	node := fakeNode{execute: func(ctx context.Context, _ job.Task) (job.Result, error) {
+		close(began)
+		<-ctx.Done()
+		gone <- context.Cause(ctx)
+		return job.Result{}, ctx.Err()
+	}}
+	addr, _ := startNode(t, ServerConfig{}, node, quietLog())
+	n := connect(t, addr, NodeConnConfig{})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-began
+		cancel()
+	}()
+	_, err := n.Execute(ctx, aTask)
+	require.Equal(t, job.CancelledCode, job.CodeOf(err))
+	require.ErrorIs(t, <-gone, errCallerGone)
+	_, err = n.Probe(soon(t)) // on another connection
+	require.NoError(t, err)
+}
+
+func TestNodeConn_DeadlineTravelsAndHoldsHere(t *testing.T) {
+	for name, cut := range map[string]func(context.Context, *job.Task) (context.Context, context.CancelFunc){
+		"of the context": func(ctx context.Context, _ *job.Task) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Minute)
+		},
+		"of the task": func(ctx context.Context, task *job.Task) (context.Context, context.CancelFunc) {
+			task.Deadline = time.Now().Add(time.Minute)
+			return ctx, func() {}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			left := make(chan time.Duration, 1)
+			node := fakeNode{execute: func(ctx context.Context, task job.Task) (job.Result, error) {
+				d, _ := ctx.Deadline()
+				left <- time.Until(d)
+				if !d.Equal(task.Deadline) {
+					return job.Result{}, errors.New("task and context differ")
+				}
+				time.Sleep(time.Hour) // deaf
+				return job.Result{}, nil
+			}}
+			overPipe(t, ServerConfig{}, node, quietLog(), func(t *testing.T, l *pipeListener, _ func()) {
+				n := pipeConn(t, l)
+				defer n.Close()
+				task := aTask
+				ctx, cancel := cut(t.Context(), &task)
+				defer cancel()
+				began := time.Now()
+				_, err := n.Execute(ctx, task)
+				require.Equal(t, job.DeadlineExceeded, job.CodeOf(err), "%v", err)
+				require.Equal(t, time.Minute, time.Since(began))
+				require.Equal(t, time.Minute, <-left)
+			})
+		})
+	}
+}
+
+func TestNodeConn_EndedContextSendsNothing(t *testing.T) {
+	n := NewNodeConn("h:1", NodeConnConfig{Dial: func(context.Context) (net.Conn, error) {
+		panic("dialled")
+	}})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := n.Execute(ctx, aTask)
+	require.Equal(t, job.CancelledCode, job.CodeOf(err))
+	require.ErrorIs(t, err, job.ErrNotSent)
+}
+
+func TestNodeConn_StalePooledConnectionIsNoLostAttempt(t *testing.T) {
+	done := &spillway.ComputeNodeRunResult{Success: resultToWire(job.Result{Node: "n"})}
+	answer := reply(t, "run", thrift.REPLY, 1, done)
+	closed := make(chan struct{}, 10)
+	addr := peer(t, func(_ int, nc net.Conn) { // answers once, then closes
+		if _, err := readCall(nc); err == nil {
+			nc.Write(answer)
+		}
+		nc.Close()
+		closed <- struct{}{}
+	})
+	n := connect(t, addr, NodeConnConfig{})
+	defer n.Close()
+	for range 5 {
+		_, err := n.Execute(soon(t), aTask)
+		require.NoError(t, err)
+		<-closed
+	}
+}
+
+func TestNodeConn_ReusesConnectionsAndClosesIdleOnes(t *testing.T) {
+	overPipe(t, ServerConfig{}, fakeNode{}, quietLog(), func(t *testing.T, l *pipeListener, _ func()) {
+		var open, dials atomic.Int64
+		n := NewNodeConn("n", NodeConnConfig{Dial: func(ctx context.Context) (net.Conn, error) {
+			nc, err := l.dial(ctx)
+			open.Add(1)
+			dials.Add(1)
+			return &countedConn{Conn: nc, open: &open}, err
+		}})
+		defer n.Close()
+		for range 100 {
+			_, err := n.Execute(t.Context(), aTask)
+			require.NoError(t, err)
+		}
+		require.EqualValues(t, 1, dials.Load())
+		time.Sleep(59 * time.Second)
+		require.EqualValues(t, 1, open.Load())
+		time.Sleep(2 * time.Second)
+		require.EqualValues(t, 0, open.Load())
+	})
+}
+
+type countedConn struct {
+	net.Conn
+	once sync.Once
+	open *atomic.Int64
+}
+
+func (c *countedConn) Close() error {
+	c.once.Do(func() { c.open.Add(-1) })
+	return c.Conn.Close()
+}
+
+func TestNodeConn_BoundsItsConnectionsAndWaitersKeepTheirContext(t *testing.T) {
+	release := make(chan struct{})
+	var running, most atomic.Int64
+	node := fakeNode{execute: func(context.Context, job.Task) (job.Result, error) {
+		most.Store(max(most.Load(), running.Add(1)))
+		<-release
+		running.Add(-1)
+		return job.Result{}, nil
+	}}
+	addr, _ := startNode(t, ServerConfig{}, node, quietLog())
+	n := connect(t, addr, NodeConnConfig{MaxConns: 3})
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			if _, err := n.Execute(soon(t), aTask); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	require.Eventually(t, func() bool { return running.Load() == 3 }, 10*time.Second, time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	_, err := n.Execute(ctx, aTask)
+	require.Equal(t, job.DeadlineExceeded, job.CodeOf(err))
+	require.ErrorIs(t, err, job.ErrNotSent)
+	_, err = n.Probe(soon(t))
+	require.NoError(t, err, "a probe waits for no task")
+	close(release)
+	wg.Wait()
+	require.EqualValues(t, 3, most.Load())
+}
+
+func TestNodeConn_ManyCallersGetTheirOwnAnswers(t *testing.T) {
+	node := fakeNode{execute: func(_ context.Context, task job.Task) (job.Result, error) {
+		if task.Index%7 == 0 {
+			return job.Result{}, job.E(job.NotFound, "", fmt.Errorf("no %s", task.Name), "")
+		}
+		return job.Result{Node: job.NodeID(task.Name)}, nil
+	}}
+	addr, _ := startNode(t, ServerConfig{}, node, quietLog())
+	n := connect(t, addr, NodeConnConfig{})
+	var wg sync.WaitGroup
+	for caller := range 64 {
+		wg.Go(func() {
+			for i := range 50 {
+				task := aTask
+				task.Index = int64(i)
+				task.Name = fmt.Sprintf("%d-%d", caller, i)
+				result, err := n.Execute(soon(t), task)
+				switch {
+				case i%7 == 0 && (job.CodeOf(err) != job.NotFound || err.Error() != "no "+task.Name):
+					t.Errorf("%s: %v", task.Name, err)
+				case i%7 != 0 && (err != nil || string(result.Node) != task.Name):
+					t.Errorf("%s: %v %v", task.Name, result, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestNodeConn_CloseBreaksWhatRuns(t *testing.T) {
+	began := make(chan struct{})
+	node := fakeNode{execute: func(ctx context.Context, _ job.Task) (job.Result, error) {
+		close(began)
+		<-ctx.Done()
+		return job.Result{}, ctx.Err()
+	}}
+	addr, _ := startNode(t, ServerConfig{}, node, quietLog())
+	n := NewNodeConn(addr, NodeConnConfig{})
+	go func() {
+		<-began
+		n.Close()
+	}()
+	_, err := n.Execute(soon(t), aTask)
+	require.Equal(t, job.Unavailable, job.CodeOf(err))
+	_, err = n.Probe(soon(t))
+	require.Equal(t, job.Unavailable, job.CodeOf(err))
+	require.ErrorIs(t, err, errClosed)
+}
+
+func TestNode_CancelAttemptEndsThatAttemptOnly(t *testing.T) {
+	causes := make(chan string, 2)
+	began := make(chan struct{}, 2)
+	node := fakeNode{execute: func(ctx context.Context, task job.Task) (job.Result, error) {
+		began <- struct{}{}
+		<-ctx.Done()
+		causes <- fmt.Sprint(task.Attempt, " ", context.Cause(ctx))
+		return job.Result{}, ctx.Err()
+	}}
+	addr, _ := startNode(t, ServerConfig{}, node, quietLog())
+	n := connect(t, addr, NodeConnConfig{})
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for attempt := range 2 {
+		wg.Go(func() {
+			task := aTask
+			task.Attempt = attempt + 1
+			_, _ = n.Execute(ctx, task)
+		})
+		<-began
+	}
+	require.NoError(t, n.call(t.Context(), func(c *spillway.ComputeNodeClient) error {
+		return c.CancelAttempt(t.Context(), "j", 3, 2)
+	}))
+	require.Equal(t, "2 the attempt was given up", <-causes)
+	cancel()
+	wg.Wait()
+	require.Equal(t, "1 the caller is gone", <-causes)
+}

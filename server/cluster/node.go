@@ -1,0 +1,240 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"spillway/job"
+	"spillway/server/policy"
+)
+
+// node is one member and what is known of it.
+type node struct {
+	index int
+	id    job.NodeID
+	addr  string
+	conn  Conn
+	log   *slog.Logger
+
+	// failed wakes the watcher when an attempt found nobody at home.
+	failed chan error
+
+	mu          sync.Mutex // guards what follows
+	up          bool
+	since       time.Time
+	err         string
+	load        job.Load
+	profile     job.Profile
+	outstanding int
+	heard       time.Time // last answer to an attempt, or when the first was sent
+	epoch       context.Context
+	lose        context.CancelCauseFunc // ends the epoch and every attempt in it
+}
+
+func newNode(i int, m Member, log *slog.Logger) *node {
+	n := &node{
+		index: i, id: m.ID, addr: m.Addr, conn: m.Conn, log: log.With("node", m.ID),
+		failed: make(chan error, 1), since: time.Now(), err: "not reached yet",
+	}
+	n.epoch, n.lose = context.WithCancelCause(context.Background())
+	return n
+}
+
+// execute runs one attempt within the present epoch.
+func (n *node) execute(ctx context.Context, t job.Task) (job.Result, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	n.mu.Lock()
+	epoch := n.epoch
+	if cause := context.Cause(epoch); cause != nil {
+		n.mu.Unlock()
+		return job.Result{}, job.E(job.Unavailable, "", fmt.Errorf("%w: %w", cause, job.ErrNotSent), "")
+	}
+	if n.outstanding++; n.outstanding == 1 {
+		n.heard = time.Now()
+	}
+	n.mu.Unlock()
+	stop := context.AfterFunc(epoch, func() { cancel(context.Cause(epoch)) })
+	defer stop()
+
+	res, err := n.conn.Execute(ctx, t)
+
+	n.mu.Lock()
+	n.outstanding--
+	if err == nil || answered(err) {
+		n.heard = time.Now()
+	}
+	n.mu.Unlock()
+	if err == nil {
+		res.Node = n.id
+		return res, nil
+	}
+	var lost *job.Error
+	if cause := context.Cause(ctx); errors.As(cause, &lost) && epoch.Err() != nil {
+		return job.Result{}, lost
+	}
+	if errors.Is(err, job.ErrNotSent) && ctx.Err() == nil {
+		select {
+		case n.failed <- err:
+		default:
+		}
+	}
+	return job.Result{}, err
+}
+
+// answered reports whether err is surely the node's own word.
+func answered(err error) bool {
+	switch job.CodeOf(err) {
+	case job.Unavailable, job.DeadlineExceeded, job.CancelledCode:
+		return false
+	}
+	return true
+}
+
+// watch probes the node until ctx ends.
+func (n *node) watch(ctx context.Context, cfg Config, l Listener) {
+	tick := time.NewTicker(cfg.ProbeEvery)
+	defer tick.Stop()
+	misses := 0
+	for {
+		err := n.probe(ctx, cfg.ProbeEvery)
+		switch {
+		case ctx.Err() != nil:
+			n.end(errors.New("the server stops"))
+			return
+		case err == nil:
+			misses = 0
+			n.alive(l)
+		default:
+			misses++
+			if misses >= cfg.Misses || errors.Is(err, job.ErrNotSent) {
+				n.dead(l, err)
+			}
+		}
+		n.quiet(cfg.AttemptTimeout)
+		n.wait(ctx, tick.C, l)
+	}
+}
+
+// wait marks the node inaccessible as soon as an attempt finds nobody at home,
+// and returns when the next probe is due.
+func (n *node) wait(ctx context.Context, due <-chan time.Time, l Listener) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-due:
+			return
+		case err := <-n.failed:
+			n.dead(l, err)
+		}
+	}
+}
+
+// probe asks for the load and, where it is not known yet, the profile.
+func (n *node) probe(ctx context.Context, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	load, err := n.conn.Probe(ctx)
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	known := n.up
+	n.load = load
+	n.mu.Unlock()
+	if known || n.conn.Basic() {
+		return nil
+	}
+	profile, err := n.conn.Profile(ctx)
+	if err != nil {
+		return err
+	}
+	if profile.Node != "" && profile.Node != n.id {
+		n.log.Warn("node goes by another name", "address", n.addr, "calls_itself", profile.Node)
+	}
+	n.mu.Lock()
+	n.profile = profile
+	n.mu.Unlock()
+	return nil
+}
+
+// alive marks the node as one that answers.
+func (n *node) alive(l Listener) {
+	n.mu.Lock()
+	if n.up {
+		n.mu.Unlock()
+		return
+	}
+	n.up, n.since, n.err = true, time.Now(), ""
+	select {
+	case <-n.failed: // of an attempt that left before the node came back
+	default:
+	}
+	if n.epoch.Err() != nil {
+		n.epoch, n.lose = context.WithCancelCause(context.Background())
+	}
+	slots := n.profile.Slots
+	n.mu.Unlock()
+	n.log.Info("node answers", "address", n.addr, "basic", n.conn.Basic())
+	l.NodeChanged(n.index, policy.Node{ID: n.id, Up: true, Slots: slots})
+}
+
+// dead marks the node inaccessible and gives up every attempt on it.
+func (n *node) dead(l Listener, err error) {
+	n.mu.Lock()
+	was := n.up
+	n.up, n.err = false, err.Error()
+	if was {
+		n.since = time.Now()
+	}
+	lose := n.lose
+	n.mu.Unlock()
+	if !was {
+		return
+	}
+	lose(job.E(job.Unavailable, string(n.id), fmt.Errorf("the node is inaccessible: %w", err), ""))
+	n.log.Warn("node is inaccessible, its tasks go elsewhere", "address", n.addr, "err", err)
+	l.NodeChanged(n.index, policy.Node{ID: n.id})
+}
+
+// quiet gives up the attempts on a node that answers probes but no attempt.
+func (n *node) quiet(limit time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.outstanding == 0 || time.Since(n.heard) < limit {
+		return
+	}
+	n.log.Warn("node answers no attempt, its tasks go elsewhere", "outstanding", n.outstanding, "took", time.Since(n.heard))
+	n.lose(job.E(job.Unavailable, string(n.id), fmt.Errorf("it answered no attempt for %v", limit), ""))
+	n.epoch, n.lose = context.WithCancelCause(context.Background())
+	n.heard = time.Now()
+}
+
+// end gives up every attempt for good.
+func (n *node) end(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.lose(job.E(job.Unavailable, string(n.id), err, ""))
+}
+
+// describe is what is known of the node.
+func (n *node) describe() job.Node {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	d := job.Node{
+		ID: n.id, Addr: n.addr, Load: n.load, Outstanding: n.outstanding, Basic: n.conn.Basic(),
+		Operations: n.profile.Operations, Since: n.since, Err: n.err, State: job.Inaccessible,
+	}
+	if n.up {
+		d.State = job.Idle
+		if n.outstanding > 0 || n.load.Running > 0 {
+			d.State = job.Processing
+		}
+	}
+	return d
+}

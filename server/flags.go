@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"spillway/confine"
+	"spillway/job"
+	"spillway/machine"
+	"spillway/server/cluster"
+	"spillway/server/policy"
+	"spillway/server/scheduler"
+)
+
+const usage = `server takes jobs from clients and sends their tasks to the compute nodes of machine.txt.
+
+  server [flags]
+
+Examples:
+  server                                     everything from ./machine.txt, folders below .
+  server --machines lab.txt --root /srv/photos --root /srv/films
+  server --listen 127.0.0.1:5100 --policy random
+
+Flags:
+`
+
+// config is what the command line asks for.
+type config struct {
+	listen        string
+	insecure      bool
+	balancePolicy string
+	level         slog.Level
+	pool          machine.Pool
+	roots         confine.Roots
+	scheduler     scheduler.Config
+	cluster       cluster.Config
+}
+
+// errHelp says that help was asked for, and given.
+var errHelp = errors.New("help")
+
+// defaultListen is where a server listens that no flag and no machine.txt tells.
+const defaultListen = "127.0.0.1:5000"
+
+// parse reads the command line. Errors: InvalidArgument.
+func parse(args []string, stdout io.Writer) (config, error) {
+	var cfg config
+	var machines, level string
+	var roots []string
+	flags := pflag.NewFlagSet("server", pflag.ContinueOnError)
+	flags.SortFlags = false
+	flags.Usage = func() {}
+	flags.StringVar(&machines, "machines", "machine.txt", "`file` that names the nodes")
+	flags.StringVar(&cfg.listen, "listen", "", "`HOST:PORT` to listen on (default: the server of machine.txt, or "+defaultListen+")")
+	flags.StringArrayVar(&roots, "root", nil, "`directory` below which a job's folder must lie; may be given again (default: the working directory)")
+	flags.StringVar(&cfg.scheduler.Policy, "policy", "balance", "policy of a job that names none: "+strings.Join(policy.Names(), ", "))
+	flags.StringVar(&cfg.balancePolicy, "balance-policy", "balance", "policy of submit_request with is_random = false")
+	flags.IntVar(&cfg.scheduler.Window, "window", 1024, "tasks in flight at once, of all jobs together")
+	flags.DurationVar(&cfg.scheduler.Stall, "stall-timeout", 0, "end a job that every node rejects, or no node answers, for so long; negative: never (default 1m0s)")
+	flags.DurationVar(&cfg.cluster.AttemptTimeout, "attempt-timeout", 0, "send tasks elsewhere when a node has answered none of them for so long (default 2m0s)")
+	flags.Uint64Var(&cfg.scheduler.Seed, "seed", 0, "makes the choices of nodes reproducible (default: from the clock)")
+	flags.BoolVar(&cfg.insecure, "insecure", false, "allow listening beyond loopback, without encryption")
+	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	help := flags.BoolP("help", "h", false, "show this help")
+	if err := flags.Parse(args); err != nil {
+		return cfg, bad(err.Error())
+	}
+	if *help {
+		fmt.Fprint(stdout, usage, flags.FlagUsages())
+		return cfg, errHelp
+	}
+	if flags.NArg() > 0 {
+		return cfg, bad(fmt.Sprintf("%q is one argument too many", flags.Arg(0)))
+	}
+	if err := cfg.level.UnmarshalText([]byte(level)); err != nil {
+		return cfg, bad(fmt.Sprintf("--log-level %q is none of debug, info, warn, error", level))
+	}
+	return cfg, cfg.load(machines, roots)
+}
+
+// load reads and checks what the flags name.
+func (c *config) load(machines string, roots []string) (err error) {
+	if c.scheduler.Window < 1 {
+		return bad(fmt.Sprintf("--window %d leaves no room for a task", c.scheduler.Window))
+	}
+	if _, err := policy.New(c.balancePolicy); err != nil {
+		return fmt.Errorf("--balance-policy: %w", err)
+	}
+	if err := errors.Join(c.scheduler.Validate(), c.cluster.Validate()); err != nil {
+		return err
+	}
+	if c.roots, err = confine.NewRoots(roots...); err != nil {
+		return job.E(job.InvalidArgument, "--root", err, "name directories that exist")
+	}
+	if c.pool, err = machine.Read(machines); err != nil {
+		return invalid(err)
+	}
+	if len(c.pool.Nodes()) == 0 {
+		return job.E(job.InvalidArgument, machines, errors.New("it names no node"), "add lines like: node_0 127.0.0.1:5001")
+	}
+	if c.listen == "" {
+		c.listen = defaultListen
+		if servers := c.pool.Servers(); len(servers) > 0 {
+			c.listen = servers[0].Addr
+		}
+	}
+	return nil
+}
+
+// invalid gives an error of the configuration the code of a wrong command line.
+func invalid(err error) error {
+	e := job.AsError(err)
+	return job.E(job.InvalidArgument, e.Op, e.Err, e.Hint)
+}
+
+// bad is a wrong command line.
+func bad(why string) error {
+	return job.E(job.InvalidArgument, "", errors.New(why), "server --help lists the flags")
+}

@@ -1,0 +1,238 @@
+package policy_test
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"spillway/job"
+	"spillway/server/policy"
+)
+
+// start is when every test begins.
+var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// forEach runs a test with every policy that there is.
+func forEach(t *testing.T, test func(t *testing.T, fresh func(nodes int) policy.Policy)) {
+	for _, name := range policy.Names() {
+		t.Run(name, func(t *testing.T) {
+			test(t, func(nodes int) policy.Policy {
+				p, err := policy.New(name)
+				require.NoError(t, err)
+				for i := range nodes {
+					p.Set(start, i, node(i, true))
+				}
+				return p
+			})
+		})
+	}
+}
+
+// node is node i as a policy first hears of it.
+func node(i int, up bool) policy.Node {
+	return policy.Node{ID: job.NodeID("node_" + strconv.Itoa(i)), Up: up, Slots: 2}
+}
+
+func seeded(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 2)) }
+
+func TestPolicy_PicksNothingWhereThereIsNobody(t *testing.T) {
+	forEach(t, func(t *testing.T, fresh func(int) policy.Policy) {
+		_, ok := fresh(0).Pick(start, policy.Request{Rand: seeded(1)})
+		require.False(t, ok, "no node is known")
+
+		p := fresh(3)
+		for i := range 3 {
+			p.Set(start, i, node(i, false))
+		}
+		_, ok = p.Pick(start, policy.Request{Rand: seeded(1)})
+		require.False(t, ok, "every node is down")
+
+		p = fresh(3)
+		var all policy.Set
+		for i := range 3 {
+			all.Add(i)
+		}
+		_, ok = p.Pick(start, policy.Request{Rand: seeded(1), Excluded: &all})
+		require.False(t, ok, "every node is excluded")
+	})
+}
+
+func TestPolicy_FindsTheOneNodeThatIsLeft(t *testing.T) {
+	forEach(t, func(t *testing.T, fresh func(int) policy.Policy) {
+		const nodes = 200
+		p, rng := fresh(nodes), seeded(1)
+		for left := range nodes {
+			var excluded policy.Set
+			for i := range nodes {
+				if i != left {
+					excluded.Add(i)
+				}
+			}
+			excluded.Add(nodes + 500) // a node that nobody knows
+			got, ok := p.Pick(start, policy.Request{Rand: rng, Excluded: &excluded})
+			require.True(t, ok)
+			require.Equal(t, left, got)
+		}
+	})
+}
+
+// TestPolicy_NeverPicksDownOrExcluded plays a random history: nodes come, go and
+// flap, attempts end in every way, and rounds leave nodes out.
+func TestPolicy_NeverPicksDownOrExcluded(t *testing.T) {
+	forEach(t, func(t *testing.T, fresh func(int) policy.Policy) {
+		for seed := range uint64(30) {
+			playHistory(t, fresh(0), seed)
+		}
+	})
+}
+
+// playHistory checks every pick of one history.
+func playHistory(t *testing.T, p policy.Policy, seed uint64) {
+	rng, now := seeded(seed), start
+	up := map[int]bool{}
+	nodes := 1 + rng.IntN(130)
+	for range 2000 {
+		now = now.Add(time.Duration(rng.IntN(20)) * time.Millisecond)
+		if rng.IntN(4) == 0 {
+			i := rng.IntN(nodes)
+			up[i] = rng.IntN(3) > 0
+			p.Set(now, i, node(i, up[i]))
+		}
+		var excluded policy.Set
+		for range rng.IntN(nodes + 1) {
+			excluded.Add(rng.IntN(nodes))
+		}
+		free := 0
+		for i, isUp := range up {
+			if isUp && !excluded.Has(i) {
+				free++
+			}
+		}
+		got, ok := p.Pick(now, policy.Request{Rand: rng, Excluded: &excluded, Size: rng.Int64N(1 << 20)})
+		require.Equal(t, free > 0, ok, "seed %d: a free node is found where there is one", seed)
+		if !ok {
+			continue
+		}
+		require.True(t, up[got] && !excluded.Has(got), "seed %d: picked node %d", seed, got)
+		p.Observe(now, policy.Observation{Node: got, Kind: policy.Sent})
+		ends := []policy.Kind{policy.Done, policy.Rejected, policy.Broke, policy.Cancelled}
+		p.Observe(now, policy.Observation{Node: got, Kind: ends[rng.IntN(4)], Latency: time.Millisecond, Load: &job.Load{Slots: 2}})
+	}
+}
+
+func TestPolicy_DecidesTheSameUnderTheSameSeed(t *testing.T) {
+	forEach(t, func(t *testing.T, fresh func(int) policy.Policy) {
+		picks := func(seed uint64) []int {
+			p, rng := fresh(50), seeded(seed)
+			var got []int
+			for n := range 500 {
+				p.Set(start, n%50, node(n%50, n%7 > 0))
+				i, ok := p.Pick(start, policy.Request{Rand: rng})
+				require.True(t, ok)
+				got = append(got, i)
+			}
+			return got
+		}
+		first, again, other := picks(1), picks(1), picks(2)
+		require.Equal(t, first, again)
+		require.NotEqual(t, first, other)
+	})
+}
+
+// TestPolicy_IsFairToEqualNodes holds Pearson's chi-square over equal nodes, of
+// which some are left out, below its 99.9 % quantile. Each attempt ends before
+// the next pick, so that the nodes stay equal.
+func TestPolicy_IsFairToEqualNodes(t *testing.T) {
+	rows := []struct {
+		name            string
+		nodes, excluded int
+		limit           float64 // 99.9 % quantile at (nodes - excluded - 1) degrees of freedom
+	}{
+		{"all", 10, 0, 27.88},
+		{"a few left out", 10, 2, 24.32},
+		{"most left out", 40, 36, 16.27},
+	}
+	forEach(t, func(t *testing.T, fresh func(int) policy.Policy) {
+		for _, row := range rows {
+			t.Run(row.name, func(t *testing.T) {
+				p, rng := fresh(row.nodes), seeded(7)
+				var excluded policy.Set
+				for i := range row.excluded {
+					excluded.Add(i)
+				}
+				counts := make([]float64, row.nodes)
+				const picks = 20_000
+				now := start
+				for range picks {
+					i, ok := p.Pick(now, policy.Request{Rand: rng, Excluded: &excluded})
+					require.True(t, ok)
+					counts[i]++
+					p.Observe(now, policy.Observation{Node: i, Kind: policy.Sent})
+					now = now.Add(time.Millisecond)
+					p.Observe(now, policy.Observation{Node: i, Kind: policy.Done, Latency: time.Millisecond})
+				}
+				expected := picks / float64(row.nodes-row.excluded)
+				chi2 := 0.0
+				for _, n := range counts[row.excluded:] {
+					chi2 += (n - expected) * (n - expected) / expected
+				}
+				require.Less(t, chi2, row.limit, "picks a node: %v", counts)
+			})
+		}
+	})
+}
+
+func TestPolicy_ANodeThatComesBackIsUsedAgain(t *testing.T) {
+	forEach(t, func(t *testing.T, fresh func(int) policy.Policy) {
+		p, rng, now := fresh(4), seeded(1), start
+		for range 1000 { // one node flaps, and is told twice each time
+			now = now.Add(time.Second)
+			p.Set(now, 2, node(2, false))
+			p.Set(now, 2, node(2, false))
+			now = now.Add(time.Second)
+			p.Set(now, 2, node(2, true))
+			p.Set(now, 2, node(2, true))
+		}
+		counts := make([]int, 4)
+		for range 4000 {
+			i, ok := p.Pick(now, policy.Request{Rand: rng})
+			require.True(t, ok)
+			counts[i]++
+			p.Observe(now, policy.Observation{Node: i, Kind: policy.Sent})
+			p.Observe(now, policy.Observation{Node: i, Kind: policy.Done, Latency: time.Millisecond})
+		}
+		for i, n := range counts {
+			require.InDelta(t, 1000, n, 200, "node %d", i)
+		}
+	})
+}
+
+func TestPolicy_SparseIndicesAreNoNodes(t *testing.T) {
+	forEach(t, func(t *testing.T, fresh func(int) policy.Policy) {
+		p, rng := fresh(0), seeded(1)
+		p.Set(start, 999, node(999, true))
+		for range 100 {
+			i, ok := p.Pick(start, policy.Request{Rand: rng})
+			require.True(t, ok)
+			require.Equal(t, 999, i)
+		}
+	})
+}
+
+func TestNew_NamesThePoliciesThereAre(t *testing.T) {
+	_, err := policy.New("fastest")
+	require.Equal(t, `policy "fastest": no such policy; use one of balance, random`, job.Describe(err))
+	require.Equal(t, job.InvalidArgument, job.CodeOf(err))
+	require.Equal(t, []string{"balance", "random"}, policy.Names())
+}
+
+func TestNew_OnlyBalanceLetsNodesReject(t *testing.T) {
+	for name, want := range map[string]bool{"random": false, "balance": true} {
+		p, err := policy.New(name)
+		require.NoError(t, err)
+		require.Equal(t, want, p.MayReject(), name)
+	}
+}

@@ -1,0 +1,231 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"spillway/job"
+)
+
+func TestScheduler_DeadlineNamesHowManyAndWhich(t *testing.T) {
+	inBubble(t, Config{}, []node{rejects, rejects}, func(t *testing.T, r *rig) {
+		j := r.run(7, job.Spec{ID: "j", Deadline: 30 * time.Second})
+		require.Equal(t, job.Failed, j.State)
+		require.Equal(t, 30*time.Second, j.Finished.Sub(j.Created))
+		require.Equal(t, job.DeadlineExceeded, j.Err.Code)
+		require.Regexp(t, `^job j: the deadline of 30s passed with 7 of 7 tasks not done: (a\d\.png, ){4}a\d\.png and 2 more; give it more time with --deadline, or more nodes$`, job.Describe(j.Err))
+		require.Equal(t, int64(7), j.Failed)
+		for _, f := range j.Failures {
+			require.Equal(t, job.DeadlineExceeded, f.Err.Code)
+			require.EqualError(t, f.Err, "not done before the job's deadline")
+		}
+	})
+}
+
+func TestScheduler_DeadlineCountsOnlyWhatIsNotDone(t *testing.T) {
+	inBubble(t, Config{Window: 2}, []node{takes(time.Second)}, func(t *testing.T, r *rig) {
+		j := r.run(10, job.Spec{ID: "j", Deadline: 2500 * time.Millisecond})
+		require.Equal(t, []int64{4, 6, 10}, []int64{j.Done, j.Failed, j.Total})
+		require.Regexp(t, `6 of 10 tasks not done: (a\d\.png, ){4}a\d\.png and 1 more$`, j.Err.Error())
+		require.Equal(t, []job.Tally{{Node: "node_0", Done: 4, Busy: 4 * time.Second}}, j.Nodes, "an attempt that nobody waits for is no failure of the node")
+	})
+}
+
+func TestScheduler_DeadlineBoundsTheCountingToo(t *testing.T) {
+	inBubble(t, Config{}, []node{good}, func(t *testing.T, r *rig) {
+		r.folders["/slow"] = func() *folder { return &folder{base: "/slow", n: 3, breaksAt: -1, counting: time.Hour} }
+		j := r.wait(r.submit(job.Spec{ID: "j", Source: "/slow", Deadline: time.Second}))
+		require.Equal(t, job.Failed, j.State)
+		require.Equal(t, "job j: the deadline of 1s passed with 0 of 0 tasks done", j.Err.Error())
+		require.Equal(t, time.Second, j.Finished.Sub(j.Created))
+	})
+}
+
+func TestScheduler_WithoutADeadlineTheStallTimeoutEndsTheJob(t *testing.T) {
+	rows := []struct {
+		name  string
+		nodes []node
+		up    bool
+		why   string
+	}{
+		{"every node rejects", []node{rejects, rejects}, true, "every node rejects"},
+		{"no node answers", []node{good, good}, false, "no node answers"},
+		{"every node refuses", []node{refuses, refuses}, true, "no node could do it yet (connection refused: not sent)"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			inBubble(t, Config{}, row.nodes, func(t *testing.T, r *rig) {
+				r.set(0, row.up)
+				r.set(1, row.up)
+				j := r.run(2, job.Spec{ID: "j"})
+				require.Equal(t, job.Failed, j.State)
+				require.Equal(t, job.DeadlineExceeded, j.Err.Code)
+				require.Contains(t, []string{
+					"job j: " + row.why + ", with 2 of 2 tasks not done: a0.png, a1.png; look at the nodes with: client nodes",
+					"job j: " + row.why + ", with 2 of 2 tasks not done: a1.png, a0.png; look at the nodes with: client nodes",
+				}, job.Describe(j.Err))
+				require.InDelta(t, time.Minute, j.Finished.Sub(j.Created), float64(6*time.Second))
+			})
+		})
+	}
+}
+
+func TestScheduler_SlowWorkIsNoStall(t *testing.T) {
+	rows := []struct {
+		name  string
+		nodes []node
+	}{
+		{"a task that takes ten minutes, and one that everyone else rejects", []node{takes(10 * time.Minute), rejects}},
+		{"a node that takes it just before the stall", []node{answersAfter(59500*time.Millisecond, 5*time.Second)}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			inBubble(t, Config{}, row.nodes, func(t *testing.T, r *rig) {
+				require.Equal(t, job.Succeeded, r.run(2, job.Spec{}).State)
+			})
+		})
+	}
+}
+
+// answersAfter rejects for a time that begins with the bubble, and then works.
+func answersAfter(rejecting, working time.Duration) node {
+	epoch := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // where every bubble begins
+	return func(ctx context.Context, t job.Task) (job.Result, error) {
+		if time.Since(epoch) < rejecting {
+			return rejects(ctx, t)
+		}
+		return takes(working)(ctx, t)
+	}
+}
+
+func TestScheduler_AJobThatWaitedForTheWindowIsNotStalled(t *testing.T) {
+	inBubble(t, Config{Window: 1}, []node{takes(5 * time.Minute)}, func(t *testing.T, r *rig) {
+		r.folder("/data", 1)
+		first := r.submit(job.Spec{Source: "/data"})
+		time.Sleep(time.Millisecond)
+		second := r.submit(job.Spec{Source: "/data"})
+		require.Equal(t, job.Succeeded, r.wait(second).State)
+		require.Equal(t, job.Succeeded, r.wait(first).State)
+	})
+}
+
+func TestScheduler_NegativeStallWaitsForEver(t *testing.T) {
+	inBubble(t, Config{Stall: -1}, []node{rejects}, func(t *testing.T, r *rig) {
+		r.folder("/data", 1)
+		id := r.submit(job.Spec{Source: "/data"})
+		time.Sleep(2 * time.Hour)
+		require.Equal(t, job.Running, r.now(id).State)
+		require.NoError(t, r.Cancel(t.Context(), id))
+		r.wait(id)
+	})
+}
+
+func TestScheduler_CancelSendsNothingMoreAndStopsWhatRuns(t *testing.T) {
+	inBubble(t, Config{Window: 3}, []node{hangs, hangs}, func(t *testing.T, r *rig) {
+		r.folder("/data", 10)
+		id := r.submit(job.Spec{ID: "j", Source: "/data"})
+		synctest.Wait()
+		require.Len(t, r.fleet.sent(), 3)
+		require.NoError(t, r.Cancel(t.Context(), id))
+		synctest.Wait()
+		j := r.now(id)
+		require.Equal(t, job.Cancelled, j.State)
+		require.Equal(t, job.CancelledCode, j.Err.Code)
+		require.Contains(t, j.Err.Error(), "job j: cancelled with 10 of 10 tasks not done: a")
+		require.Equal(t, []int64{0, 10, 10}, []int64{j.Done, j.Failed, j.Total})
+		require.Zero(t, r.fleet.out, "running attempts were told to stop")
+		require.Empty(t, j.Nodes, "a cancelled attempt says nothing of the node")
+
+		time.Sleep(time.Hour)
+		require.Len(t, r.fleet.sent(), 3, "nothing is sent afterwards")
+		require.NoError(t, r.Cancel(t.Context(), id), "cancelling twice is no error")
+		require.Equal(t, j, r.now(id))
+		require.Equal(t, job.NotFound, job.CodeOf(r.Cancel(t.Context(), "nobody")))
+	})
+}
+
+func TestScheduler_CancelEndsParkedTasksAtOnce(t *testing.T) {
+	inBubble(t, Config{}, []node{rejects}, func(t *testing.T, r *rig) {
+		r.folder("/data", 10)
+		id := r.submit(job.Spec{Source: "/data"})
+		time.Sleep(30 * time.Second)
+		start := time.Now()
+		require.NoError(t, r.Cancel(t.Context(), id))
+		require.Equal(t, job.Cancelled, r.wait(id).State)
+		require.Zero(t, time.Since(start))
+	})
+}
+
+func TestScheduler_CancelAfterTheLastTaskChangesNothing(t *testing.T) {
+	inBubble(t, Config{}, []node{good}, func(t *testing.T, r *rig) {
+		j := r.run(3, job.Spec{})
+		require.NoError(t, r.Cancel(t.Context(), j.ID))
+		synctest.Wait()
+		require.Equal(t, j, r.now(j.ID))
+	})
+}
+
+func TestScheduler_EndOfRunEndsTheJobsAndLeavesNothingRunning(t *testing.T) {
+	inBubble(t, Config{Window: 5}, []node{hangs, rejects}, func(t *testing.T, r *rig) {
+		r.folder("/data", 100)
+		first, second := r.submit(job.Spec{Source: "/data"}), r.submit(job.Spec{Source: "/data"})
+		events, err := r.Watch(t.Context(), first)
+		require.NoError(t, err)
+		time.Sleep(10 * time.Second)
+		start := time.Now()
+		r.stop()
+		require.Zero(t, time.Since(start))
+		require.Zero(t, r.fleet.out)
+		for _, id := range []job.ID{first, second} {
+			j := r.now(id)
+			require.Equal(t, job.Cancelled, j.State)
+			require.Equal(t, job.Unavailable, j.Err.Code)
+			require.Contains(t, j.Err.Error(), "the server stopped with 100 of 100 tasks not done")
+		}
+		var last job.Event
+		for last = range events { //nolint:revive // only the last counts
+		}
+		require.Equal(t, r.now(first), last.Job, "watchers hear how it ended")
+		_, err = r.Submit(t.Context(), job.Spec{Source: "/data"})
+		require.Equal(t, job.Unavailable, job.CodeOf(err), "a scheduler that stopped takes nothing new")
+	})
+}
+
+func TestScheduler_ABrokenListingFailsTheJobAndKeepsTheCounts(t *testing.T) {
+	inBubble(t, Config{}, []node{good}, func(t *testing.T, r *rig) {
+		r.folders["/broken"] = func() *folder { return &folder{base: "/broken", n: 10, breaksAt: 4} }
+		j := r.wait(r.submit(job.Spec{Source: "/broken"}))
+		require.Equal(t, job.Failed, j.State)
+		require.EqualError(t, j.Err, "list /broken: the disk broke")
+		require.Equal(t, job.Unavailable, j.Err.Code)
+		require.Equal(t, []int64{4, 0, 10}, []int64{j.Done, j.Failed, j.Total}, "what was listed is done")
+		require.False(t, j.Counted, "nobody knows what the rest was")
+	})
+	inBubble(t, Config{}, []node{good}, func(t *testing.T, r *rig) {
+		r.folders["/broken"] = func() *folder { return &folder{n: 10, countErr: fmt.Errorf("no such disk")} }
+		j := r.wait(r.submit(job.Spec{Source: "/broken"}))
+		require.Equal(t, job.Failed, j.State)
+		require.EqualError(t, j.Err, "no such disk")
+		require.Empty(t, r.fleet.sent())
+	})
+}
+
+func TestScheduler_AFolderThatGrowsOrShrinksIsCountedAsListed(t *testing.T) {
+	for _, n := range []int{0, 3, 12} {
+		inBubble(t, Config{}, []node{good}, func(t *testing.T, r *rig) {
+			f := &folder{base: "/data", n: 10, breaksAt: -1}
+			r.folders["/data"] = func() *folder { return f }
+			f.counting = time.Second
+			id := r.submit(job.Spec{Source: "/data"})
+			f.n = n
+			j := r.wait(id)
+			require.Equal(t, job.Succeeded, j.State)
+			require.Equal(t, int64(n), j.Total)
+		})
+	}
+}

@@ -1,0 +1,221 @@
+package scheduler
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"spillway/job"
+)
+
+// record is one job and where it stands.
+type record struct {
+	spec    job.Spec
+	created time.Time
+	source  Source
+	ctx     context.Context // ends with the job; its cause says why
+	cancel  context.CancelCauseFunc
+	done    chan struct{} // closed when the state is final
+
+	mu       sync.Mutex // guards what follows
+	job      job.Job    // without Nodes, Running, Parked and Waiting
+	tallies  map[job.NodeID]*job.Tally
+	flights  map[*flight]struct{}
+	progress time.Time // when a task last ended
+	lastWait string    // why a task was last parked
+	watchers map[chan struct{}]struct{}
+}
+
+// flight is one task that has begun and not ended.
+type flight struct {
+	sent   time.Time // when its present attempt left; zero while it has none
+	parked bool      // waits because no node takes it
+}
+
+func newRecord(spec job.Spec, source Source) *record {
+	now := time.Now()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	return &record{
+		spec: spec, created: now, source: source, ctx: ctx, cancel: cancel, done: make(chan struct{}),
+		job:      job.Job{ID: spec.ID, Spec: spec, State: job.Queued, Created: now, Version: 1},
+		tallies:  map[job.NodeID]*job.Tally{},
+		flights:  map[*flight]struct{}{},
+		watchers: map[chan struct{}]struct{}{},
+		progress: now,
+	}
+}
+
+// change applies f under the lock and wakes the watchers.
+func (r *record) change(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f()
+	r.job.Version++
+	for w := range r.watchers {
+		select {
+		case w <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// subscribe returns a channel that holds a token after every change, and a
+// function that ends the subscription.
+func (r *record) subscribe() (changed <-chan struct{}, leave func()) {
+	w := make(chan struct{}, 1)
+	r.mu.Lock()
+	r.watchers[w] = struct{}{}
+	r.mu.Unlock()
+	return w, func() {
+		r.mu.Lock()
+		delete(r.watchers, w)
+		r.mu.Unlock()
+	}
+}
+
+// snapshot is the job as it stands.
+func (r *record) snapshot() job.Job {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j := r.job
+	j.Spec.Operation.Params = maps.Clone(j.Spec.Operation.Params)
+	j.Err = copyOf(j.Err)
+	j.Failures = slices.Clone(j.Failures)
+	for i := range j.Failures {
+		f := &j.Failures[i]
+		f.Nodes, f.Err = slices.Clone(f.Nodes), copyOf(f.Err)
+	}
+	j.Running = int64(len(r.flights))
+	for f := range r.flights {
+		if f.parked {
+			j.Parked++
+			j.Waiting = r.lastWait
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.tallies)) {
+		j.Nodes = append(j.Nodes, *r.tallies[name])
+	}
+	return j
+}
+
+func copyOf(err *job.Error) *job.Error {
+	if err == nil {
+		return nil
+	}
+	e := *err
+	return &e
+}
+
+// ended reports whether the job will not change any more.
+func (r *record) ended() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// begin notes a task that begins.
+func (r *record) begin(f *flight) {
+	r.change(func() {
+		if len(r.flights) == 0 {
+			r.progress = time.Now() // it waited for others' tasks, or for its listing
+		}
+		r.flights[f] = struct{}{}
+	})
+}
+
+// left notes that an attempt of a task left for a node.
+func (r *record) left(f *flight) {
+	r.mu.Lock()
+	f.sent = time.Now()
+	wasParked := f.parked
+	r.mu.Unlock()
+	if wasParked {
+		r.change(func() { f.parked = false })
+	}
+}
+
+// park notes that a task waits, and why.
+func (r *record) park(f *flight, why string) {
+	r.change(func() { f.sent, f.parked, r.lastWait = time.Time{}, true, why })
+}
+
+// tally counts an attempt for a node.
+func (r *record) tally(id job.NodeID, count func(*job.Tally)) {
+	r.change(func() { r.count(id, count) })
+}
+
+// count is tally for one who holds the lock.
+func (r *record) count(id job.NodeID, count func(*job.Tally)) {
+	t, ok := r.tallies[id]
+	if !ok {
+		t = &job.Tally{Node: id}
+		r.tallies[id] = t
+	}
+	count(t)
+}
+
+// finish notes that a task is done.
+func (r *record) finish(f *flight, res job.Result, took time.Duration) {
+	r.change(func() {
+		delete(r.flights, f)
+		r.job.Done++
+		r.progress = time.Now()
+		r.count(res.Node, func(t *job.Tally) {
+			t.Done++
+			t.Busy += took
+			if res.Delayed {
+				t.Delayed++
+			}
+		})
+	})
+}
+
+// fail notes that a task is given up. A nil flight is a task that never began.
+func (r *record) fail(f *flight, failure job.Failure) {
+	r.change(func() {
+		if f != nil {
+			delete(r.flights, f)
+			r.progress = time.Now()
+		}
+		if failure.Quarantined {
+			r.job.Quarantined++
+		} else {
+			r.job.Failed++
+		}
+		if len(r.job.Failures) < job.MaxFailures {
+			r.job.Failures = append(r.job.Failures, failure)
+		}
+	})
+}
+
+// stalled reports whether nothing has got anywhere for so long, and no attempt
+// is out that may still: one that left within that time, or that a node has had
+// for long enough to have rejected it.
+func (r *record) stalled(limit time.Duration) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	if len(r.flights) == 0 || now.Sub(r.progress) < limit {
+		return false
+	}
+	for f := range r.flights {
+		if !f.sent.IsZero() && (f.sent.Before(r.progress.Add(limit)) || now.Sub(f.sent) > maxPark) {
+			return false
+		}
+	}
+	return true
+}
+
+// end makes the job final.
+func (r *record) end(state job.State, err *job.Error) {
+	r.change(func() {
+		r.job.State, r.job.Err, r.job.Finished = state, err, time.Now()
+		close(r.done)
+	})
+	r.cancel(nil)
+}

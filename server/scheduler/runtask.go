@@ -1,0 +1,207 @@
+package scheduler
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"spillway/job"
+	"spillway/server/policy"
+)
+
+// A task that no node takes is parked for a random time below firstPark, which
+// doubles with each round up to maxPark (full jitter).
+const (
+	firstPark = time.Millisecond
+	maxPark   = time.Second
+)
+
+// A node that failed a task gets it again after secondChance, doubled with each
+// failure, unless every other node failed it too; so that a bad node that
+// answers fast does not use a task's tries up while the good ones are busy.
+const secondChance = 5 * time.Second
+
+// try is what one task has gone through.
+type try struct {
+	r *record
+	d *dispatcher
+	f *flight
+	t job.Task
+
+	round    int
+	fresh    bool       // nothing was sent in this round yet
+	excluded policy.Set // left out of this round
+	unable   policy.Set // cannot do the operation at all
+	failed   policy.Set // failed it, and the unable: other nodes first
+	again    time.Time  // when those that failed it may have it again
+	breaks   int
+	losses   int
+	nodes    []job.NodeID // that took it and did not do it
+	lastErr  error        // of the last round in which something was sent
+}
+
+// runTask brings one task to its end: done, failed, or given up with its job.
+func (s *Scheduler) runTask(r *record, d *dispatcher, t job.Task) {
+	y := &try{r: r, d: d, f: &flight{}, t: t}
+	y.t.MayReject = d.mayReject
+	if r.spec.Deadline > 0 {
+		y.t.Deadline = r.created.Add(r.spec.Deadline)
+	}
+	r.begin(y.f)
+	defer func() {
+		if v := recover(); v != nil {
+			y.giveUp(s.panicked(y.t, v), false)
+		}
+	}()
+	for {
+		if r.ctx.Err() != nil {
+			y.giveUp(notDone(r), false)
+			return
+		}
+		i, ok := d.pick(&y.excluded)
+		if !ok {
+			s.park(y)
+			continue
+		}
+		if s.attempt(y, i) {
+			return
+		}
+	}
+}
+
+// attempt sends the task to node i and reports whether the task has ended.
+func (s *Scheduler) attempt(y *try, i int) bool {
+	y.t.Attempt++
+	if y.fresh {
+		y.fresh, y.lastErr = false, nil
+	}
+	y.r.left(y.f)
+	start := time.Now()
+	res, err := s.execute(y, i)
+	took := time.Since(start)
+	if err != nil && y.r.ctx.Err() != nil {
+		err = y.r.ctx.Err() // nobody wants the answer any more
+	}
+	y.d.observe(i, took, res, err)
+	if err == nil {
+		res.Node = s.fleet.ID(i)
+		y.r.finish(y.f, res, took)
+		return true
+	}
+	if y.r.ctx.Err() != nil {
+		return false
+	}
+	return s.judge(y, i, job.AsError(err))
+}
+
+// execute sends one attempt; a panic on the way breaks that attempt only.
+func (s *Scheduler) execute(y *try, i int) (res job.Result, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = s.panicked(y.t, v)
+		}
+	}()
+	return s.fleet.Execute(y.r.ctx, i, y.t)
+}
+
+// panicked logs a panic and returns it as an error.
+func (s *Scheduler) panicked(t job.Task, v any) *job.Error {
+	s.log.Error("task panicked", "job", t.Job, "task", t.Name, "err", v, "stack", string(debug.Stack()))
+	return job.E(job.Internal, "", errors.New("a fault of the server's own"), "report it with the server's log")
+}
+
+// judge decides what an attempt's error means for the task.
+func (s *Scheduler) judge(y *try, i int, err *job.Error) (ended bool) {
+	id := s.fleet.ID(i)
+	y.excluded.Add(i)
+	if err.Code == job.ResourceExhausted {
+		y.r.tally(id, func(t *job.Tally) { t.Rejected++ })
+		return false
+	}
+	y.lastErr = err
+	if errors.Is(err, job.ErrNotSent) {
+		return false
+	}
+	y.r.tally(id, func(t *job.Tally) { t.Failed++ })
+	y.nodes = append(y.nodes, id)
+	y.failed.Add(i)
+	s.log.Warn("attempt failed", "job", y.t.Job, "task", y.t.Name, "node", id, "attempt", y.t.Attempt, "code", err.Code, "err", err)
+	quarantined := false
+	switch {
+	case err.Code == job.Unimplemented:
+		y.unable.Add(i)
+		ended = y.unable.Len() == s.fleet.Len()
+	case err.Code.Permanent():
+		ended = true
+	case err.Code == job.Internal:
+		y.breaks++
+		ended = y.breaks >= s.cfg.Breaks
+		quarantined = ended
+		y.again = s.secondChance(y)
+	default:
+		// Each node may lose it once, and a few losses more are forgiven.
+		y.losses++
+		ended = y.losses >= s.fleet.Len()+3
+		y.again = s.secondChance(y)
+	}
+	if ended {
+		y.giveUp(err, quarantined)
+		return true
+	}
+	return false
+}
+
+// secondChance is when the nodes that failed the task may have it again. A short
+// stall timeout shortens the wait, so that the tries are made before the job stalls.
+func (s *Scheduler) secondChance(y *try) time.Time {
+	wait := secondChance
+	if s.cfg.Stall > 0 {
+		wait = min(wait, s.cfg.Stall/8)
+	}
+	return time.Now().Add(wait << min(y.breaks+y.losses-1, 6))
+}
+
+// park waits before the next round.
+func (s *Scheduler) park(y *try) {
+	why := "every node rejects"
+	switch {
+	case !s.anyUp():
+		why = s.fleet.Trouble()
+	case y.lastErr != nil:
+		why = fmt.Sprintf("no node could do it yet (%v)", y.lastErr)
+	}
+	y.r.park(y.f, why)
+	most := min(maxPark, firstPark<<min(y.round, 20))
+	y.round++
+	timer := time.NewTimer(y.d.jitter(most))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-y.r.ctx.Done():
+	}
+	y.startRound(s.fleet.Len())
+}
+
+// startRound chooses who is left out of the next round: the nodes that cannot do
+// the task at all and, for a while, those that failed it.
+func (y *try) startRound(nodes int) {
+	if y.failed.Len() == nodes || !time.Now().Before(y.again) {
+		y.failed.Clear()
+		for i := range y.unable.All {
+			y.failed.Add(i)
+		}
+	}
+	y.fresh = true
+	y.excluded.Clear()
+	for i := range y.failed.All {
+		y.excluded.Add(i)
+	}
+}
+
+// giveUp ends the task without a result.
+func (y *try) giveUp(err *job.Error, quarantined bool) {
+	y.r.fail(y.f, job.Failure{
+		Name: y.t.Name, Attempts: len(y.nodes), Nodes: y.nodes, Quarantined: quarantined, Err: err,
+	})
+}

@@ -1,0 +1,9 @@
+//go:build !gocv_specific_modules
+
+package test
+
+// buildTags of the programs under test where OpenCV is not there.
+const buildTags = "faults"
+
+// haveOpenCV tells that the nodes can work on pictures.
+const haveOpenCV = false
