@@ -51,7 +51,7 @@ func TestRun_WrongUsageIsOneClearLine(t *testing.T) {
 		{"bad isolate", "0.1|--isolate=maybe", `--isolate "maybe": it is neither on nor off`},
 		{"no time", "0.1|--task-timeout|0", "--task-timeout 0s: no task could run"},
 		{"bad memory", "0.1|--memory|lots", `--memory "lots": it is not a number of bytes; use one such as 2GiB`},
-		{"little memory", "0.1|--memory|3MiB", `--memory "3MiB": a child process could not start; use 256 MiB or more`},
+		{"little memory", "0.1|--memory|3MiB", `--memory "3MiB": a child process could not start; use 512 MiB or more`},
 		{"bad insecure", "0.1|--insecure=perhaps", `--insecure "perhaps": it is not true or false`},
 		{"bad level", "0.1|--log-level|loud", `--log-level "loud": no such level; use debug, info, warn or error`},
 		{"unknown name", "0.1|--name|node_9", `--name "node_9": no node in machine.txt has that name; use one that it lists, such as node_0`},
@@ -139,7 +139,7 @@ func TestMain_InterruptOfTheGroupEndsNodeAndChildren(t *testing.T) {
 			stderr, err := cmd.StderrPipe()
 			require.NoError(t, err)
 			require.NoError(t, cmd.Start())
-			defer cmd.Process.Kill()
+			defer func() { _ = cmd.Process.Kill() }()
 			line, err := bufio.NewReader(stderr).ReadString('\n')
 			require.NoError(t, err)
 			require.Contains(t, line, "is ready on")
@@ -169,7 +169,7 @@ func FuzzParse(f *testing.F) {
 
 func TestParseSize(t *testing.T) {
 	for in, want := range map[string]int64{
-		"2GiB": 2 << 30, "512 MiB": 512 << 20, "1.5GiB": 3 << 29, "1073741824": 1 << 30, "1TiB": 1 << 40, "300000KiB": 300_000 << 10,
+		"2GiB": 2 << 30, "600 MiB": 600 << 20, "1.5GiB": 3 << 29, "1073741824": 1 << 30, "1TiB": 1 << 40, "600000KiB": 600_000 << 10,
 	} {
 		got, err := parseSize(in)
 		require.NoError(t, err, in)
@@ -208,7 +208,7 @@ func childrenOf(t *testing.T, pid, want int) []int {
 		require.NoError(t, err)
 		for _, list := range lists {
 			text, _ := os.ReadFile(list)
-			for _, field := range strings.Fields(string(text)) {
+			for field := range strings.FieldsSeq(string(text)) {
 				n, err := strconv.Atoi(field)
 				require.NoError(t, err)
 				pids = append(pids, n)

@@ -134,8 +134,7 @@ func parseSize(s string) (int64, error) {
 
 // badRoot is the error of a directory that cannot be worked in.
 func badRoot(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return usage(fmt.Sprintf("--root %.200q", path.Path), path.Err.Error(), "name a directory that exists")
 	}
 	return usage("--root", err.Error(), "name a directory that exists")

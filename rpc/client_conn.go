@@ -32,6 +32,7 @@ type clientConn struct {
 	out    bytes.Buffer
 	seq    int32
 	broken bool // must not be used again
+	last   bool // the peer may close it after this answer, so it is not kept
 	reused bool // has carried a call before the present one
 
 	expires time.Time // while idle; guarded by the pool
@@ -74,6 +75,7 @@ func (c *clientConn) roundTrip(ctx context.Context, h header, args, result thrif
 	}
 	if err := c.answer(ctx, h, result); err != nil {
 		if _, ok := errors.AsType[thrift.TApplicationException](err); ok {
+			c.last = true // as Apache's Go servers do, and ours past a limit
 			return err
 		}
 		return &brokenError{method: h.method, err: err}
@@ -85,7 +87,7 @@ func (c *clientConn) roundTrip(ctx context.Context, h header, args, result thrif
 func (c *clientConn) answer(ctx context.Context, h header, result thrift.TStruct) error {
 	got, err := c.in.begin()
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return errors.New("the connection was closed before the answer")
 	case err != nil:
 		return fmt.Errorf("read answer: %w", err)

@@ -51,8 +51,8 @@ func fill(v reflect.Value, rng *rand.Rand) {
 			v.SetMapIndex(key, value)
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(v.Field(i), rng)
+		for _, field := range v.Fields() {
+			fill(field, rng)
 		}
 	default:
 		panic("cannot fill " + v.Type().String())

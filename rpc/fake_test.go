@@ -52,10 +52,15 @@ type fakeService struct {
 }
 
 func newFakeService(begin job.State) *fakeService {
-	return &fakeService{
-		jobs: map[job.ID]job.Job{}, changed: make(chan struct{}), onSubmit: begin,
-		submitted: make(chan job.Spec, 100), cancelled: make(chan job.ID, 100),
-	}
+	s := &fakeService{jobs: map[job.ID]job.Job{}, onSubmit: begin}
+	s.makeChannels()
+	return s
+}
+
+func (s *fakeService) makeChannels() {
+	s.changed = make(chan struct{})
+	s.submitted = make(chan job.Spec, 100)
+	s.cancelled = make(chan job.ID, 100)
 }
 
 func (s *fakeService) Policy(isRandom bool) string {
@@ -263,7 +268,9 @@ func soon(t testing.TB) context.Context {
 	return ctx
 }
 
-var aTask = job.Task{Job: "j", Index: 3, Attempt: 1, Base: "/data", Name: "a b.jpg",
-	Operation: job.Operation{Name: "edges"}, MayReject: true}
+var aTask = job.Task{
+	Job: "j", Index: 3, Attempt: 1, Base: "/data", Name: "a b.jpg",
+	Operation: job.Operation{Name: "edges"}, MayReject: true,
+}
 
 func newReader(nc net.Conn) *bufio.Reader { return bufio.NewReader(nc) }

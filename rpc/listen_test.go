@@ -26,8 +26,10 @@ func TestListen_SaysWhatIsWrongAndWhatToDo(t *testing.T) {
 		"zero address":  {"0.0.0.0:0", job.InvalidArgument, "--insecure"},
 		"zero IPv6":     {"[::]:0", job.InvalidArgument, "--insecure"},
 		"another host":  {"192.0.2.1:0", job.InvalidArgument, "--insecure"},
-		"taken": {taken.String(), job.FailedPrecondition,
-			fmt.Sprintf("port %d is in use by another program; choose another port with --listen", taken.Port)},
+		"taken": {
+			taken.String(), job.FailedPrecondition,
+			fmt.Sprintf("port %d is in use by another program; choose another port with --listen", taken.Port),
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Listen(row.addr, false)

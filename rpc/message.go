@@ -71,7 +71,7 @@ func (s *scanner) begin() (header, error) {
 	if err != nil {
 		return h, err
 	}
-	h.kind = thrift.TMessageType(kind[0])
+	h.kind = thrift.TMessageType(int8(kind[0]))
 	return h, s.seq(&h)
 }
 

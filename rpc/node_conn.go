@@ -153,7 +153,7 @@ func (n *NodeConn) call(ctx context.Context, f func(*spillway.ComputeNodeClient)
 			return err
 		}
 		err = f(spillway.NewComputeNodeClient(c))
-		n.giveBack(ctx, c, err)
+		n.giveBack(ctx, c)
 		if b, ok := errors.AsType[*brokenError](err); ok && b.unsent && c.reused && !fresh && ctx.Err() == nil {
 			continue
 		}
@@ -161,10 +161,9 @@ func (n *NodeConn) call(ctx context.Context, f func(*spillway.ComputeNodeClient)
 	}
 }
 
-// giveBack returns a connection to the pool, or closes it: after a broken call;
-// where the node did not know the method, since some close it then; and where
-// others wait for a node that serves one connection after another.
-func (n *NodeConn) giveBack(ctx context.Context, c *clientConn, err error) {
+// giveBack returns a connection to the pool, or closes it where others wait for
+// a node that serves one connection after another.
+func (n *NodeConn) giveBack(ctx context.Context, c *clientConn) {
 	if c.broken {
 		n.lost(ctx)
 	}
@@ -172,7 +171,7 @@ func (n *NodeConn) giveBack(ctx context.Context, c *clientConn, err error) {
 	defer n.mu.Unlock()
 	keep := n.cfg.IdleTimeout
 	switch {
-	case unknownMethod(err), n.isBasic && n.inFlight > 1:
+	case n.isBasic && n.inFlight > 1:
 		keep = 0
 	case n.isBasic:
 		keep = min(keep, basicIdle)

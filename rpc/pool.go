@@ -125,7 +125,7 @@ func (p *pool) put(c *clientConn, keep time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.inUse, c)
-	if c.broken || p.closed || keep <= 0 {
+	if c.broken || c.last || p.closed || keep <= 0 {
 		c.nc.Close()
 	} else {
 		c.expires = time.Now().Add(keep)

@@ -112,8 +112,10 @@ func TestPythonServer_CallsOurNode(t *testing.T) {
 					if row.fails == "" {
 						require.Equal(t, row.answer, *o.Success)
 					}
-					require.Equal(t, job.Task{Attempt: 1, Base: "/base", Name: row.name,
-						Operation: job.Operation{Name: "edges"}, MayReject: row.mayReject}, <-tasks)
+					require.Equal(t, job.Task{
+						Attempt: 1, Base: "/base", Name: row.name,
+						Operation: job.Operation{Name: "edges"}, MayReject: row.mayReject,
+					}, <-tasks)
 				}
 			}
 		})
@@ -152,9 +154,9 @@ func startPython(t *testing.T, kind, methods string) *pythonNode {
 		}
 	}()
 	t.Cleanup(func() {
-		cmd.Process.Kill()
+		_ = cmd.Process.Kill()
 		<-read
-		cmd.Wait()
+		_ = cmd.Wait()
 	})
 	return n
 }
@@ -180,7 +182,7 @@ func TestPythonNode_DoesOurTasks(t *testing.T) {
 			require.ErrorContains(t, err, "Internal error")
 			err = do("odd", true)
 			require.Equal(t, job.Unavailable, job.CodeOf(err))
-			require.ErrorContains(t, err, `unexpected answer "Sucess"`)
+			require.ErrorContains(t, err, `unexpected answer "Maybe"`)
 			_, err = n.Execute(soon(t), job.Task{Operation: job.Operation{Name: "blur"}})
 			require.Equal(t, job.Unimplemented, job.CodeOf(err))
 			_, err = n.Probe(soon(t))
@@ -189,8 +191,10 @@ func TestPythonNode_DoesOurTasks(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, job.Profile{}, profile)
 			require.Eventually(t, func() bool { return len(node.seen()) == 7 }, 10*time.Second, time.Millisecond)
-			require.Equal(t, []string{"execute /b a.jpg", "delayed_execute /b a.jpg", "execute /b rejectme",
-				"delayed_execute /b rejectme", "execute /b boom", "execute /b odd", "ping"}, node.seen())
+			require.Equal(t, []string{
+				"execute /b a.jpg", "delayed_execute /b a.jpg", "execute /b rejectme",
+				"delayed_execute /b rejectme", "execute /b boom", "execute /b odd", "ping",
+			}, node.seen())
 		})
 	}
 }

@@ -69,14 +69,13 @@ func (s *server) serve(ctx context.Context, l net.Listener) error {
 // such as being out of descriptors, is waited out.
 func (s *server) accept(ctx, base context.Context, l net.Listener) error {
 	backoff := acceptBackoffMin
-	for {
+	for ctx.Err() == nil {
 		nc, err := l.Accept()
 		switch {
 		case err == nil:
 			backoff = acceptBackoffMin
 			s.admit(base, nc)
-		case ctx.Err() != nil:
-			return nil
+		case ctx.Err() != nil: // closed because ctx ended
 		case errors.Is(err, net.ErrClosed):
 			return job.E(job.Unavailable, "serve "+l.Addr().String(), err, "")
 		default:
@@ -88,6 +87,7 @@ func (s *server) accept(ctx, base context.Context, l net.Listener) error {
 			backoff = min(2*backoff, acceptBackoffMax)
 		}
 	}
+	return nil
 }
 
 func (s *server) admit(base context.Context, nc net.Conn) {

@@ -103,7 +103,7 @@ func (c *serverConn) refuse(ctx context.Context, h header, err error) {
 	c.s.log.Warn("connection dropped", "peer", c.peer, "method", h.method, "err", err)
 	if h.method != "" && errors.Is(err, errTooLarge) {
 		c.fail(ctx, h, thrift.PROTOCOL_ERROR, err.Error())
-		c.write()
+		_ = c.write() // the connection ends either way
 	}
 }
 

@@ -121,7 +121,7 @@ func TestServer_CallsSentAheadWaitTheirTurn(t *testing.T) {
 		for range calls {
 			h, err := in.begin()
 			require.NoError(t, err)
-			require.EqualValues(t, thrift.REPLY, h.kind)
+			require.Equal(t, thrift.REPLY, h.kind)
 			require.NoError(t, in.body())
 			require.Contains(t, string(in.buf), "Success")
 		}
@@ -415,8 +415,10 @@ func FuzzServer_NeverPanics(f *testing.F) {
 	f.Add(frame(f, "execute", &spillway.ComputeNodeExecuteArgs{BasePath: "/d", FileName: "a"}))
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		log := &logBuffer{}
-		s := &server{cfg: ServerConfig{}.withDefaults(), log: slog.New(slog.NewTextHandler(log, nil)),
-			processor: spillway.NewComputeNodeProcessor(&nodeHandler{node: fakeNode{}, running: map[*attempt]struct{}{}})}
+		s := &server{
+			cfg: ServerConfig{}.withDefaults(), log: slog.New(slog.NewTextHandler(log, nil)),
+			processor: spillway.NewComputeNodeProcessor(&nodeHandler{node: fakeNode{}, running: map[*attempt]struct{}{}}),
+		}
 		near, far := net.Pipe()
 		go func() {
 			near.Write(sent)

@@ -11,7 +11,7 @@ import (
 // worthRedialling tells that the server could not be reached or was lost, and
 // not that it said so of something else.
 func worthRedialling(err error) bool {
-	return errors.Is(err, job.ErrNotSent) || lostAfterSending(err)
+	return !errors.Is(err, errClosed) && (errors.Is(err, job.ErrNotSent) || lostAfterSending(err))
 }
 
 // lostAfterSending tells that the server was there and then was lost.

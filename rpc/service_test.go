@@ -20,8 +20,9 @@ import (
 
 // overServicePipe runs a test in a bubble: a server behind an in-memory
 // listener, and a connection to it.
-func overServicePipe(t *testing.T, s Service, log *slog.Logger, test func(t *testing.T, c *ServiceConn, l *pipeListener)) {
+func overServicePipe(t *testing.T, s *fakeService, log *slog.Logger, test func(t *testing.T, c *ServiceConn, l *pipeListener)) {
 	synctest.Test(t, func(t *testing.T) {
+		s.makeChannels() // within the bubble, whose clock waits for no others
 		l := newPipeListener()
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
@@ -34,8 +35,10 @@ func overServicePipe(t *testing.T, s Service, log *slog.Logger, test func(t *tes
 	})
 }
 
-var aSpec = job.Spec{ID: "job-1", Source: "/data", Operation: job.Operation{Name: "blur", Params: map[string]string{"kernel": "7"}},
-	Policy: "balance", Deadline: time.Minute}
+var aSpec = job.Spec{
+	ID: "job-1", Source: "/data", Operation: job.Operation{Name: "blur", Params: map[string]string{"kernel": "7"}},
+	Policy: "balance", Deadline: time.Minute,
+}
 
 func TestServiceConn_IsAServiceLikeTheServerItself(t *testing.T) {
 	s := newFakeService(job.Running)
@@ -77,15 +80,21 @@ func TestServiceConn_RunReturnsTheServersText(t *testing.T) {
 		says    string
 	}{
 		"every task done": {begin: job.Succeeded, elapsed: "3.0042"},
-		"some tasks failed": {begin: job.Failed, elapsed: "3.0042",
-			end: func(j *job.Job) { j.Failed = 2; j.Failures = []job.Failure{{Name: "a"}} }},
-		"ended early": {begin: job.Failed, code: job.DeadlineExceeded, says: "4 tasks are not done; give it longer",
+		"some tasks failed": {
+			begin: job.Failed, elapsed: "3.0042",
+			end: func(j *job.Job) { j.Failed = 2; j.Failures = []job.Failure{{Name: "a"}} },
+		},
+		"ended early": {
+			begin: job.Failed, code: job.DeadlineExceeded, says: "4 tasks are not done; give it longer",
 			end: func(j *job.Job) {
 				j.Err = job.E(job.DeadlineExceeded, "", errors.New("4 tasks are not done"), "give it longer")
-			}},
+			},
+		},
 		"cancelled": {begin: job.Cancelled, code: job.CancelledCode, says: "job job-1: it was cancelled"},
-		"refused": {refuse: job.E(job.PermissionDenied, "source /etc", errors.New("outside every root"), "start the server with --root /etc"),
-			code: job.PermissionDenied, says: "source /etc: outside every root; start the server with --root /etc"},
+		"refused": {
+			refuse: job.E(job.PermissionDenied, "source /etc", errors.New("outside every root"), "start the server with --root /etc"),
+			code:   job.PermissionDenied, says: "source /etc: outside every root; start the server with --root /etc",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newFakeService(row.begin)
@@ -151,12 +160,23 @@ func TestSubmitRequest_CallerThatLeavesCancelsOnlyAJobWithoutAnID(t *testing.T) 
 	}
 }
 
+// assignmentArgs are those of submit_request as the assignment's clients send
+// them: no spec.
+type assignmentArgs struct{ thrift.TStruct }
+
+func (assignmentArgs) Write(ctx context.Context, p thrift.TProtocol) error {
+	return errors.Join(
+		p.WriteFieldBegin(ctx, "source_folder", thrift.STRING, 1), p.WriteString(ctx, "/d"),
+		p.WriteFieldBegin(ctx, "is_random", thrift.BOOL, 2), p.WriteBool(ctx, true),
+		p.WriteFieldStop(ctx))
+}
+
 func TestSubmitRequest_AssignmentClientThatLeavesCancelsItsJob(t *testing.T) {
 	s := newFakeService(job.Running)
 	overServicePipe(t, s, quietLog(), func(t *testing.T, _ *ServiceConn, l *pipeListener) {
 		nc, err := l.dial(t.Context())
 		require.NoError(t, err)
-		_, err = nc.Write(frame(t, "submit_request", &spillway.ServerSubmitRequestArgs{SourceFolder: "/d", IsRandom: true}))
+		_, err = nc.Write(frame(t, "submit_request", assignmentArgs{}))
 		require.NoError(t, err)
 		id := (<-s.submitted).ID
 		time.Sleep(time.Minute)
@@ -173,7 +193,7 @@ func TestSubmitRequest_WithoutASpecTellsErrorsAsText(t *testing.T) {
 		require.NoError(t, err)
 		defer nc.Close()
 		_, err = newClientConn(nc, nodeReplyLimits).Call(t.Context(), "submit_request",
-			&spillway.ServerSubmitRequestArgs{SourceFolder: "/d"}, &spillway.ServerSubmitRequestResult{})
+			assignmentArgs{}, &spillway.ServerSubmitRequestResult{})
 		var x thrift.TApplicationException
 		require.ErrorAs(t, err, &x)
 		require.EqualError(t, x, "/d/input_dir: no pictures; add some")
@@ -353,6 +373,23 @@ func TestServiceConn_OutlivesAServerThatComesBack(t *testing.T) {
 	}
 }
 
+func TestServiceConn_CloseEndsItsWatchers(t *testing.T) {
+	s := newFakeService(job.Running)
+	overServicePipe(t, s, quietLog(), func(t *testing.T, c *ServiceConn, _ *pipeListener) {
+		_, err := c.Submit(t.Context(), aSpec)
+		require.NoError(t, err)
+		events, err := c.Watch(t.Context(), "job-1")
+		require.NoError(t, err)
+		<-events
+		time.Sleep(time.Second)
+		began := time.Now()
+		require.NoError(t, c.Close())
+		_, open := <-events
+		require.False(t, open)
+		require.LessOrEqual(t, time.Since(began), pollEvery)
+	})
+}
+
 func TestServiceConn_UnreachableServerSaysWhatToDo(t *testing.T) {
 	l := loopback(t)
 	addr := l.Addr().String()
@@ -377,8 +414,10 @@ func TestServiceConn_ServerOfTheAssignmentDoesNotKnowOurCalls(t *testing.T) {
 }
 
 func TestScanner_TakesExactlyWhatApacheWrites(t *testing.T) {
-	j := jobToWire(job.Job{ID: "j", Spec: aSpec, Nodes: []job.Tally{{Node: "n"}},
-		Failures: []job.Failure{{Name: "a", Nodes: []job.NodeID{"n", "m"}, Err: job.E(job.DataLoss, "o", errors.New("e"), "h")}}})
+	j := jobToWire(job.Job{
+		ID: "j", Spec: aSpec, Nodes: []job.Tally{{Node: "n"}},
+		Failures: []job.Failure{{Name: "a", Nodes: []job.NodeID{"n", "m"}, Err: job.E(job.DataLoss, "o", errors.New("e"), "h")}},
+	})
 	sent := reply(t, "job", thrift.REPLY, 5, &spillway.ServerJobResult{Success: j})
 	near, far := net.Pipe()
 	defer near.Close()

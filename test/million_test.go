@@ -15,7 +15,7 @@ import (
 // million files. The programs are built without the race detector, so that their
 // memory is what a user sees. SPILLWAY_FILES sets another number of files.
 func TestMillion_ServerStaysSmall(t *testing.T) {
-	files := 50_000
+	files := 20_000
 	if s := os.Getenv("SPILLWAY_FILES"); s != "" {
 		n, err := strconv.Atoi(s)
 		require.NoError(t, err)

@@ -52,3 +52,13 @@ func round(d doer, size int) time.Duration {
 	wg.Wait()
 	return time.Since(start)
 }
+
+// BenchmarkPool_RoundTrip is the time of a task that does nothing.
+func BenchmarkPool_RoundTrip(b *testing.B) {
+	p := newPool(b, Config{Size: 1}, nil)
+	for b.Loop() {
+		if _, err := p.Do(context.Background(), order{Do: "echo"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -16,7 +16,7 @@ const (
 	DefaultTimeout = 60 * time.Second
 	DefaultGrace   = 2 * time.Second
 	DefaultMemory  = 2 << 30
-	MinMemory      = 256 << 20
+	MinMemory      = 512 << 20
 )
 
 // startTimeout is how long a child may take to say that it is ready.

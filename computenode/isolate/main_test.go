@@ -83,13 +83,16 @@ func handle(_ context.Context, o order) (string, error) {
 		waitFor(o.Arg)
 		return "late", nil
 	case "eat":
-		var eaten [][]byte
+		var eaten [][]byte // keeps what was taken
 		for {
 			b := make([]byte, 16<<20)
 			for i := 0; i < len(b); i += 4096 {
 				b[i] = 1
 			}
 			eaten = append(eaten, b)
+			if len(eaten) == 1<<20 {
+				return "", errors.New("nothing stopped it")
+			}
 		}
 	}
 	return "", job.E(job.Unimplemented, "", errors.New(o.Do), "")
@@ -158,7 +161,7 @@ func newPool(t testing.TB, cfg Config, abandoned func(order)) *Pool[order, strin
 // parent is a process with a pool; it prints the pid of its child, which hangs,
 // and waits to be killed.
 func parent() {
-	os.Setenv(childEnv, "")
+	_ = os.Setenv(childEnv, "")
 	p := New[order, string](Config{Size: 1, Env: serveEnv(), Timeout: time.Hour}, nil, quiet())
 	go func() { _ = p.Run(context.Background()) }()
 	pid, err := p.Do(context.Background(), order{Do: "pid"})

@@ -1,6 +1,7 @@
 package isolate
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -73,8 +74,8 @@ func reason(text string) string {
 			return oneLine(line)
 		}
 	}
-	for i := len(lines) - 1; i >= 0; i-- {
-		if line := oneLine(lines[i]); line != "" {
+	for _, last := range slices.Backward(lines) {
+		if line := oneLine(last); line != "" {
 			return line
 		}
 	}

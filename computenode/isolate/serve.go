@@ -33,7 +33,7 @@ func Serve[Req, Rep any](handler func(context.Context, Req) (Rep, error)) error 
 		return job.E(job.FailedPrecondition, "", errors.New("this mode is for child processes, which the program starts itself"),
 			"start the program without it; see --help")
 	}
-	os.Unsetenv(mark)
+	_ = os.Unsetenv(mark)
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	requests, answers := childEnd(requestFD, "requests"), childEnd(answerFD, "answers")
 	in, out := newFrameReader(requests), newFrameWriter(answers)

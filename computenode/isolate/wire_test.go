@@ -45,10 +45,9 @@ func TestFrameReader_InterruptedMessageIsTakenUpAgain(t *testing.T) {
 			_ = r.SetReadDeadline(time.Unix(1, 0))
 		}()
 		var a answer[string]
-		switch err := in.receive(&a); {
-		case err == nil:
+		if err := in.receive(&a); err == nil {
 			got = append(got, a.Rep)
-		default:
+		} else {
 			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 		}
 		<-stop
@@ -117,8 +116,10 @@ func TestReason_IsTheMostTellingLine(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"nothing", "", ""},
 		{"last line", "starting\nbroken pipe dream\n\n", "broken pipe dream"},
-		{"C++", "noise\nterminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\nSIGABRT: abort\n",
-			"terminate called after throwing an instance of 'std::bad_alloc' what(): std::bad_alloc"},
+		{
+			"C++", "noise\nterminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\nSIGABRT: abort\n",
+			"terminate called after throwing an instance of 'std::bad_alloc' what(): std::bad_alloc",
+		},
 		{"Go", "fatal error: runtime: out of memory\n\ngoroutine 1 [running]:\nmain.main()\n\t/x.go:1 +0x1d\n", "fatal error: runtime: out of memory"},
 		{"control characters", "panic: \x1b[31mred\x00\ufffd\n", "panic: [31mred"},
 	}

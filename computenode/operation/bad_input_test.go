@@ -17,8 +17,9 @@ import (
 func fails(t *testing.T, err error, code job.Code, op, cause, hint string) {
 	t.Helper()
 	require.Error(t, err)
-	e, ok := err.(*job.Error)
-	require.True(t, ok, "%T", err)
+	var e *job.Error
+	require.ErrorAs(t, err, &e)
+	require.Same(t, e, err, "wrapped")
 	require.Equal(t, code, e.Code, e)
 	require.Equal(t, op, e.Op)
 	require.Contains(t, e.Err.Error(), cause)
@@ -49,10 +50,14 @@ func TestExecute_BadInputSaysWhatWhereAndWhatToDo(t *testing.T) {
 		{"png bomb", "a.png", bytes(pngHeader(30000, 30000)), job.InvalidArgument, "decode", "30000 × 30000 pixels", "smaller"},
 		{"bmp bomb", "a.bmp", bytes(bmpHeader(1<<30, 1<<30)), job.InvalidArgument, "decode", "more than the 100000000", "smaller"},
 		{"damaged header", "a.png", bytes(pngHeader(0, 1)), job.DataLoss, "decode", "header is damaged", "save it"},
-		{"directory", "a.png", func(p *place, name string) { require.NoError(p, os.Mkdir(p.in(name), 0o755)) },
-			job.InvalidArgument, "read", "is a directory", "only the files"},
-		{"pipe", "a.png", func(p *place, name string) { require.NoError(p, syscall.Mkfifo(p.in(name), 0o644)) },
-			job.InvalidArgument, "read", "not a regular file", "remove it"},
+		{
+			"directory", "a.png", func(p *place, name string) { require.NoError(p, os.Mkdir(p.in(name), 0o755)) },
+			job.InvalidArgument, "read", "is a directory", "only the files",
+		},
+		{
+			"pipe", "a.png", func(p *place, name string) { require.NoError(p, syscall.Mkfifo(p.in(name), 0o644)) },
+			job.InvalidArgument, "read", "not a regular file", "remove it",
+		},
 		{"dangling link", "a.png", link("gone.png"), job.NotFound, "read", "leads nowhere", "mend the link"},
 		{"link in a circle", "a.png", link("a.png"), job.InvalidArgument, "read", "circle", "mend the link"},
 		{"vanished file", "a.png", func(*place, string) {}, job.NotFound, "read", "no such file", "put it back"},
@@ -129,7 +134,7 @@ func TestExecute_EndedContextIsNotWorkedOn(t *testing.T) {
 	cancel()
 	_, err := p.exec.Execute(ctx, p.request("a.png", job.Operation{}))
 	require.Equal(t, job.CancelledCode, job.CodeOf(err))
-	require.IsType(t, &job.Error{}, err)
+	require.ErrorAs(t, err, new(*job.Error))
 	require.Empty(t, p.left())
 }
 

@@ -50,7 +50,7 @@ func BenchmarkExecute(b *testing.B) {
 	roots, err := confine.NewRoots(root)
 	require.NoError(b, err)
 	e := NewExecutor(roots)
-	for _, row := range []struct{ operation, file string }{{"edges", "0.5MP.jpg"}, {"edges", "12MP.jpg"}, {"none", "0.5MP.jpg"}} {
+	for _, row := range []struct{ operation, file string }{{"edges", "0.5MP.jpg"}, {"edges", "12MP.jpg"}, {"none", "0.5MP.jpg"}, {"denoise", "0.5MP.jpg"}} {
 		b.Run(row.operation+"/"+row.file, func(b *testing.B) {
 			before := cpu(b)
 			for b.Loop() {

@@ -35,7 +35,7 @@ type Reply struct {
 }
 
 // Panic is the cause of the Internal error of an operation that panicked.
-type Panic struct {
+type Panic struct { //nolint:errname // a panic is what it is
 	Value any
 	Stack []byte
 }
@@ -102,8 +102,7 @@ func run(ctx context.Context, op Operation, f *Files, args job.Args) (err error)
 // explain makes every error a job.Error; what is none yet comes from the
 // operation's own work.
 func explain(operation, name string, err error) *job.Error {
-	var done *job.Error
-	if errors.As(err, &done) {
+	if done, ok := errors.AsType[*job.Error](err); ok {
 		return done
 	}
 	op := "run " + operation + " on " + shown(job.InputDir, name)

@@ -90,6 +90,17 @@ func TestExecute_OutputTooLargeForItsFormatSaysSo(t *testing.T) {
 	require.NoError(t, err)
 }
 
+func TestExecute_FullDiskLeavesNoHalfOfAFile(t *testing.T) {
+	p := newPlace(t)
+	p.mount(0) // 64 KiB
+	p.put("a.bmp", as(t, ".bmp"))
+	_, err := p.run("a.bmp", job.Operation{Name: "resize", Params: map[string]string{"width": "300"}})
+	fails(t, err, job.Unavailable, "write output_dir/a.bmp", "disk is full", "another node may have room")
+	require.Empty(t, p.left())
+	_, err = p.run("a.bmp", job.Operation{})
+	require.NoError(t, err)
+}
+
 func TestExecute_LongestUnicodeNameIsNoTrouble(t *testing.T) {
 	p := newPlace(t)
 	name := strings.Repeat("🖼", 62) + "abc" + ".png" // 255 bytes

@@ -5,6 +5,7 @@ package operation
 import (
 	"context"
 	"errors"
+	"runtime"
 	"time"
 
 	"spillway/job"
@@ -62,5 +63,6 @@ func eat(args job.Args) error {
 		}
 		eaten = append(eaten, piece)
 	}
+	runtime.KeepAlive(eaten)
 	return job.E(job.Internal, "operation eat", errors.New("nothing stopped it"), "set a memory limit")
 }

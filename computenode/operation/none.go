@@ -19,3 +19,6 @@ func (none) Outputs(string, job.Args) []string { return nil }
 
 // Run touches no file.
 func (none) Run(context.Context, *Files, job.Args) error { return nil }
+
+// Native is false: nothing here can break a process, so that none needs no child.
+func (none) Native() bool { return false }

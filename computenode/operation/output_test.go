@@ -43,12 +43,18 @@ func TestWrite_BadOutputDirSaysWhatWhereAndWhatToDo(t *testing.T) {
 		says string
 		hint string
 	}{
-		{"output_dir is a file", func(p *place) { require.NoError(p, os.WriteFile(p.out(""), nil, 0o644)) },
-			job.FailedPrecondition, "output_dir is not a directory", "remove what has that name"},
-		{"output_dir is a link that leads nowhere", func(p *place) { require.NoError(p, os.Symlink("gone", p.out(""))) },
-			job.FailedPrecondition, "output_dir is not a directory", "remove what has that name"},
-		{"output_dir leads out of the root", func(p *place) { require.NoError(p, os.Symlink("/tmp", p.out(""))) },
-			job.PermissionDenied, "leads out", "below /"},
+		{
+			"output_dir is a file", func(p *place) { require.NoError(p, os.WriteFile(p.out(""), nil, 0o644)) },
+			job.FailedPrecondition, "output_dir is not a directory", "remove what has that name",
+		},
+		{
+			"output_dir is a link that leads nowhere", func(p *place) { require.NoError(p, os.Symlink("gone", p.out(""))) },
+			job.FailedPrecondition, "output_dir is not a directory", "remove what has that name",
+		},
+		{
+			"output_dir leads out of the root", func(p *place) { require.NoError(p, os.Symlink("/tmp", p.out(""))) },
+			job.PermissionDenied, "leads out", "below /",
+		},
 		{"full disk", func(p *place) { p.mount(0) }, job.Unavailable, "disk is full", "another node may have room"},
 		{"read-only disk", func(p *place) { p.mount(unix.MS_RDONLY) }, job.FailedPrecondition, "read-only", "writable"},
 	} {
@@ -83,7 +89,7 @@ func TestFiles_WithoutTheRightSaysSo(t *testing.T) {
 		const nobody = 65534
 		_, err := unix.SetfsuidRetUid(nobody)
 		require.NoError(t, err)
-		defer unix.SetfsuidRetUid(0)
+		defer func() { _, _ = unix.SetfsuidRetUid(0) }()
 	}
 	f := p.files("a.png")
 	_, err := f.Input()

@@ -45,7 +45,7 @@ func TestMeasure_ReadsTheSizeOfEveryFormat(t *testing.T) {
 // A file cut anywhere is never taken for a whole one.
 func TestMeasure_SeesEveryCut(t *testing.T) {
 	for name, data := range map[string][]byte{"jpeg": aJPEG(t), "png": aPNG(t)} {
-		for n := range len(data) {
+		for n := range data {
 			_, err := measure(data[:n])
 			require.Error(t, err, "%s cut to %d of %d bytes", name, n, len(data))
 		}

@@ -25,7 +25,7 @@ func TestRegistry_EveryOperationIsFoundByItsName(t *testing.T) {
 		require.Equal(t, info.Name, found.Info().Name)
 		require.Len(t, args, len(info.Params))
 	}
-	for _, name := range strings.Fields("edges grayscale blur resize rotate threshold sharpen denoise none") {
+	for name := range strings.FieldsSeq("edges grayscale blur resize rotate threshold sharpen denoise none") {
 		require.True(t, seen[name], name)
 	}
 	found, _, err := Find(job.Operation{})

@@ -11,8 +11,10 @@ func threshold() Operation {
 	return picture{
 		info: job.OperationInfo{Name: "threshold", Summary: "the picture in black and white", Params: []job.ParamInfo{
 			{Name: "level", Kind: job.IntParam, Default: "127", Min: 0, Max: 255, Summary: "the brightest gray that becomes black"},
-			{Name: "method", Kind: job.ChoiceParam, Default: "fixed", Choices: []string{"fixed", "otsu"},
-				Summary: "fixed: the level given; otsu: the level that parts the picture's own grays best"},
+			{
+				Name: "method", Kind: job.ChoiceParam, Default: "fixed", Choices: []string{"fixed", "otsu"},
+				Summary: "fixed: the level given; otsu: the level that parts the picture's own grays best",
+			},
 		}},
 		apply: func(src *opencv.Image, args job.Args) (*opencv.Image, error) {
 			gray, err := opencv.Gray(src)

@@ -119,8 +119,7 @@ func (t trouble) common(op string, err error) *job.Error {
 
 // cause is the innermost system error in words: "input/output error".
 func cause(err error) string {
-	var number syscall.Errno
-	if errors.As(err, &number) {
+	if number, ok := errors.AsType[syscall.Errno](err); ok {
 		return number.Error()
 	}
 	return fmt.Sprint(err)

@@ -145,8 +145,7 @@ func (w *Worker) report(t job.Task, err error) {
 		return
 	}
 	attrs := []any{"job", t.Job, "task", t.Index, "name", t.Name, "op", t.Operation.String(), "attempt", t.Attempt, "err", err}
-	var crash *operation.Panic
-	if errors.As(err, &crash) {
+	if crash, ok := errors.AsType[*operation.Panic](err); ok {
 		attrs = append(attrs, "stack", string(crash.Stack))
 	}
 	w.log.Warn("task failed", attrs...)

@@ -8,6 +8,7 @@ package opencv
 import "C"
 
 import (
+	"errors"
 	"image"
 	"unsafe"
 
@@ -146,7 +147,7 @@ func filter(src *Image, run func(dst *gocv.Mat) error) (*Image, error) {
 
 // wrap makes gocv's errors, which are text, ours.
 func wrap(err error) error {
-	if _, ours := err.(*Error); ours {
+	if errors.As(err, new(*Error)) {
 		return err
 	}
 	return &Error{Text: err.Error()}

@@ -16,7 +16,7 @@ func TestStub_EveryFunctionSaysWhatIsMissing(t *testing.T) {
 	require.Empty(t, Version())
 	SetThreads(1)
 	im, err := Decode([]byte("x"))
-	calls := []error{err, Halve(im), Paint(im, im, 0, 255, 0)}
+	calls := []error{err, Halve(im), Paint(im, im, 0, 255, 0), PlainEdges("in", "out")}
 	im = &Image{}
 	require.Zero(t, im.Width()+im.Height()+im.Channels())
 	require.NoError(t, im.Close())

@@ -100,7 +100,7 @@ def handle(name, args):
     if args.file_name == "boom":
         raise ValueError("boom")
     if args.file_name == "odd":
-        return "Sucess"
+        return "Maybe"
     if args.file_name == "slow":
         time.sleep(0.5)
     return "Rejected" if args.file_name == "rejectme" and name == "execute" else "Success"
