@@ -50,16 +50,18 @@ func (s *session) job(ctx context.Context) error {
 // watch follows a job to its end; a job that failed is an error.
 func (s *session) watch(ctx context.Context) error {
 	events, err := s.conn.Watch(ctx, job.ID(s.cfg.arg))
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		return err
 	}
 	var last job.Job
-	p := s.newProgress()
-	for e := range events {
-		last = e.Job
-		p.show(last)
+	if err == nil {
+		p := s.newProgress()
+		for e := range events {
+			last = e.Job
+			p.show(last)
+		}
+		p.close()
 	}
-	p.close()
 	switch {
 	case ctx.Err() != nil:
 		return job.E(job.CancelledCode, "", errors.New("interrupted; the job goes on"), "end it with: client cancel "+s.cfg.arg)
@@ -68,7 +70,7 @@ func (s *session) watch(ctx context.Context) error {
 	}
 	s.printJobs([]job.Job{last})
 	if last.State != job.Succeeded {
-		return job.E(job.Internal, "job "+s.cfg.arg, fmt.Errorf("it %s", last.State), "")
+		return job.E(job.Internal, "job "+s.cfg.arg, fmt.Errorf("it ended as %s", last.State), "")
 	}
 	return nil
 }
@@ -102,7 +104,7 @@ func (s *session) nodes(ctx context.Context) error {
 	for _, n := range all {
 		note := n.Err
 		if n.Basic {
-			note = strings.TrimSpace("speaks only execute and delayed_execute " + note)
+			note = strings.TrimSuffix("speaks only execute and delayed_execute; "+note, "; ")
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%.1f\t%s\n", n.ID, n.Addr, n.State, n.Load.Slots,
 			n.Load.Running, n.Load.Queued, n.Load.Delayed, n.Outstanding, ms(n.Load.Mean), note)

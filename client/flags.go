@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -138,11 +139,11 @@ func (c *config) findServer(path string, asked bool) error {
 		return nil
 	}
 	c.server = defaultServer
+	if _, err := os.Stat(path); !asked && errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	pool, err := machine.Read(path)
 	if err != nil {
-		if !asked && job.CodeOf(err) == job.NotFound {
-			return nil
-		}
 		return err
 	}
 	if servers := pool.Servers(); len(servers) > 0 {

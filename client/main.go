@@ -31,6 +31,8 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the program at once.
+	context.AfterFunc(ctx, stop)
 	out := output{stdout: os.Stdout, stderr: os.Stderr, terminal: term.IsTerminal(int(os.Stderr.Fd()))}
 	code := run(ctx, os.Args[1:], out)
 	stop()
@@ -71,6 +73,9 @@ func run(ctx context.Context, args []string, out output) int {
 		err = s.operations(ctx)
 	default:
 		return s.submit(ctx)
+	}
+	if ctx.Err() != nil && job.CodeOf(err) == job.CancelledCode && s.cfg.command != "watch" {
+		err = job.E(job.CancelledCode, "", errors.New("interrupted"), "")
 	}
 	return report(out, err)
 }

@@ -26,7 +26,7 @@ func (s *session) newProgress() progress {
 	case s.cfg.quiet || s.cfg.json:
 		return silence{}
 	case s.out.terminal:
-		return newBar(s.out.stderr)
+		return &bar{w: s.out.stderr}
 	}
 	return &lines{w: s.out.stderr, last: time.Now()}
 }
@@ -36,15 +36,17 @@ type silence struct{}
 func (silence) show(job.Job) {}
 func (silence) close()       {}
 
-// bar is a progress bar with rate and time left.
+// bar is a progress bar with rate and time left. It appears when the inputs are
+// counted.
 type bar struct {
 	w    io.Writer
 	bar  *progressbar.ProgressBar
 	note string
 }
 
-func newBar(w io.Writer) *bar {
-	return &bar{w: w, bar: progressbar.NewOptions64(-1,
+func newBar(w io.Writer, total int64, note string) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(total,
+		progressbar.OptionSetDescription(note),
 		progressbar.OptionSetWriter(w),
 		progressbar.OptionShowCount(),
 		progressbar.OptionShowIts(),
@@ -54,23 +56,32 @@ func newBar(w io.Writer) *bar {
 		progressbar.OptionSetWidth(30),
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionUseANSICodes(true),
-	)}
+	)
 }
 
 func (b *bar) show(j job.Job) {
-	if note := trouble(j); note != b.note {
-		b.note = note
-		b.bar.Describe(note)
+	if b.bar == nil {
+		if j.Total == 0 || j.State.Final() {
+			return
+		}
+		b.note = trouble(j)
+		b.bar = newBar(b.w, j.Total, b.note)
 	}
-	if j.Total > 0 && b.bar.GetMax64() != j.Total {
+	if b.bar.GetMax64() != j.Total {
 		b.bar.ChangeMax64(j.Total)
 	}
 	// The bar cannot know better than the server; an error of drawing is none of the job's.
 	_ = b.bar.Set64(j.Ended())
+	if note := trouble(j); note != b.note {
+		b.note = note
+		b.bar.Describe(note)
+	}
 }
 
 func (b *bar) close() {
-	_ = b.bar.Clear()
+	if b.bar != nil {
+		_ = b.bar.Clear()
+	}
 }
 
 // lines writes a line now and then.

@@ -6,8 +6,8 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"spillway/job"
@@ -26,13 +26,13 @@ func (s *session) printJobs(jobs []job.Job) {
 	}
 	w := s.out.stdout
 	printTimes(w, jobs)
-	fmt.Fprintln(w)
 	printTallies(w, jobs)
 	for _, j := range jobs {
 		printFailures(w, j, len(jobs) > 1)
 	}
-	if len(jobs) > 0 && jobs[0].Done > 0 && jobs[0].Spec.Operation.Name != "none" {
-		fmt.Fprintf(w, "\noutputs: %s\n", filepath.Join(jobs[0].Spec.Source, job.OutputDir))
+	wrote := func(j job.Job) bool { return j.Done > 0 && j.Spec.Operation.Name != "none" }
+	if at := slices.IndexFunc(jobs, wrote); at >= 0 {
+		fmt.Fprintf(w, "\noutputs: %s\n", filepath.Join(jobs[at].Spec.Source, job.OutputDir))
 	}
 }
 
@@ -41,48 +41,74 @@ func (s *session) printJSON(v any) error { return json.NewEncoder(s.out.stdout).
 
 // printTimes prints a line a job: policy, state, time, counts.
 func printTimes(w io.Writer, jobs []job.Job) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "policy\toperation\tstate\ttime s\tdone\tfailed\ttasks/s\tjob")
+	t := table{text: 4}
+	t.row("policy", "operation", "state", "job", "time s", "done", "failed", "tasks/s")
 	for _, j := range jobs {
-		took := j.Elapsed(time.Now())
-		fmt.Fprintf(t, "%s\t%s\t%s\t%.2f\t%d/%d\t%d\t%.1f\t%s\n", j.Spec.Policy, j.Spec.Operation, j.State,
-			took.Seconds(), j.Done, j.Total, j.Failed+j.Quarantined, rate(j, time.Now()), j.ID)
+		took := j.Elapsed(time.Now()).Seconds()
+		perSecond := 0.0
+		if took > 0 {
+			perSecond = float64(j.Done) / took
+		}
+		t.row(j.Spec.Policy, j.Spec.Operation.String(), string(j.State), string(j.ID),
+			fmt.Sprintf("%.2f", took), fmt.Sprintf("%d/%d", j.Done, j.Total),
+			strconv.FormatInt(j.Failed+j.Quarantined, 10), fmt.Sprintf("%.1f", perSecond))
 	}
-	t.Flush()
+	t.print(w)
 }
 
-// printTallies prints a row a node, with the columns of each job beside each other.
+// printTallies prints a row a node, with the columns of each job beside each
+// other, under the name of its policy.
 func printTallies(w io.Writer, jobs []job.Job) {
 	names := nodeNames(jobs)
 	if len(names) == 0 {
 		return
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	if len(jobs) > 1 {
-		for _, j := range jobs {
-			fmt.Fprintf(t, "\t%s:\t\t\t\t", strings.ToUpper(j.Spec.Policy))
+	t := table{text: 1}
+	head := []string{"node"}
+	for _, j := range jobs {
+		head = append(head, "done", "rejected", "delayed", "failed", "mean ms")
+		if len(jobs) > 1 {
+			t.groups = append(t.groups, j.Spec.Policy)
 		}
-		fmt.Fprintln(t, "\t")
 	}
-	fmt.Fprint(t, "node")
-	for range jobs {
-		fmt.Fprint(t, "\tdone\trejected\tdelayed\tfailed\tmean ms")
-	}
-	fmt.Fprintln(t, "\t")
+	t.row(head...)
 	for _, name := range names {
-		fmt.Fprint(t, name)
+		cells := []string{string(name)}
 		for _, j := range jobs {
-			at := slices.IndexFunc(j.Nodes, func(n job.Tally) bool { return n.Node == name })
-			if at < 0 {
-				fmt.Fprint(t, "\t0\t0\t0\t0\t-")
-				continue
+			var n job.Tally // zero for a node that the job was not sent to
+			if at := slices.IndexFunc(j.Nodes, func(n job.Tally) bool { return n.Node == name }); at >= 0 {
+				n = j.Nodes[at]
 			}
-			n := j.Nodes[at]
-			fmt.Fprintf(t, "\t%d\t%d\t%d\t%d\t%s", n.Done, n.Rejected, n.Delayed, n.Failed, mean(n))
+			cells = append(cells, tallyCells(n)...)
 		}
-		fmt.Fprintln(t, "\t")
+		t.row(cells...)
 	}
-	t.Flush()
+	cells := []string{"total"}
+	for _, j := range jobs {
+		cells = append(cells, tallyCells(total(j.Nodes))...)
+	}
+	t.row(cells...)
+	fmt.Fprintln(w)
+	t.print(w)
+}
+
+// total sums the rows of all nodes.
+func total(nodes []job.Tally) job.Tally {
+	var sum job.Tally
+	for _, n := range nodes {
+		sum.Done += n.Done
+		sum.Rejected += n.Rejected
+		sum.Delayed += n.Delayed
+		sum.Failed += n.Failed
+		sum.Busy += n.Busy
+	}
+	return sum
+}
+
+// tallyCells are the numbers of one node.
+func tallyCells(n job.Tally) []string {
+	number := func(n int64) string { return strconv.FormatInt(n, 10) }
+	return []string{number(n.Done), number(n.Rejected), number(n.Delayed), number(n.Failed), mean(n)}
 }
 
 // mean is the mean time of a done attempt, from sending to the answer, in ms.
@@ -90,7 +116,7 @@ func mean(n job.Tally) string {
 	if n.Done == 0 {
 		return "-"
 	}
-	return fmt.Sprintf("%.1f", float64(n.Mean())/float64(time.Millisecond))
+	return fmt.Sprintf("%.1f", ms(n.Mean()))
 }
 
 // nodeNames are the nodes of all jobs, sorted.

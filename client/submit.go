@@ -9,13 +9,13 @@ import (
 	"spillway/job"
 )
 
-// How long a job's server may be away before the client gives up, and how often
-// it is called again.
+// firstWatch is the pause before the server is asked again for a job whose
+// submission may still be on its way. A client that was interrupted asks so
+// often, and takes so long, at most.
 const (
-	patience   = 10 * time.Second
-	callAgain  = 200 * time.Millisecond
-	farewell   = 5 * time.Second
-	firstWatch = 20 * time.Millisecond
+	firstWatch    = 20 * time.Millisecond
+	farewellCalls = 10
+	farewell      = 5 * time.Second
 )
 
 // submit runs the folder through each policy in turn and prints what came out.
@@ -30,16 +30,23 @@ func (s *session) submit(ctx context.Context) int {
 			return s.detach(ctx, spec)
 		}
 		j, err := s.oneShot(ctx, spec)
-		if err != nil && j.ID == "" {
-			return report(s.out, err)
+		if err != nil && !j.State.Final() {
+			code = report(s.out, err)
 		}
-		jobs = append(jobs, j)
-		if code = max(code, verdict(j)); ctx.Err() != nil {
+		if j.ID != "" {
+			jobs = append(jobs, j)
+			code = max(code, verdict(j))
+		}
+		if ctx.Err() != nil {
 			code = exitInterrupted
+		}
+		if j.ID == "" || ctx.Err() != nil {
 			break
 		}
 	}
-	s.printJobs(jobs)
+	if len(jobs) > 0 {
+		s.printJobs(jobs)
+	}
 	return code
 }
 
@@ -78,13 +85,13 @@ func (s *session) oneShot(ctx context.Context, spec job.Spec) (job.Job, error) {
 	stop()
 	<-watched
 
+	interrupted := ctx.Err() != nil
 	ctx, stop = context.WithTimeout(context.WithoutCancel(ctx), farewell)
 	defer stop()
-	if job.CodeOf(err) == job.CancelledCode {
-		if gone := s.conn.Cancel(ctx, spec.ID); gone != nil {
-			return job.Job{}, fmt.Errorf("interrupted, and the job could not be cancelled: %w", gone)
+	if interrupted {
+		if err := s.abandon(ctx, spec.ID); err != nil {
+			return job.Job{}, err
 		}
-		s.settle(ctx, spec.ID)
 	}
 	j, gone := s.conn.Job(ctx, spec.ID)
 	switch {
@@ -96,35 +103,32 @@ func (s *session) oneShot(ctx context.Context, spec job.Spec) (job.Job, error) {
 	return job.Job{}, gone
 }
 
-// call makes the submission, and makes it again with the same id when the
-// connection breaks, which attaches to the job that runs.
+// call makes the submission and waits for its end. Where the connection breaks,
+// it is made again for a while, and attaches to the job that runs.
 func (s *session) call(ctx context.Context, spec job.Spec) error {
-	var lost time.Time
-	for first := true; ; first = false {
-		_, err := s.conn.Run(ctx, spec, spec.Policy == "random")
-		if ctx.Err() != nil {
-			return job.E(job.CancelledCode, "", errors.New("interrupted"), "")
-		}
-		if job.CodeOf(err) != job.Unavailable || first && errors.Is(err, job.ErrNotSent) {
-			return err
-		}
-		if j, err := s.conn.Job(ctx, spec.ID); err == nil && j.State.Final() {
+	_, err := s.conn.Run(ctx, spec, spec.Policy == "random")
+	if ctx.Err() != nil {
+		return job.E(job.CancelledCode, "", errors.New("interrupted"), "")
+	}
+	return err
+}
+
+// abandon cancels the job of a client that was interrupted. A submission that
+// was under way may reach the server a moment later than that.
+func (s *session) abandon(ctx context.Context, id job.ID) error {
+	for range farewellCalls {
+		err := s.conn.Cancel(ctx, id)
+		if err == nil {
+			s.settle(ctx, id)
 			return nil
 		}
-		switch now := time.Now(); {
-		case lost.IsZero():
-			lost = now
-			fmt.Fprintln(s.out.stderr, "client: the connection to the server broke; calling again")
-		case !errors.Is(err, job.ErrNotSent):
-			lost = now // it answered in between
-		case now.Sub(lost) > patience:
-			return err
+		if job.CodeOf(err) != job.NotFound {
+			return job.E(job.CancelledCode, "", fmt.Errorf("interrupted, and the job could not be cancelled: %w", err),
+				"when the server is back: client cancel "+string(id))
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(callAgain):
-		}
+		time.Sleep(firstWatch)
 	}
+	return job.E(job.CancelledCode, "", errors.New("interrupted before the job began"), "")
 }
 
 // settle waits until a cancelled job has ended.

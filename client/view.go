@@ -77,7 +77,7 @@ func jobView(j job.Job) jobJSON {
 	}
 	for _, f := range j.Failures {
 		v.Failures = append(v.Failures, taskFailureJSON{
-			Name: f.Name, Attempts: f.Attempts, Nodes: f.Nodes, Quarantined: f.Quarantined, Error: errorView(f.Err),
+			Name: f.Name, Attempts: f.Attempts, Nodes: append([]job.NodeID{}, f.Nodes...), Quarantined: f.Quarantined, Error: errorView(f.Err),
 		})
 	}
 	return v

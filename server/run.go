@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -46,6 +47,9 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	return serve(ctx, listener, service{jobs, fleet, cfg.balancePolicy}, log)
 }
 
+// lastWords is how long clients may ask how their jobs ended when the server stops.
+const lastWords = 250 * time.Millisecond
+
 // serve runs the three loops. When ctx ends, the jobs end first, so that clients
 // still hear how, then the connections close.
 func serve(ctx context.Context, l net.Listener, s service, log *slog.Logger) error {
@@ -54,10 +58,16 @@ func serve(ctx context.Context, l net.Listener, s service, log *slog.Logger) err
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer hangUp()
-		return s.Scheduler.Run(ctx)
+		err := s.Scheduler.Run(ctx)
+		select {
+		case <-listening.Done(): // nobody can ask any more
+		case <-time.After(lastWords):
+		}
+		return err
 	})
 	g.Go(func() error {
 		defer forget()
+		defer hangUp()
 		return rpc.ServeService(listening, l, s, log)
 	})
 	g.Go(func() error { return s.Cluster.Run(probing, s.Scheduler) })

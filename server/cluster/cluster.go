@@ -84,10 +84,9 @@ type Listener interface {
 // Cluster is a fixed list of nodes, known by their index. It may be used
 // concurrently.
 type Cluster struct {
-	cfg      Config
-	nodes    []*node
-	listener Listener
-	log      *slog.Logger
+	cfg   Config
+	nodes []*node
+	log   *slog.Logger
 }
 
 // New makes a cluster of the members; nothing is dialled before Run.

@@ -30,8 +30,8 @@ type node struct {
 	load        job.Load
 	profile     job.Profile
 	outstanding int
-	heard       time.Time // last answer to an attempt, or when the first was sent
-	epoch       context.Context
+	heard       time.Time               // last answer to an attempt, or when the first was sent
+	epoch       context.Context         //nolint:containedctx // the life of many calls, not of one
 	lose        context.CancelCauseFunc // ends the epoch and every attempt in it
 }
 
@@ -52,7 +52,7 @@ func (n *node) execute(ctx context.Context, t job.Task) (job.Result, error) {
 	epoch := n.epoch
 	if cause := context.Cause(epoch); cause != nil {
 		n.mu.Unlock()
-		return job.Result{}, job.E(job.Unavailable, "", fmt.Errorf("%w: %w", cause, job.ErrNotSent), "")
+		return job.Result{}, job.E(job.Unavailable, "", notSentError{cause}, "")
 	}
 	if n.outstanding++; n.outstanding == 1 {
 		n.heard = time.Now()
@@ -85,6 +85,11 @@ func (n *node) execute(ctx context.Context, t job.Task) (job.Result, error) {
 	}
 	return job.Result{}, err
 }
+
+// notSentError adds job.ErrNotSent to an error without adding words to it.
+type notSentError struct{ error }
+
+func (e notSentError) Unwrap() []error { return []error{e.error, job.ErrNotSent} }
 
 // answered reports whether err is surely the node's own word.
 func answered(err error) bool {
@@ -135,10 +140,19 @@ func (n *node) wait(ctx context.Context, due <-chan time.Time, l Listener) {
 	}
 }
 
-// probe asks for the load and, where it is not known yet, the profile.
+// probe asks the node for what it may tell within limit.
 func (n *node) probe(ctx context.Context, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	err := n.ask(ctx)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return job.E(job.DeadlineExceeded, "", fmt.Errorf("it answers no probe within %v", limit), "")
+	}
+	return err
+}
+
+// ask asks for the load and, where it is not known yet, the profile.
+func (n *node) ask(ctx context.Context) error {
 	load, err := n.conn.Probe(ctx)
 	if err != nil {
 		return err
@@ -172,7 +186,8 @@ func (n *node) alive(l Listener) {
 	}
 	n.up, n.since, n.err = true, time.Now(), ""
 	select {
-	case <-n.failed: // of an attempt that left before the node came back
+	case stale := <-n.failed: // of an attempt that left before the node came back
+		n.log.Debug("stale failure dropped", "err", stale)
 	default:
 	}
 	if n.epoch.Err() != nil {
@@ -197,7 +212,8 @@ func (n *node) dead(l Listener, err error) {
 	if !was {
 		return
 	}
-	lose(job.E(job.Unavailable, string(n.id), fmt.Errorf("the node is inaccessible: %w", err), ""))
+	// Not %w: that a probe was not sent says nothing of the attempts that were.
+	lose(job.E(job.Unavailable, string(n.id), fmt.Errorf("the node is inaccessible: %v", err), "")) //nolint:errorlint // as said
 	n.log.Warn("node is inaccessible, its tasks go elsewhere", "address", n.addr, "err", err)
 	l.NodeChanged(n.index, policy.Node{ID: n.id})
 }

@@ -15,7 +15,7 @@ type record struct {
 	spec    job.Spec
 	created time.Time
 	source  Source
-	ctx     context.Context // ends with the job; its cause says why
+	ctx     context.Context //nolint:containedctx // ends with the job, not with a call; its cause says why
 	cancel  context.CancelCauseFunc
 	done    chan struct{} // closed when the state is final
 
@@ -23,7 +23,7 @@ type record struct {
 	job      job.Job    // without Nodes, Running, Parked and Waiting
 	tallies  map[job.NodeID]*job.Tally
 	flights  map[*flight]struct{}
-	progress time.Time // when a task last ended
+	progress time.Time // when a task last ended, or came nearer to its end
 	lastWait string    // why a task was last parked
 	watchers map[chan struct{}]struct{}
 }
@@ -144,12 +144,21 @@ func (r *record) park(f *flight, why string) {
 	r.change(func() { f.sent, f.parked, r.lastWait = time.Time{}, true, why })
 }
 
-// tally counts an attempt for a node.
-func (r *record) tally(id job.NodeID, count func(*job.Tally)) {
-	r.change(func() { r.count(id, count) })
+// rejected counts an attempt that a node turned away.
+func (r *record) rejected(id job.NodeID) {
+	r.change(func() { r.count(id, func(t *job.Tally) { t.Rejected++ }) })
 }
 
-// count is tally for one who holds the lock.
+// broke counts an attempt that a node took and did not do. A task has few of
+// them, so that each gets it nearer to its end.
+func (r *record) broke(id job.NodeID) {
+	r.change(func() {
+		r.progress = time.Now()
+		r.count(id, func(t *job.Tally) { t.Failed++ })
+	})
+}
+
+// count counts for a node; the caller holds the lock.
 func (r *record) count(id job.NodeID, count func(*job.Tally)) {
 	t, ok := r.tallies[id]
 	if !ok {

@@ -127,8 +127,10 @@ func TestScheduler_NodesThatAreDownCostATaskNothing(t *testing.T) {
 }
 
 func TestScheduler_PermanentErrorFailsTheTaskAfterOneSend(t *testing.T) {
-	for _, code := range []job.Code{job.InvalidArgument, job.NotFound, job.AlreadyExists, job.FailedPrecondition,
-		job.Unauthenticated, job.PermissionDenied, job.DataLoss} {
+	for _, code := range []job.Code{
+		job.InvalidArgument, job.NotFound, job.AlreadyExists, job.FailedPrecondition,
+		job.Unauthenticated, job.PermissionDenied, job.DataLoss,
+	} {
 		t.Run(string(code), func(t *testing.T) {
 			inBubble(t, Config{}, []node{fails(code), fails(code), fails(code)}, func(t *testing.T, r *rig) {
 				j := r.run(2, job.Spec{})

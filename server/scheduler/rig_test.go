@@ -3,7 +3,6 @@ package scheduler
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"sync"
@@ -38,7 +37,7 @@ func inBubble(t *testing.T, cfg Config, nodes []node, test func(t *testing.T, r 
 			cfg.Seed = 1
 		}
 		r := &rig{t: t, fleet: &fleet{nodes: nodes}, folders: map[string]func() *folder{}}
-		r.Scheduler = New(cfg, r.open, r.fleet, slog.New(slog.NewTextHandler(io.Discard, nil)))
+		r.Scheduler = New(cfg, r.open, r.fleet, slog.New(slog.DiscardHandler))
 		for i := range nodes {
 			r.set(i, true)
 		}
@@ -74,11 +73,11 @@ func (r *rig) folder(path string, n int) {
 func (r *rig) open(path string) (Source, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	make, ok := r.folders[path]
+	maker, ok := r.folders[path]
 	if !ok {
 		return nil, job.E(job.NotFound, "open "+path, fmt.Errorf("no such folder"), "")
 	}
-	f := make()
+	f := maker()
 	r.opened = append(r.opened, f)
 	return f, nil
 }
@@ -255,15 +254,6 @@ func (f *fleet) sent() []send {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.sends)
-}
-
-// to are the nodes that it was sent to, in order.
-func to(sends []send) []int {
-	var nodes []int
-	for _, s := range sends {
-		nodes = append(nodes, s.node)
-	}
-	return nodes
 }
 
 // folder is a source in memory.

@@ -116,14 +116,14 @@ func (s *Scheduler) judge(y *try, i int, err *job.Error) (ended bool) {
 	id := s.fleet.ID(i)
 	y.excluded.Add(i)
 	if err.Code == job.ResourceExhausted {
-		y.r.tally(id, func(t *job.Tally) { t.Rejected++ })
+		y.r.rejected(id)
 		return false
 	}
 	y.lastErr = err
 	if errors.Is(err, job.ErrNotSent) {
 		return false
 	}
-	y.r.tally(id, func(t *job.Tally) { t.Failed++ })
+	y.r.broke(id)
 	y.nodes = append(y.nodes, id)
 	y.failed.Add(i)
 	s.log.Warn("attempt failed", "job", y.t.Job, "task", y.t.Name, "node", id, "attempt", y.t.Attempt, "code", err.Code, "err", err)

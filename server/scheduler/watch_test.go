@@ -88,7 +88,7 @@ func TestWatch_EndsWithItsContext(t *testing.T) {
 			time.Sleep(time.Second)
 			cancel()
 			synctest.Wait()
-			for range events { //nolint:revive // drain what was under way
+			for range events { // drain what was under way
 			}
 		}
 		rec, err := r.find(id)

@@ -13,12 +13,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"spillway/confine"
 	"spillway/job"
 )
 
-// Extensions are the endings, in lower case, of the files that are inputs.
+// extensions are the endings, in lower case, of the files that are inputs.
 // Every other file in input_dir is left alone.
 var extensions = []string{".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
@@ -88,8 +89,11 @@ func (s *Source) Count(ctx context.Context) (int64, error) {
 	return n, err
 }
 
-// errEmpty says that there is nothing to do.
-var errEmpty = errors.New("holds no picture")
+// Why a folder cannot be a job's.
+var (
+	errEmpty    = errors.New("holds no picture")
+	errNoFolder = errors.New("is not a directory")
+)
 
 // check reports whether input_dir is a directory that holds an input.
 func (s *Source) check() error {
@@ -98,7 +102,7 @@ func (s *Source) check() error {
 		return err
 	}
 	if !info.IsDir() {
-		return errors.New("is not a directory")
+		return errNoFolder
 	}
 	found := false
 	if err := s.Inputs(context.Background(), func(string) bool { found = true; return false }); err != nil {
@@ -136,11 +140,12 @@ func explain(path string, roots confine.Roots, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return job.E(job.PermissionDenied, op, errors.New("permission denied"),
 			"let the user that runs the server read it")
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, errNoFolder):
+		return job.E(job.FailedPrecondition, op, errNoFolder, want)
 	case errors.Is(err, errEmpty):
 		return job.E(job.FailedPrecondition, op, err, want)
 	}
-	var e *job.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*job.Error](err); ok {
 		return e
 	}
 	return job.E(job.FailedPrecondition, op, reason(err), want)
@@ -148,8 +153,7 @@ func explain(path string, roots confine.Roots, err error) error {
 
 // reason is the cause without the path, which the step already names.
 func reason(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err
 	}
 	return err
