@@ -306,7 +306,7 @@ func TestClient_SaysHowAJobEndedWhenTheServerStops(t *testing.T) {
 	}()
 	code, stdout, stderr := client(t.Context(), "--server", s.addr, "/three")
 	require.Contains(t, []int{exitFailed, exitUnreachable}, code, "it is told before, or after the line is cut")
-	require.Contains(t, stdout+stderr, "the server stopped with 3 of 3 tasks not done")
+	require.Contains(t, stdout+stderr, "the server stopped with 0 of 3 tasks done")
 	require.Contains(t, stdout+stderr, "submit it again when the server is back")
 }
 

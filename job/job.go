@@ -61,7 +61,8 @@ type Job struct {
 	Total   int64
 	Counted bool
 	// Done, Failed and Quarantined count finished tasks; Running counts tasks
-	// that are being sent, worked on or parked.
+	// that are being sent, worked on or parked. The other tasks of a job that was
+	// cancelled are none of these.
 	Done, Failed, Quarantined, Running int64
 	// Parked is how many of the running tasks wait because no node takes them,
 	// and Waiting says why the last of them does.

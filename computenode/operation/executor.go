@@ -34,14 +34,14 @@ type Reply struct {
 	Run time.Duration
 }
 
-// Panic is the cause of the Internal error of an operation that panicked.
-type Panic struct { //nolint:errname // a panic is what it is
+// PanicError is the cause of the Internal error of an operation that panicked.
+type PanicError struct {
 	Value any
 	Stack []byte
 }
 
 // Error gives the value, not the stack.
-func (p *Panic) Error() string { return fmt.Sprintf("the operation panicked: %v", p.Value) }
+func (p *PanicError) Error() string { return fmt.Sprintf("the operation panicked: %v", p.Value) }
 
 // Executor runs requests. It may be used concurrently; each running request
 // takes a core and the memory of its picture, so callers bound their number. It
@@ -90,7 +90,7 @@ func (e *Executor) Execute(ctx context.Context, r Request) (Reply, error) {
 func run(ctx context.Context, op Operation, f *Files, args job.Args) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
-			err = &Panic{Value: value, Stack: debug.Stack()}
+			err = &PanicError{Value: value, Stack: debug.Stack()}
 		}
 	}()
 	if err := ctx.Err(); err != nil {

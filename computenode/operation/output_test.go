@@ -192,7 +192,7 @@ func TestRun_PanicIsAnErrorWithItsStack(t *testing.T) {
 	p := newPlace(t)
 	f := p.files("a.png")
 	err := run(t.Context(), panics{}, f, nil)
-	var panicked *Panic
+	var panicked *PanicError
 	require.ErrorAs(t, err, &panicked)
 	require.Contains(t, string(panicked.Stack), "output_test.go")
 	fails(t, explain("panics", "a.png", err), job.Internal, "run panics on input_dir/a.png", "panicked: on purpose", "another program")

@@ -145,7 +145,7 @@ func (w *Worker) report(t job.Task, err error) {
 		return
 	}
 	attrs := []any{"job", t.Job, "task", t.Index, "name", t.Name, "op", t.Operation.String(), "attempt", t.Attempt, "err", err}
-	if crash, ok := errors.AsType[*operation.Panic](err); ok {
+	if crash, ok := errors.AsType[*operation.PanicError](err); ok {
 		attrs = append(attrs, "stack", string(crash.Stack))
 	}
 	w.log.Warn("task failed", attrs...)

@@ -29,53 +29,41 @@ type node struct {
 	err         string
 	load        job.Load
 	profile     job.Profile
-	outstanding int
-	heard       time.Time               // last answer to an attempt, or when the first was sent
-	epoch       context.Context         //nolint:containedctx // the life of many calls, not of one
-	lose        context.CancelCauseFunc // ends the epoch and every attempt in it
+	heard       time.Time // last answer to an attempt, or when the first was sent
+	outstanding map[*attempt]struct{}
+	closed      error // why no attempt may be sent; nil: one may
 }
+
+// attempt is one that was sent and not answered.
+type attempt struct{ cancel context.CancelCauseFunc }
+
+// lostError is the cause with which the cluster gives an attempt up.
+type lostError struct{ error }
 
 func newNode(i int, m Member, log *slog.Logger) *node {
-	n := &node{
+	return &node{
 		index: i, id: m.ID, addr: m.Addr, conn: m.Conn, log: log.With("node", m.ID),
 		failed: make(chan error, 1), since: time.Now(), err: "not reached yet",
+		outstanding: map[*attempt]struct{}{},
 	}
-	n.epoch, n.lose = context.WithCancelCause(context.Background())
-	return n
 }
 
-// execute runs one attempt within the present epoch.
+// execute runs one attempt, which ends early when the node is lost.
 func (n *node) execute(ctx context.Context, t job.Task) (job.Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	n.mu.Lock()
-	epoch := n.epoch
-	if cause := context.Cause(epoch); cause != nil {
-		n.mu.Unlock()
-		return job.Result{}, job.E(job.Unavailable, "", notSentError{cause}, "")
+	a := &attempt{cancel}
+	if err := n.begin(a); err != nil {
+		return job.Result{}, err
 	}
-	if n.outstanding++; n.outstanding == 1 {
-		n.heard = time.Now()
-	}
-	n.mu.Unlock()
-	stop := context.AfterFunc(epoch, func() { cancel(context.Cause(epoch)) })
-	defer stop()
-
 	res, err := n.conn.Execute(ctx, t)
-
-	n.mu.Lock()
-	n.outstanding--
-	if err == nil || answered(err) {
-		n.heard = time.Now()
-	}
-	n.mu.Unlock()
+	n.end(a, err)
 	if err == nil {
 		res.Node = n.id
 		return res, nil
 	}
-	var lost *job.Error
-	if cause := context.Cause(ctx); errors.As(cause, &lost) && epoch.Err() != nil {
-		return job.Result{}, lost
+	if lost, ok := errors.AsType[lostError](context.Cause(ctx)); ok {
+		return job.Result{}, lost.error
 	}
 	if errors.Is(err, job.ErrNotSent) && ctx.Err() == nil {
 		select {
@@ -84,6 +72,38 @@ func (n *node) execute(ctx context.Context, t job.Task) (job.Result, error) {
 		}
 	}
 	return job.Result{}, err
+}
+
+// begin counts an attempt in, unless the node is known to be lost.
+func (n *node) begin(a *attempt) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed != nil {
+		return job.E(job.Unavailable, string(n.id), notSentError{n.closed}, "")
+	}
+	if len(n.outstanding) == 0 {
+		n.heard = time.Now()
+	}
+	n.outstanding[a] = struct{}{}
+	return nil
+}
+
+// end counts an attempt out.
+func (n *node) end(a *attempt, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.outstanding, a)
+	if err == nil || answered(err) {
+		n.heard = time.Now()
+	}
+}
+
+// lose gives up every attempt that is out; mu is held.
+func (n *node) lose(why string) {
+	lost := lostError{job.E(job.Unavailable, string(n.id), errors.New(why), "")}
+	for a := range n.outstanding {
+		a.cancel(lost)
+	}
 }
 
 // notSentError adds job.ErrNotSent to an error without adding words to it.
@@ -109,7 +129,9 @@ func (n *node) watch(ctx context.Context, cfg Config, l Listener) {
 		err := n.probe(ctx, cfg.ProbeEvery)
 		switch {
 		case ctx.Err() != nil:
-			n.end(errors.New("the server stops"))
+			n.mu.Lock()
+			n.close("the server stops")
+			n.mu.Unlock()
 			return
 		case err == nil:
 			misses = 0
@@ -190,9 +212,7 @@ func (n *node) alive(l Listener) {
 		n.log.Debug("stale failure dropped", "err", stale)
 	default:
 	}
-	if n.epoch.Err() != nil {
-		n.epoch, n.lose = context.WithCancelCause(context.Background())
-	}
+	n.closed = nil
 	slots := n.profile.Slots
 	n.mu.Unlock()
 	n.log.Info("node answers", "address", n.addr, "basic", n.conn.Basic())
@@ -206,14 +226,12 @@ func (n *node) dead(l Listener, err error) {
 	n.up, n.err = false, err.Error()
 	if was {
 		n.since = time.Now()
+		n.close("the node is inaccessible: " + err.Error())
 	}
-	lose := n.lose
 	n.mu.Unlock()
 	if !was {
 		return
 	}
-	// Not %w: that a probe was not sent says nothing of the attempts that were.
-	lose(job.E(job.Unavailable, string(n.id), fmt.Errorf("the node is inaccessible: %v", err), "")) //nolint:errorlint // as said
 	n.log.Warn("node is inaccessible, its tasks go elsewhere", "address", n.addr, "err", err)
 	l.NodeChanged(n.index, policy.Node{ID: n.id})
 }
@@ -222,20 +240,19 @@ func (n *node) dead(l Listener, err error) {
 func (n *node) quiet(limit time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.outstanding == 0 || time.Since(n.heard) < limit {
+	if len(n.outstanding) == 0 || time.Since(n.heard) < limit {
 		return
 	}
-	n.log.Warn("node answers no attempt, its tasks go elsewhere", "outstanding", n.outstanding, "took", time.Since(n.heard))
-	n.lose(job.E(job.Unavailable, string(n.id), fmt.Errorf("it answered no attempt for %v", limit), ""))
-	n.epoch, n.lose = context.WithCancelCause(context.Background())
+	n.log.Warn("node answers no attempt, its tasks go elsewhere", "outstanding", len(n.outstanding), "took", time.Since(n.heard))
+	n.lose(fmt.Sprintf("it answered no attempt for %v", limit))
 	n.heard = time.Now()
 }
 
-// end gives up every attempt for good.
-func (n *node) end(err error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.lose(job.E(job.Unavailable, string(n.id), err, ""))
+// close gives up every attempt, and takes none until the node answers again; mu
+// is held.
+func (n *node) close(why string) {
+	n.lose(why)
+	n.closed = errors.New(why)
 }
 
 // describe is what is known of the node.
@@ -243,12 +260,12 @@ func (n *node) describe() job.Node {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	d := job.Node{
-		ID: n.id, Addr: n.addr, Load: n.load, Outstanding: n.outstanding, Basic: n.conn.Basic(),
+		ID: n.id, Addr: n.addr, Load: n.load, Outstanding: len(n.outstanding), Basic: n.conn.Basic(),
 		Operations: n.profile.Operations, Since: n.since, Err: n.err, State: job.Inaccessible,
 	}
 	if n.up {
 		d.State = job.Idle
-		if n.outstanding > 0 || n.load.Running > 0 {
+		if len(n.outstanding) > 0 || n.load.Running > 0 {
 			d.State = job.Processing
 		}
 	}

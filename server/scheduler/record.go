@@ -15,12 +15,12 @@ type record struct {
 	spec    job.Spec
 	created time.Time
 	source  Source
-	ctx     context.Context //nolint:containedctx // ends with the job, not with a call; its cause says why
-	cancel  context.CancelCauseFunc
 	done    chan struct{} // closed when the state is final
 
-	mu       sync.Mutex // guards what follows
-	job      job.Job    // without Nodes, Running, Parked and Waiting
+	mu       sync.Mutex              // guards what follows
+	stopped  error                   // why the job must end early; nil: it need not
+	cancel   context.CancelCauseFunc // ends what runs; nil until the job does
+	job      job.Job                 // without Nodes, Running, Parked and Waiting
 	tallies  map[job.NodeID]*job.Tally
 	flights  map[*flight]struct{}
 	progress time.Time // when a task last ended, or came nearer to its end
@@ -36,14 +36,38 @@ type flight struct {
 
 func newRecord(spec job.Spec, source Source) *record {
 	now := time.Now()
-	ctx, cancel := context.WithCancelCause(context.Background())
 	return &record{
-		spec: spec, created: now, source: source, ctx: ctx, cancel: cancel, done: make(chan struct{}),
+		spec: spec, created: now, source: source, done: make(chan struct{}),
 		job:      job.Job{ID: spec.ID, Spec: spec, State: job.Queued, Created: now, Version: 1},
 		tallies:  map[job.NodeID]*job.Tally{},
 		flights:  map[*flight]struct{}{},
 		watchers: map[chan struct{}]struct{}{},
 		progress: now,
+	}
+}
+
+// start returns the context in which the job runs: it ends when the job is
+// stopped, with the reason as its cause, and not with ctx.
+func (r *record) start(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	r.change(func() {
+		r.job.State, r.job.Started, r.progress = job.Running, time.Now(), time.Now()
+		if r.cancel = cancel; r.stopped != nil {
+			cancel(r.stopped)
+		}
+	})
+	return ctx, cancel
+}
+
+// stop ends the job early; the first reason counts.
+func (r *record) stop(why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped == nil {
+		r.stopped = why
+	}
+	if r.cancel != nil {
+		r.cancel(r.stopped)
 	}
 }
 
@@ -184,6 +208,12 @@ func (r *record) finish(f *flight, res job.Result, took time.Duration) {
 	})
 }
 
+// drop notes that nobody wants a task any more: it is neither done nor failed. A
+// nil flight is a task that never began.
+func (r *record) drop(f *flight) {
+	r.change(func() { delete(r.flights, f) })
+}
+
 // fail notes that a task is given up. A nil flight is a task that never began.
 func (r *record) fail(f *flight, failure job.Failure) {
 	r.change(func() {
@@ -226,5 +256,4 @@ func (r *record) end(state job.State, err *job.Error) {
 		r.job.State, r.job.Err, r.job.Finished = state, err, time.Now()
 		close(r.done)
 	})
-	r.cancel(nil)
 }

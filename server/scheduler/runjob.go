@@ -26,15 +26,16 @@ const named = 5
 func (s *Scheduler) runJob(ctx context.Context, r *record) {
 	defer s.forget()
 	defer r.source.Close()
-	stop := context.AfterFunc(ctx, func() { r.cancel(errStopped) })
-	defer stop()
+	unhook := context.AfterFunc(ctx, func() { r.stop(errStopped) })
+	defer unhook()
+	ctx, cancel := r.start(ctx)
+	defer cancel(nil)
 	if r.spec.Deadline > 0 {
-		timer := time.AfterFunc(r.spec.Deadline-time.Since(r.created), func() { r.cancel(errDeadline) })
+		timer := time.AfterFunc(r.spec.Deadline-time.Since(r.created), func() { r.stop(errDeadline) })
 		defer timer.Stop()
 	}
-	r.change(func() { r.job.State, r.job.Started, r.progress = job.Running, time.Now(), time.Now() })
 
-	err := s.sendAll(r)
+	err := s.sendAll(ctx, r)
 	state, ended := outcome(r, err)
 	r.end(state, ended)
 	j := r.snapshot()
@@ -45,13 +46,13 @@ func (s *Scheduler) runJob(ctx context.Context, r *record) {
 // sendAll lists the inputs and runs a goroutine for each, as many at once as the
 // window allows. It returns when all have ended, with the error that ended the
 // listing or the job.
-func (s *Scheduler) sendAll(r *record) error {
+func (s *Scheduler) sendAll(ctx context.Context, r *record) error {
 	d, err := s.dispatcher(r.spec.Policy)
 	if err != nil {
 		return err
 	}
-	total, err := r.source.Count(r.ctx)
-	if cause := context.Cause(r.ctx); cause != nil {
+	total, err := r.source.Count(ctx)
+	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
 	if err != nil {
@@ -66,16 +67,16 @@ func (s *Scheduler) sendAll(r *record) error {
 	index := int64(0)
 	// The listing goes on after the job has ended, so that what was not sent is
 	// counted and named.
-	listed := r.source.Inputs(context.Background(), func(name string) bool {
+	listed := r.source.Inputs(context.WithoutCancel(ctx), func(name string) bool {
 		t := job.Task{Job: r.spec.ID, Index: index, Base: r.source.Base(), Name: name, Operation: r.spec.Operation}
 		index++
-		if s.window.Acquire(r.ctx, 1) != nil {
-			r.fail(nil, job.Failure{Name: name, Err: notDone(r)})
+		if s.window.Acquire(ctx, 1) != nil {
+			r.leave(ctx, nil, job.Failure{Name: name})
 			return true
 		}
 		wg.Go(func() {
 			defer s.window.Release(1)
-			s.runTask(r, d, t)
+			s.runTask(ctx, r, d, t)
 		})
 		return true
 	})
@@ -88,7 +89,7 @@ func (s *Scheduler) sendAll(r *record) error {
 			r.job.Total = index
 		}
 	})
-	if cause := context.Cause(r.ctx); cause != nil {
+	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
 	return listed
@@ -107,24 +108,26 @@ func (s *Scheduler) watchdog(r *record, quit <-chan struct{}) {
 			return
 		case <-tick.C:
 			if r.stalled(s.cfg.Stall) {
-				r.cancel(errStalled)
+				r.stop(errStalled)
 				return
 			}
 		}
 	}
 }
 
-// notDone is the error of a task that was given up because its job ended.
-func notDone(r *record) *job.Error {
-	switch cause := context.Cause(r.ctx); {
+// leave ends a task whose job has ended before it: unless the job was cancelled,
+// that is a failure.
+func (r *record) leave(ctx context.Context, f *flight, failure job.Failure) {
+	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errDeadline):
-		return job.E(job.DeadlineExceeded, "", errors.New("not done before the job's deadline"), "")
+		failure.Err = job.E(job.DeadlineExceeded, "", errors.New("not done before the job's deadline"), "")
 	case errors.Is(cause, errStalled):
-		return job.E(job.DeadlineExceeded, "", errors.New("no node took it"), "")
-	case errors.Is(cause, errStopped):
-		return job.E(job.Unavailable, "", cause, "")
+		failure.Err = job.E(job.DeadlineExceeded, "", errors.New("no node took it"), "")
+	default:
+		r.drop(f)
+		return
 	}
-	return job.E(job.CancelledCode, "", errors.New("the job was cancelled"), "")
+	r.fail(f, failure)
 }
 
 // outcome is the final state of a job whose tasks have all ended.

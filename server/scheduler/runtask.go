@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -42,7 +43,7 @@ type try struct {
 }
 
 // runTask brings one task to its end: done, failed, or given up with its job.
-func (s *Scheduler) runTask(r *record, d *dispatcher, t job.Task) {
+func (s *Scheduler) runTask(ctx context.Context, r *record, d *dispatcher, t job.Task) {
 	y := &try{r: r, d: d, f: &flight{}, t: t}
 	y.t.MayReject = d.mayReject
 	if r.spec.Deadline > 0 {
@@ -55,33 +56,33 @@ func (s *Scheduler) runTask(r *record, d *dispatcher, t job.Task) {
 		}
 	}()
 	for {
-		if r.ctx.Err() != nil {
-			y.giveUp(notDone(r), false)
+		if ctx.Err() != nil {
+			r.leave(ctx, y.f, y.failure(nil))
 			return
 		}
 		i, ok := d.pick(&y.excluded)
 		if !ok {
-			s.park(y)
+			s.park(ctx, y)
 			continue
 		}
-		if s.attempt(y, i) {
+		if s.attempt(ctx, y, i) {
 			return
 		}
 	}
 }
 
 // attempt sends the task to node i and reports whether the task has ended.
-func (s *Scheduler) attempt(y *try, i int) bool {
+func (s *Scheduler) attempt(ctx context.Context, y *try, i int) bool {
 	y.t.Attempt++
 	if y.fresh {
 		y.fresh, y.lastErr = false, nil
 	}
 	y.r.left(y.f)
 	start := time.Now()
-	res, err := s.execute(y, i)
+	res, err := s.execute(ctx, y, i)
 	took := time.Since(start)
-	if err != nil && y.r.ctx.Err() != nil {
-		err = y.r.ctx.Err() // nobody wants the answer any more
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err() // nobody wants the answer any more
 	}
 	y.d.observe(i, took, res, err)
 	if err == nil {
@@ -89,20 +90,20 @@ func (s *Scheduler) attempt(y *try, i int) bool {
 		y.r.finish(y.f, res, took)
 		return true
 	}
-	if y.r.ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return false
 	}
 	return s.judge(y, i, job.AsError(err))
 }
 
 // execute sends one attempt; a panic on the way breaks that attempt only.
-func (s *Scheduler) execute(y *try, i int) (res job.Result, err error) {
+func (s *Scheduler) execute(ctx context.Context, y *try, i int) (res job.Result, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = s.panicked(y.t, v)
 		}
 	}()
-	return s.fleet.Execute(y.r.ctx, i, y.t)
+	return s.fleet.Execute(ctx, i, y.t)
 }
 
 // panicked logs a panic and returns it as an error.
@@ -163,7 +164,7 @@ func (s *Scheduler) secondChance(y *try) time.Time {
 }
 
 // park waits before the next round.
-func (s *Scheduler) park(y *try) {
+func (s *Scheduler) park(ctx context.Context, y *try) {
 	why := "every node rejects"
 	switch {
 	case !s.anyUp():
@@ -178,13 +179,13 @@ func (s *Scheduler) park(y *try) {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-y.r.ctx.Done():
+	case <-ctx.Done():
 	}
 	y.startRound(s.fleet.Len())
 }
 
 // startRound chooses who is left out of the next round: the nodes that cannot do
-// the task at all and, for a while, those that failed it.
+// the task at all and, for a while, those that failed it, unless all did.
 func (y *try) startRound(nodes int) {
 	if y.failed.Len() == nodes || !time.Now().Before(y.again) {
 		y.failed.Clear()
@@ -201,7 +202,12 @@ func (y *try) startRound(nodes int) {
 
 // giveUp ends the task without a result.
 func (y *try) giveUp(err *job.Error, quarantined bool) {
-	y.r.fail(y.f, job.Failure{
-		Name: y.t.Name, Attempts: len(y.nodes), Nodes: y.nodes, Quarantined: quarantined, Err: err,
-	})
+	f := y.failure(err)
+	f.Quarantined = quarantined
+	y.r.fail(y.f, f)
+}
+
+// failure names the task and what it has gone through.
+func (y *try) failure(err *job.Error) job.Failure {
+	return job.Failure{Name: y.t.Name, Attempts: len(y.nodes), Nodes: y.nodes, Err: err}
 }

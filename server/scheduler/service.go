@@ -59,7 +59,7 @@ func (s *Scheduler) Cancel(_ context.Context, id job.ID) error {
 	if err != nil {
 		return err
 	}
-	r.cancel(errCancelled)
+	r.stop(errCancelled)
 	return nil
 }
 
