@@ -39,21 +39,17 @@ func (silence) close()       {}
 // bar is a progress bar with rate and time left. It appears when the inputs are
 // counted.
 type bar struct {
-	w    io.Writer
-	bar  *progressbar.ProgressBar
-	note string
+	w   io.Writer
+	bar *progressbar.ProgressBar
 }
 
-func newBar(w io.Writer, total int64, note string) *progressbar.ProgressBar {
+func newBar(w io.Writer, total int64) *progressbar.ProgressBar {
 	return progressbar.NewOptions64(total,
-		progressbar.OptionSetDescription(note),
 		progressbar.OptionSetWriter(w),
 		progressbar.OptionShowCount(),
-		progressbar.OptionShowIts(),
-		progressbar.OptionSetItsString("tasks"),
-		progressbar.OptionSetPredictTime(true),
-		progressbar.OptionThrottle(50*time.Millisecond),
-		progressbar.OptionSetWidth(30),
+		progressbar.OptionSetPredictTime(false), // its own knows only its own steps
+		progressbar.OptionSetElapsedTime(false),
+		progressbar.OptionSetWidth(24),
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionUseANSICodes(true),
 	)
@@ -64,18 +60,31 @@ func (b *bar) show(j job.Job) {
 		if j.Total == 0 || j.State.Final() {
 			return
 		}
-		b.note = trouble(j)
-		b.bar = newBar(b.w, j.Total, b.note)
+		b.bar = newBar(b.w, j.Total)
 	}
 	if b.bar.GetMax64() != j.Total {
 		b.bar.ChangeMax64(j.Total)
 	}
 	// The bar cannot know better than the server; an error of drawing is none of the job's.
 	_ = b.bar.Set64(j.Ended())
-	if note := trouble(j); note != b.note {
-		b.note = note
-		b.bar.Describe(note)
+	b.bar.Describe(label(j, time.Now())) // draws
+}
+
+// labelWidth bounds what stands before the bar, so that the line does not wrap.
+const labelWidth = 40
+
+// label is what stands before the bar: the policy, and how fast the job is or
+// why it waits.
+func label(j job.Job, now time.Time) string {
+	note := trouble(j)
+	if note == "" {
+		note = pace(j, now)
 	}
+	text := []rune(j.Spec.Policy + "  " + note)
+	if len(text) > labelWidth {
+		text = append(text[:labelWidth-1], '…')
+	}
+	return string(text)
 }
 
 func (b *bar) close() {
@@ -110,15 +119,23 @@ func progressLine(j job.Job, now time.Time) string {
 	if j.Total > 0 {
 		parts = append(parts, fmt.Sprintf("%d%%", 100*j.Ended()/j.Total))
 	}
-	if rate := rate(j, now); rate > 0 {
-		parts = append(parts, fmt.Sprintf("%.1f/s", rate))
-		left := time.Duration(float64(j.Total-j.Ended()) / rate * float64(time.Second))
-		parts = append(parts, fmt.Sprintf("%v left", left.Round(time.Second)))
+	if pace := pace(j, now); pace != "" {
+		parts = append(parts, pace)
 	}
 	if note := trouble(j); note != "" {
 		parts = append(parts, note)
 	}
 	return strings.Join(parts, ", ")
+}
+
+// pace is the rate and the time left, "" before the first task has ended.
+func pace(j job.Job, now time.Time) string {
+	rate := rate(j, now)
+	if rate == 0 {
+		return ""
+	}
+	left := time.Duration(float64(j.Total-j.Ended()) / rate * float64(time.Second))
+	return fmt.Sprintf("%.1f/s, %v left", rate, left.Round(time.Second))
 }
 
 // rate is the tasks ended a second, 0 where there is none.
