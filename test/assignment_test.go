@@ -32,12 +32,13 @@ func assignment(t *testing.T, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// startPythonNode runs one of the assignment's nodes until the test ends.
-func startPythonNode(t *testing.T, addr, kind string) {
+// startPython runs one of the assignment's own servers or nodes, which listens on
+// addr, until the test ends.
+func startPython(t *testing.T, mode, addr string, args ...string) {
 	t.Helper()
 	script, err := filepath.Abs("testdata/assignment.py")
 	require.NoError(t, err)
-	cmd := exec.Command(python, script, "node", port(addr), kind)
+	cmd := exec.Command(python, append([]string{script, mode, port(addr)}, args...)...)
 	var out syncBuffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	require.NoError(t, cmd.Start())
@@ -45,10 +46,10 @@ func startPythonNode(t *testing.T, addr, kind string) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		if t.Failed() {
-			t.Logf("%s node said:\n%s", kind, out.String())
+			t.Logf("Python %s %v said:\n%s", mode, args, out.String())
 		}
 	})
-	eventually(t, "the Python node listens", func() bool {
+	eventually(t, "Python listens", func() bool {
 		conn, err := net.Dial("tcp", addr)
 		if err == nil {
 			conn.Close()
@@ -82,28 +83,47 @@ func TestAssignment_PythonClientSubmitsToOurServer(t *testing.T) {
 	require.Contains(t, out, "leads out of the allowed roots", "it is told why")
 }
 
-func TestAssignment_PythonServerCallsOurNode(t *testing.T) {
+func TestAssignment_PythonServerUsesOurNodes(t *testing.T) {
+	needPython(t)
+	if !haveOpenCV {
+		t.Skip("our nodes do nothing for the assignment's server without OpenCV")
+	}
+	c := newCluster(t, nil, nodeArgs{"0.6", "--delay", "10ms"}, nodeArgs{"0"})
+	in := c.folder("data")
+	for i := range 12 {
+		require.NoError(t, os.WriteFile(filepath.Join(in, fmt.Sprintf("%d.png", i)), onePixel, 0o644))
+	}
+	server := freeAddr(t)
+	startPython(t, "server", server, port(c.addrs[0]), port(c.addrs[1]))
+	for _, isRandom := range []string{"true", "false"} {
+		out, err := assignment(t, "client", port(server), filepath.Join(c.dir, "data"), isRandom)
+		require.NoError(t, err, out)
+		require.Len(t, c.outputs("data"), 12)
+		require.NoError(t, os.RemoveAll(filepath.Join(c.dir, "data", "output_dir")))
+	}
+}
+
+func TestAssignment_OurNodeAnswersAsTheAssignmentSays(t *testing.T) {
 	needPython(t)
 	c := newCluster(t, nil, nodeArgs{"0", "--admission", "none"}, nodeArgs{"1", "--delay", "0s"})
 	in := c.folder("data")
-	write := func(name string) { require.NoError(t, os.WriteFile(filepath.Join(in, name), onePixel, 0o644)) }
-	write("a.png")
+	require.NoError(t, os.WriteFile(filepath.Join(in, "a.png"), onePixel, 0o644))
 	base := filepath.Join(c.dir, "data")
 	if haveOpenCV {
 		for _, mode := range []string{"execute", "delayed_execute"} {
-			out, err := assignment(t, "server", port(c.addrs[0]), base, "a.png", mode)
+			out, err := assignment(t, "call", port(c.addrs[0]), base, "a.png", mode)
 			require.NoError(t, err, out)
 			require.Equal(t, "Success", out)
 		}
 		require.Equal(t, []string{"a.png"}, c.outputs("data"))
-		out, err := assignment(t, "server", port(c.addrs[1]), base, "a.png", "delayed_execute")
+		out, err := assignment(t, "call", port(c.addrs[1]), base, "a.png", "delayed_execute")
 		require.NoError(t, err, out)
 		require.Equal(t, "Success", out, "delayed_execute never rejects")
 	}
-	out, err := assignment(t, "server", port(c.addrs[1]), base, "a.png", "execute")
+	out, err := assignment(t, "call", port(c.addrs[1]), base, "a.png", "execute")
 	require.NoError(t, err, out)
 	require.Equal(t, "Rejected", out)
-	out, err = assignment(t, "server", port(c.addrs[0]), base, "../../../etc/passwd", "execute")
+	out, err = assignment(t, "call", port(c.addrs[0]), base, "../../../etc/passwd", "execute")
 	require.Error(t, err)
 	require.Contains(t, out, "leads out of the allowed folders")
 }
@@ -114,8 +134,8 @@ func TestAssignment_OurServerUsesPythonNodes(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			c := prepare(t, 2)
-			startPythonNode(t, c.addrs[0], kind)
-			startPythonNode(t, c.addrs[1], kind)
+			startPython(t, "node", c.addrs[0], kind)
+			startPython(t, "node", c.addrs[1], kind)
 			c.startServer()
 			eventually(t, "both answer", func() bool { out, _ := c.client("nodes"); return strings.Count(out, "idle") == 2 })
 			touch(t, c.folder("data"), 60)
@@ -132,7 +152,7 @@ func TestAssignment_OurServerUsesPythonNodes(t *testing.T) {
 func TestAssignment_PythonNodesAndOursShareOneJob(t *testing.T) {
 	needPython(t)
 	c := prepare(t, 3)
-	startPythonNode(t, c.addrs[0], "threaded")
+	startPython(t, "node", c.addrs[0], "threaded")
 	c.nodes = append(c.nodes, c.startNode(1, "0"), c.startNode(2, "0"))
 	c.startServer()
 	eventually(t, "all answer", func() bool { out, _ := c.client("nodes"); return strings.Count(out, "idle") == 3 })

@@ -3,7 +3,8 @@ transport, binary protocol, no exceptions, nothing but its own four calls.
 
     assignment.py client PORT FOLDER true|false     prints the elapsed seconds
     assignment.py node PORT simple|threaded|pool    a node that copies its inputs
-    assignment.py server PORT FOLDER FILE MODE      calls a node as the server does
+    assignment.py server PORT NODE_PORT...          a server that uses these nodes
+    assignment.py call PORT FOLDER FILE METHOD      one call of a node
 
 It speaks through the library's protocol, so that no generated code is needed.
 """
@@ -12,6 +13,8 @@ import os
 import random
 import shutil
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 from thrift.protocol import TBinaryProtocol
 from thrift.server import TServer
@@ -65,28 +68,23 @@ def read_fields(protocol):
     return fields
 
 
-class Node:
-    """A processor that knows execute, delayed_execute and ping."""
+class Processor:
+    """Answers calls; methods maps a name to a function of the fields."""
+
+    def __init__(self, methods):
+        self.methods = dict(methods, ping=lambda fields: None)
 
     def process(self, iprot, oprot):
         name, _, seqid = iprot.readMessageBegin()
-        args = read_fields(iprot)
+        fields = read_fields(iprot)
         iprot.readMessageEnd()
-        if name in ("execute", "delayed_execute"):
-            if name == "execute" and random.random() < 0.3:
-                self.reply(oprot, name, seqid, "Rejected")
-                return
-            base, image = args[1], args[2]
-            os.makedirs(os.path.join(base, "output_dir"), exist_ok=True)
-            shutil.copy(os.path.join(base, "input_dir", image), os.path.join(base, "output_dir", image))
-            self.reply(oprot, name, seqid, "Success")
-        elif name == "ping":
-            self.reply(oprot, name, seqid, None)
-        else:
-            oprot.writeMessageBegin(name, TMessageType.EXCEPTION, seqid)
-            TApplicationException(TApplicationException.UNKNOWN_METHOD, "Unknown function " + name).write(oprot)
-            oprot.writeMessageEnd()
-            oprot.trans.flush()
+        if name in self.methods:
+            self.reply(oprot, name, seqid, self.methods[name](fields))
+            return
+        oprot.writeMessageBegin(name, TMessageType.EXCEPTION, seqid)
+        TApplicationException(TApplicationException.UNKNOWN_METHOD, "Unknown function " + name).write(oprot)
+        oprot.writeMessageEnd()
+        oprot.trans.flush()
 
     def reply(self, oprot, name, seqid, text):
         oprot.writeMessageBegin(name, TMessageType.REPLY, seqid)
@@ -101,27 +99,57 @@ class Node:
         oprot.trans.flush()
 
 
-def node(port, kind):
-    servers = {
-        "simple": TServer.TSimpleServer,
-        "threaded": TServer.TThreadedServer,
-        "pool": TServer.TThreadPoolServer,
-    }
+def delayed_execute(fields):
+    base, image = fields[1], fields[2]
+    os.makedirs(os.path.join(base, "output_dir"), exist_ok=True)
+    shutil.copy(os.path.join(base, "input_dir", image), os.path.join(base, "output_dir", image))
+    return "Success"
+
+
+def execute(fields):
+    return "Rejected" if random.random() < 0.3 else delayed_execute(fields)
+
+
+def node_call(port, method, base, image):
+    return call(port, method, [(1, TType.STRING, base), (2, TType.STRING, image)])
+
+
+def send(nodes, is_random, base, image):
+    """Sends one image to a random node, and elsewhere while it is rejected."""
+    while True:
+        if node_call(random.choice(nodes), "delayed_execute" if is_random else "execute", base, image) == "Success":
+            return
+
+
+def submit_request(nodes, fields):
+    start = time.time()
+    images = os.listdir(os.path.join(fields[1], "input_dir"))
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(send, nodes, fields[2], fields[1], image) for image in images]:
+            done.result()
+    return str(time.time() - start)
+
+
+SERVERS = {"simple": TServer.TSimpleServer, "threaded": TServer.TThreadedServer, "pool": TServer.TThreadPoolServer}
+
+
+def serve(port, kind, methods):
     socket = TSocket.TServerSocket("127.0.0.1", int(port))
-    server = servers[kind](
-        Node(), socket, TTransport.TBufferedTransportFactory(), TBinaryProtocol.TBinaryProtocolFactory()
-    )
-    server.serve()
+    SERVERS[kind](
+        Processor(methods), socket, TTransport.TBufferedTransportFactory(), TBinaryProtocol.TBinaryProtocolFactory()
+    ).serve()
 
 
 def main():
-    mode = sys.argv[1]
+    mode, args = sys.argv[1], sys.argv[2:]
     if mode == "client":
-        print(call(sys.argv[2], "submit_request", [(1, TType.STRING, sys.argv[3]), (2, TType.BOOL, sys.argv[4] == "true")]))
+        print(call(args[0], "submit_request", [(1, TType.STRING, args[1]), (2, TType.BOOL, args[2] == "true")]))
+    elif mode == "call":
+        print(node_call(args[0], args[3], args[1], args[2]))
     elif mode == "server":
-        print(call(sys.argv[2], sys.argv[5], [(1, TType.STRING, sys.argv[3]), (2, TType.STRING, sys.argv[4])]))
+        serve(args[0], "threaded", {"submit_request": lambda fields: submit_request(args[1:], fields)})
     else:
-        node(sys.argv[2], sys.argv[3])
+        serve(args[0], args[1], {"execute": execute, "delayed_execute": delayed_execute})
 
 
 if __name__ == "__main__":
