@@ -132,7 +132,7 @@ func (s *session) operations(ctx context.Context) error {
 		}
 	}
 	if len(seen) == 0 {
-		return job.E(job.Unavailable, "operations", errors.New("no node has told what it can do"), "look at the nodes with: client nodes")
+		return job.E(job.ResourceExhausted, "operations", errors.New("no node has told what it can do"), "look at the nodes with: client nodes")
 	}
 	return nil
 }

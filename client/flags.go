@@ -90,6 +90,9 @@ func parse(args []string, out output) (config, error) {
 	if cfg.op, err = job.ParseOperation(op); err != nil {
 		return cfg, err
 	}
+	if len(cfg.policies) == 0 || len(cfg.policies) > 1 && slices.Contains(cfg.policies, "") {
+		return cfg, bad("--policy has an empty name")
+	}
 	if cfg.deadline < 0 {
 		return cfg, bad(fmt.Sprintf("--deadline %v is in the past", cfg.deadline))
 	}

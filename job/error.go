@@ -42,6 +42,13 @@ func (c Code) Permanent() bool {
 // reached the node, so that the try costs the task nothing.
 var ErrNotSent = errors.New("not sent")
 
+// NotSent adds ErrNotSent to err without adding words to it.
+func NotSent(err error) error { return notSentError{err} }
+
+type notSentError struct{ error }
+
+func (e notSentError) Unwrap() []error { return []error{e.error, ErrNotSent} }
+
 // Error is the one error type at boundaries: between processes and towards
 // people.
 type Error struct {

@@ -21,18 +21,8 @@ func (g gate) enter(ctx context.Context) error {
 	case g <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return notSent(fmt.Errorf("all %d connections are in use: %w", cap(g), ctx.Err()))
+		return job.NotSent(fmt.Errorf("all %d connections are in use: %w", cap(g), ctx.Err()))
 	}
 }
 
 func (g gate) leave() { <-g }
-
-// notSent marks an error that came before anything was sent.
-func notSent(err error) error { return &notSentError{err: err} }
-
-// notSentError adds job.ErrNotSent to an error without adding words to it.
-type notSentError struct{ err error }
-
-func (e *notSentError) Error() string { return e.err.Error() }
-
-func (e *notSentError) Unwrap() []error { return []error{e.err, job.ErrNotSent} }

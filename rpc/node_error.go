@@ -41,7 +41,7 @@ func callFailure(ctx context.Context, peer, op string, err error) error {
 	}
 	broken, isBroken := errors.AsType[*brokenError](err)
 	if isBroken && broken.unsent {
-		err = notSent(err)
+		err = job.NotSent(err)
 	}
 	if !isBroken {
 		err = fmt.Errorf("%s: %w", op, err)

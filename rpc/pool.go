@@ -8,6 +8,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"spillway/job"
 )
 
 // errClosed tells that this end was closed.
@@ -46,11 +48,11 @@ func newPool(cfg poolConfig) *pool {
 // error wraps job.ErrNotSent.
 func (p *pool) get(ctx context.Context, fresh bool) (*clientConn, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, notSent(err)
+		return nil, job.NotSent(err)
 	}
 	c, err := p.take(ctx, fresh)
 	if err != nil {
-		return nil, notSent(err)
+		return nil, job.NotSent(err)
 	}
 	return c, nil
 }
@@ -192,7 +194,7 @@ func (p *pool) reach(ctx context.Context) error {
 	defer cancel()
 	nc, err := p.cfg.dial(ctx)
 	if err != nil {
-		return notSent(err)
+		return job.NotSent(err)
 	}
 	return nc.Close()
 }

@@ -113,14 +113,14 @@ func TestServiceConn_RunReturnsTheServersText(t *testing.T) {
 	}
 }
 
-func TestServiceConn_RunChoosesThePolicyByTheBoolean(t *testing.T) {
+func TestServiceConn_RunLeavesThePolicyToTheServerUnlessTold(t *testing.T) {
 	s := newFakeService(job.Succeeded)
 	overServicePipe(t, s, quietLog(), func(t *testing.T, c *ServiceConn, _ *pipeListener) {
 		for _, row := range []struct {
 			given    string
 			isRandom bool
 			want     string
-		}{{"", true, "random"}, {"", false, "balance"}, {"random", false, "random"}} {
+		}{{"", true, "random"}, {"", false, ""}, {"random", false, "random"}} {
 			_, err := c.Run(t.Context(), job.Spec{Source: "/d", Policy: row.given}, row.isRandom)
 			require.NoError(t, err)
 			require.Equal(t, row.want, (<-s.submitted).Policy)

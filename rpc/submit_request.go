@@ -25,7 +25,7 @@ func (h *serviceHandler) SubmitRequest(ctx context.Context, folder string, isRan
 	if folder != "" {
 		spec.Source = folder
 	}
-	if spec.Policy == "" {
+	if spec.Policy == "" && (isRandom || wire == nil) {
 		spec.Policy = h.service.Policy(isRandom)
 	}
 	j, err := h.runToEnd(ctx, spec)

@@ -98,10 +98,10 @@ func (c *config) load(machines string, roots []string) (err error) {
 		return job.E(job.InvalidArgument, "--root", err, "name directories that exist")
 	}
 	if c.pool, err = machine.Read(machines); err != nil {
-		return invalid(err)
+		return err
 	}
-	if len(c.pool.Nodes()) == 0 {
-		return job.E(job.InvalidArgument, machines, errors.New("it names no node"), "add lines like: node_0 127.0.0.1:5001")
+	if _, err := c.pool.RequireNodes(); err != nil {
+		return err
 	}
 	if c.listen == "" {
 		c.listen = defaultListen
@@ -110,12 +110,6 @@ func (c *config) load(machines string, roots []string) (err error) {
 		}
 	}
 	return nil
-}
-
-// invalid gives an error of the configuration the code of a wrong command line.
-func invalid(err error) error {
-	e := job.AsError(err)
-	return job.E(job.InvalidArgument, e.Op, e.Err, e.Hint)
 }
 
 // bad is a wrong command line.

@@ -125,8 +125,9 @@ struct Node {
 service Server {
   // The assignment's call: processes source_folder/input_dir into
   // source_folder/output_dir and returns the elapsed seconds as text. is_random:
-  // the policy random; otherwise the server's balance policy. A spec overrides
-  // both, and its id attaches a second call to a job that runs.
+  // the policy random; otherwise the server's balance policy. With a spec, its
+  // policy counts, or else the server's default where is_random is false; its id
+  // attaches a second call to a job that runs.
   string submit_request(1: string source_folder, 2: bool is_random, 3: JobSpec spec) throws (1: Failure failure),
   void ping(),
 
@@ -176,7 +177,8 @@ service ComputeNode {
   void ping(),
 
   TaskReply run(1: Task task) throws (1: Rejected rejected, 2: Failure failure),
-  // cancel_attempt gives up an attempt that runs; unknown ones are no error.
+  // A caller that closes its connection gives up what it waits for. Where it must
+  // stay open, cancel_attempt gives up an attempt that runs; unknown ones are no error.
   void cancel_attempt(1: string job, 2: i64 index, 3: i32 attempt),
   Load probe(),
   Profile profile(),

@@ -108,10 +108,10 @@ func TestExecute_BadFolderSaysSo(t *testing.T) {
 		_, err := p.exec.Execute(context.Background(), request)
 		return err
 	}
-	fails(t, run("/etc"), job.PermissionDenied, "open /etc", "leads out", "below /")
-	fails(t, run(p.base+"/../.."), job.PermissionDenied, "open "+filepath.Dir(filepath.Dir(p.base)), "leads out", "below /")
-	fails(t, run(p.base+"x"), job.NotFound, "open "+p.base+"x", "no such folder", "check the path")
-	fails(t, run(p.in("a.png")), job.FailedPrecondition, "open "+p.in("a.png"), "not a folder", "input_dir")
+	fails(t, run("/etc"), job.Unavailable, "open /etc", "leads out", "below /")
+	fails(t, run(p.base+"/../.."), job.Unavailable, "open "+filepath.Dir(filepath.Dir(p.base)), "leads out", "below /")
+	fails(t, run(p.base+"x"), job.Unavailable, "open "+p.base+"x", "no such folder", "check the path")
+	fails(t, run(p.in("a.png")), job.Unavailable, "open "+p.in("a.png"), "not a directory", "check the path")
 
 	require.NoError(t, os.Rename(p.in(""), filepath.Join(p.base, "elsewhere")))
 	fails(t, run(p.base), job.NotFound, "read input_dir/a.png", "no input_dir", p.base+"/input_dir")

@@ -38,16 +38,18 @@ func shown(dir, name string) string {
 	return p
 }
 
-// open is for the folder that holds input_dir and output_dir.
+// open is for the folder that holds input_dir and output_dir. The server has
+// opened it already, so that it is this node that cannot: another one may.
 func (t trouble) open(base string, err error) *job.Error {
 	op := "open " + shown(base, "")
 	if e := t.common(op, err); e != nil {
+		e.Code = job.Unavailable
 		return e
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return job.E(job.NotFound, op, plain{"there is no such folder", err}, "check the path, and that this node sees the same files as the server")
+		return job.E(job.Unavailable, op, plain{"there is no such folder", err}, "check the path, and that this node sees the same files as the server")
 	}
-	return job.E(job.FailedPrecondition, op, plain{"it is not a folder", err}, "name the folder that holds input_dir")
+	return job.E(job.Unavailable, op, plain{"this node cannot open it: " + cause(err), err}, "check the path, and that this node sees the same files as the server")
 }
 
 // read is for a file in input_dir that exists, or did.

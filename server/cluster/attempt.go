@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"spillway/job"
 )
 
 // attempt is one that was sent and not answered.
-type attempt struct{ cancel context.CancelCauseFunc }
+type attempt struct {
+	sent   time.Time
+	cancel context.CancelCauseFunc
+}
 
 // lostError is the cause with which the cluster gives an attempt up.
 type lostError struct{ error }
@@ -19,7 +23,7 @@ type lostError struct{ error }
 func (n *node) execute(ctx context.Context, t job.Task) (job.Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	a := &attempt{cancel}
+	a := &attempt{sent: time.Now(), cancel: cancel}
 	if err := n.begin(a); err != nil {
 		return job.Result{}, err
 	}
@@ -32,7 +36,7 @@ func (n *node) execute(ctx context.Context, t job.Task) (job.Result, error) {
 	if lost, ok := errors.AsType[lostError](context.Cause(ctx)); ok {
 		return job.Result{}, lost.error
 	}
-	if errors.Is(err, job.ErrNotSent) && ctx.Err() == nil {
+	if refused(err) {
 		select {
 		case n.failed <- err:
 		default:
@@ -41,15 +45,20 @@ func (n *node) execute(ctx context.Context, t job.Task) (job.Result, error) {
 	return job.Result{}, err
 }
 
+// refused reports whether nobody listens at the node's address.
+func refused(err error) bool {
+	return errors.Is(err, job.ErrNotSent) && errors.Is(err, syscall.ECONNREFUSED)
+}
+
 // begin counts an attempt in, unless the node is known to be lost.
 func (n *node) begin(a *attempt) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed != nil {
-		return job.E(job.Unavailable, string(n.id), notSentError{n.closed}, "")
+		return job.E(job.Unavailable, string(n.id), job.NotSent(n.closed), "")
 	}
 	if len(n.outstanding) == 0 {
-		n.heard = time.Now()
+		n.heard = a.sent
 	}
 	n.outstanding[a] = struct{}{}
 	return nil
@@ -63,20 +72,10 @@ func (n *node) end(a *attempt, err error) {
 	if err == nil || answered(err) {
 		n.heard = time.Now()
 	}
-}
-
-// lose gives up every attempt that is out; mu is held.
-func (n *node) lose(why string) {
-	lost := lostError{job.E(job.Unavailable, string(n.id), errors.New(why), "")}
-	for a := range n.outstanding {
-		a.cancel(lost)
+	if err == nil && a.sent.After(n.newest) {
+		n.newest = a.sent
 	}
 }
-
-// notSentError adds job.ErrNotSent to an error without adding words to it.
-type notSentError struct{ error }
-
-func (e notSentError) Unwrap() []error { return []error{e.error, job.ErrNotSent} }
 
 // answered reports whether err is surely the node's own word.
 func answered(err error) bool {
@@ -87,21 +86,32 @@ func answered(err error) bool {
 	return true
 }
 
-// quiet gives up the attempts on a node that answers probes but no attempt.
+// quiet gives up attempts on a node that answers probes: every one, where it has
+// answered none for so long; and those that one sent so much later has overtaken,
+// since tasks do not wait that much longer than others.
 func (n *node) quiet(limit time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if len(n.outstanding) == 0 || time.Since(n.heard) < limit {
-		return
+	mute := time.Since(n.heard) >= limit
+	lost := 0
+	for a := range n.outstanding {
+		if mute || n.newest.Sub(a.sent) > limit {
+			lost++
+			a.cancel(lostError{job.E(job.Unavailable, string(n.id), fmt.Errorf("it did not answer the attempt for %v", limit),
+				"if tasks may take so long, raise the server's --attempt-timeout")})
+		}
 	}
-	n.log.Warn("node answers no attempt, its tasks go elsewhere", "outstanding", len(n.outstanding), "took", time.Since(n.heard))
-	n.lose(fmt.Sprintf("it answered no attempt for %v", limit))
-	n.heard = time.Now()
+	if lost > 0 {
+		n.heard = time.Now()
+		n.log.Warn("node does not answer attempts, they go elsewhere", "lost", lost, "outstanding", len(n.outstanding))
+	}
 }
 
 // close gives up every attempt, and takes none until the node answers again; mu
 // is held.
 func (n *node) close(why string) {
-	n.lose(why)
 	n.closed = errors.New(why)
+	for a := range n.outstanding {
+		a.cancel(lostError{job.E(job.Unavailable, string(n.id), n.closed, "")})
+	}
 }

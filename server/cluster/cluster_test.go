@@ -35,7 +35,7 @@ func TestCluster_RefusedAttemptMakesTheNodeInaccessibleAtOnce(t *testing.T) {
 	inBubble(t, Config{}, 2, func(t *testing.T, r *rig) {
 		r.start()
 		time.Sleep(10500 * time.Millisecond) // between two probes
-		r.conns[0].set(refused, refused)
+		r.conns[0].set(refuses, refuses)
 		hanging := r.send(1)
 		_, err := r.Execute(t.Context(), 0, job.Task{})
 		require.ErrorIs(t, err, job.ErrNotSent)
@@ -57,7 +57,7 @@ func TestCluster_RefusedProbeMakesTheNodeInaccessibleAtOnce(t *testing.T) {
 	inBubble(t, Config{}, 1, func(t *testing.T, r *rig) {
 		r.start()
 		answer := r.send(0)
-		r.conns[0].set(refused, nil)
+		r.conns[0].set(refuses, nil)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		err := <-answer
@@ -109,7 +109,7 @@ func TestCluster_TwoMissedProbesChangeNothing(t *testing.T) {
 
 func TestCluster_NodeComesBackByItself(t *testing.T) {
 	inBubble(t, Config{}, 1, func(t *testing.T, r *rig) {
-		r.conns[0].set(refused, refused)
+		r.conns[0].set(refuses, refuses)
 		r.start()
 		time.Sleep(time.Minute)
 		require.Empty(t, r.heard(), "a node that never answered did not change")
@@ -121,7 +121,7 @@ func TestCluster_NodeComesBackByItself(t *testing.T) {
 			c.with(func() { c.profile.Slots++ }) // it is started again with other flags
 			_, err := r.Execute(t.Context(), 0, job.Task{})
 			require.NoError(t, err)
-			r.conns[0].set(refused, refused)
+			r.conns[0].set(refuses, refuses)
 			time.Sleep(1100 * time.Millisecond)
 		}
 		require.Equal(t, []policy.Node{
@@ -138,7 +138,7 @@ func TestCluster_NodeComesBackByItself(t *testing.T) {
 func TestCluster_NodeThatAnswersProbesAndRefusesAttemptsDoesNotSpin(t *testing.T) {
 	inBubble(t, Config{}, 1, func(t *testing.T, r *rig) {
 		r.start()
-		r.conns[0].set(nil, refused)
+		r.conns[0].set(nil, refuses)
 		for range 1000 {
 			_, err := r.Execute(t.Context(), 0, job.Task{})
 			require.ErrorIs(t, err, job.ErrNotSent)
@@ -171,7 +171,7 @@ func TestCluster_NodeThatAnswersNoAttemptGivesThemUp(t *testing.T) {
 				}
 				err := <-answer
 				require.Equal(t, job.Unavailable, job.CodeOf(err))
-				require.EqualError(t, err, "node_0: it answered no attempt for 1m0s")
+				require.EqualError(t, err, "node_0: it did not answer the attempt for 1m0s")
 				require.InDelta(t, 60, time.Since(start).Seconds(), 1.1)
 				require.Len(t, r.heard(), 1, "it still answers probes, and may get better")
 
@@ -183,23 +183,51 @@ func TestCluster_NodeThatAnswersNoAttemptGivesThemUp(t *testing.T) {
 	}
 }
 
-func TestCluster_SlowNodeThatKeepsAnsweringOthersIsLeftAlone(t *testing.T) {
+func TestCluster_AttemptThatOthersOvertakeIsGivenUp(t *testing.T) {
 	inBubble(t, Config{AttemptTimeout: time.Minute}, 1, func(t *testing.T, r *rig) {
 		r.start()
 		answer := r.send(0)
-		for n := range 20 {
-			time.Sleep(30 * time.Second)
-			r.conns[0].set(nil, func(context.Context) error {
-				if n%2 == 0 {
-					return job.E(job.ResourceExhausted, "", errors.New("busy"), "")
-				}
-				return nil
-			})
-			_, err := r.Execute(t.Context(), 0, job.Task{})
-			require.Equal(t, n%2 == 0, err != nil)
+		answered := func(err error) {
+			r.conns[0].set(nil, func(context.Context) error { return err })
+			_, got := r.Execute(t.Context(), 0, job.Task{})
+			require.Equal(t, err, got)
 		}
+		for range 5 {
+			time.Sleep(50 * time.Second)
+			answered(job.E(job.ResourceExhausted, "", errors.New("busy"), ""))
+			require.Equal(t, 1, r.outstanding(0), "a node may reject while it works")
+		}
+		answered(nil)
+		time.Sleep(2 * time.Second)
+		require.Zero(t, r.outstanding(0))
+		err := <-answer
+		require.Equal(t, job.Unavailable, job.CodeOf(err))
+		require.ErrorContains(t, err, "it did not answer the attempt for 1m0s")
+		require.Contains(t, job.HintOf(err), "--attempt-timeout")
+	})
+}
+
+func TestCluster_QueuedAttemptsAreLeftAloneWhileTheNodeWorksThemOff(t *testing.T) {
+	inBubble(t, Config{AttemptTimeout: time.Minute}, 1, func(t *testing.T, r *rig) {
+		r.start()
+		first, second := r.send(0), r.send(0)
+		time.Sleep(50 * time.Second)
+		r.release(0, first)
+		time.Sleep(50 * time.Second)
 		require.Equal(t, 1, r.outstanding(0))
-		r.release(0, answer)
+		r.release(0, second)
+	})
+}
+
+func TestCluster_TaskThatRunsOutOfTimeSaysNothingOfTheNode(t *testing.T) {
+	inBubble(t, Config{}, 1, func(t *testing.T, r *rig) {
+		r.start()
+		late := job.E(job.DeadlineExceeded, "", job.NotSent(context.DeadlineExceeded), "")
+		r.conns[0].set(nil, func(context.Context) error { return late })
+		_, err := r.Execute(t.Context(), 0, job.Task{})
+		require.Equal(t, late, err)
+		time.Sleep(5 * time.Second)
+		require.Len(t, r.heard(), 1, "it came up once and stayed")
 	})
 }
 

@@ -30,6 +30,7 @@ type node struct {
 	load        job.Load
 	profile     job.Profile
 	heard       time.Time // last answer to an attempt, or when the first was sent
+	newest      time.Time // when the latest of the done attempts was sent
 	outstanding map[*attempt]struct{}
 	closed      error // why no attempt may be sent; nil: one may
 }
@@ -60,7 +61,7 @@ func (n *node) watch(ctx context.Context, cfg Config, l Listener) {
 			n.alive(l)
 		default:
 			misses++
-			if misses >= cfg.Misses || errors.Is(err, job.ErrNotSent) {
+			if misses >= cfg.Misses || refused(err) {
 				n.dead(l, err)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -86,16 +87,13 @@ func (r *rig) send(i int) chan error {
 	return end
 }
 
-// release lets the node answer an attempt of send.
+// release lets the node answer the oldest attempt of send.
 func (r *rig) release(i int, end chan error) {
 	r.t.Helper()
 	r.conns[i].mu.Lock()
-	released := r.conns[i].hanging
-	r.conns[i].hanging = nil
+	close(r.conns[i].hanging[0])
+	r.conns[i].hanging = r.conns[i].hanging[1:]
 	r.conns[i].mu.Unlock()
-	for _, free := range released {
-		close(free)
-	}
 	require.NoError(r.t, <-end)
 }
 
@@ -186,8 +184,8 @@ func (c *conn) Close() error {
 	return nil
 }
 
-func refused(context.Context) error {
-	return job.E(job.Unavailable, "", notSentError{errors.New("dial 127.0.0.1:1: connection refused")}, "")
+func refuses(context.Context) error {
+	return job.E(job.Unavailable, "", job.NotSent(fmt.Errorf("dial 127.0.0.1:1: %w", syscall.ECONNREFUSED)), "")
 }
 
 // silent never answers a probe.

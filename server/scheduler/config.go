@@ -14,7 +14,8 @@ type Config struct {
 	Window int
 	// Policy is used for a job that names none. Default "balance".
 	Policy string
-	// Breaks is how many nodes an input may break before it is quarantined.
+	// Breaks is how often an input may break the process it is worked on in,
+	// each time on another node where there is one, before it is quarantined.
 	// Default 3.
 	Breaks int
 	// Stall is how long a job may go on while every node rejects it or none

@@ -82,11 +82,11 @@ func (d *dispatcher) observe(i int, took time.Duration, res job.Result, err erro
 		e := job.AsError(err)
 		o.Load = e.Load
 		switch {
-		case e.Code == job.ResourceExhausted:
+		case e.Code == job.ResourceExhausted, e.Code == job.DeadlineExceeded:
 			o.Kind = policy.Rejected
-		case e.Code == job.CancelledCode:
-			o.Kind = policy.Cancelled
-		case !e.Code.Permanent():
+		case e.Code == job.CancelledCode, e.Code.Permanent() && e.Code != job.Unimplemented:
+			o.Kind = policy.Cancelled // the input's fault says nothing of the node
+		default:
 			o.Kind = policy.Broke
 		}
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // A task that no node takes is parked for a random time below firstPark, which
-// doubles with each round up to maxPark (full jitter).
+// grows by half with each round up to maxPark (full jitter).
 const (
 	firstPark = time.Millisecond
 	maxPark   = time.Second
@@ -30,12 +30,12 @@ type try struct {
 	f *flight
 	t job.Task
 
-	round    int
-	fresh    bool       // nothing was sent in this round yet
-	excluded policy.Set // left out of this round
-	unable   policy.Set // cannot do the operation at all
-	failed   policy.Set // failed it, and the unable: other nodes first
-	again    time.Time  // when those that failed it may have it again
+	most     time.Duration // bound of the last park
+	fresh    bool          // nothing was sent in this round yet
+	excluded policy.Set    // left out of this round
+	unable   policy.Set    // cannot do the operation at all
+	failed   policy.Set    // failed it, and the unable: other nodes first
+	again    time.Time     // when those that failed it may have it again
 	breaks   int
 	losses   int
 	nodes    []job.NodeID // that took it and did not do it
@@ -81,6 +81,9 @@ func (s *Scheduler) attempt(ctx context.Context, y *try, i int) bool {
 	start := time.Now()
 	res, err := s.execute(ctx, y, i)
 	took := time.Since(start)
+	if err != nil && !y.t.Deadline.IsZero() && !time.Now().Before(y.t.Deadline) {
+		y.r.stop(errDeadline) // the job's own timer may be a moment late
+	}
 	if err != nil && ctx.Err() != nil {
 		err = ctx.Err() // nobody wants the answer any more
 	}
@@ -116,7 +119,8 @@ func (s *Scheduler) panicked(t job.Task, v any) *job.Error {
 func (s *Scheduler) judge(y *try, i int, err *job.Error) (ended bool) {
 	id := s.fleet.ID(i)
 	y.excluded.Add(i)
-	if err.Code == job.ResourceExhausted {
+	// A node that sees that the deadline would pass first turns the task away, too.
+	if err.Code == job.ResourceExhausted || err.Code == job.DeadlineExceeded && !y.t.Deadline.IsZero() {
 		y.r.rejected(id)
 		return false
 	}
@@ -173,9 +177,8 @@ func (s *Scheduler) park(ctx context.Context, y *try) {
 		why = fmt.Sprintf("no node could do it yet (%v)", y.lastErr)
 	}
 	y.r.park(y.f, why)
-	most := min(maxPark, firstPark<<min(y.round, 20))
-	y.round++
-	timer := time.NewTimer(y.d.jitter(most))
+	y.most = min(maxPark, max(firstPark, y.most+y.most/2))
+	timer := time.NewTimer(y.d.jitter(y.most))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

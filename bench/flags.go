@@ -1,0 +1,90 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"spillway/job"
+)
+
+const usage = `bench measures client, server and computenode, which stand beside it, and
+writes a report with tables and plots.
+
+  bench run [flags]          measure everything, in about six minutes, and report
+  bench report [--out DIR]   write the report again from the recorded results
+
+Examples:
+  bench run
+  bench run --quick --out /tmp/look
+  bench run --photos ~/pictures
+
+Flags:
+`
+
+// config is what the command line asks for.
+type config struct {
+	command string
+	out     string
+	in      string // of plain
+	photos  string
+	quick   bool
+	seed    uint64
+}
+
+// newFlags describes the flags; parsing them fills c.
+func newFlags(c *config) *pflag.FlagSet {
+	flags := pflag.NewFlagSet("bench", pflag.ContinueOnError)
+	flags.SortFlags = false
+	flags.Usage = func() {}
+	flags.StringVar(&c.out, "out", "bench/out", "`folder` of results and report")
+	flags.StringVar(&c.photos, "photos", "data/input_dir", "`folder` of photographs, .jpg and .png")
+	flags.BoolVar(&c.quick, "quick", false, "measure less of everything, for a first look")
+	flags.Uint64Var(&c.seed, "seed", 1, "seed of all draws; the same seed draws the same")
+	return flags
+}
+
+// help is the text of --help.
+func help() string { return usage + newFlags(&config{}).FlagUsages() }
+
+// commands, and the number of arguments that each takes. "plain IN OUT" is the
+// loop that the programs are measured against, for bench's own use.
+func commands() map[string]int { return map[string]int{"run": 0, "report": 0, "plain": 2} }
+
+// parse reads the command line. Errors: pflag.ErrHelp; InvalidArgument.
+func parse(args []string) (config, error) {
+	var c config
+	flags := newFlags(&c)
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, pflag.ErrHelp) {
+			return c, err
+		}
+		return c, bad(err.Error())
+	}
+	if flags.NArg() == 0 {
+		return c, bad("no command is given")
+	}
+	c.command, args = flags.Arg(0), flags.Args()[1:]
+	wanted, known := commands()[c.command]
+	switch {
+	case !known:
+		return c, bad(fmt.Sprintf("there is no command %q", c.command))
+	case len(args) > wanted:
+		return c, bad(fmt.Sprintf("%q is one argument too many", args[wanted]))
+	case len(args) < wanted:
+		return c, bad(fmt.Sprintf("%s wants %d folders", c.command, wanted))
+	case c.command == "report" && slices.ContainsFunc([]string{"photos", "quick", "seed"}, flags.Changed):
+		return c, bad("report measures nothing; it takes --out alone")
+	}
+	if wanted == 2 {
+		c.in, c.out = args[0], args[1]
+	}
+	return c, nil
+}
+
+// bad is a wrong command line.
+func bad(why string) error {
+	return job.E(job.InvalidArgument, "", errors.New(why), "write bench run [flags] or bench report [--out DIR]; bench --help shows examples")
+}

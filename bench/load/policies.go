@@ -1,0 +1,115 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"spillway/job"
+	"spillway/rpc"
+)
+
+// loadSets are the load probabilities of the assignment.
+func loadSets() [][]float64 {
+	return [][]float64{{.2, .2, .2, .2}, {.8, .8, .8, .8}, {.1, .5, .2, .9}, {.8, .6, .5, .2}}
+}
+
+// showcase is the set of which the attempts of each node are recorded.
+const showcase = 2
+
+// connections to the server, so that many calls wait at once.
+const connections = 4
+
+// policies measures makespans against the closed forms.
+func (b *bench) policies(ctx context.Context) error {
+	for _, many := range []jobs{b.plan.small, b.plan.large} {
+		base, err := b.empty(ctx, fmt.Sprintf("jobs_%d", many.images), many.images)
+		if err != nil {
+			return err
+		}
+		for i, loads := range loadSets() {
+			s := setting{bench: b, jobs: many, base: base, loads: loads, nodes: i == showcase && many.images == b.plan.large.images}
+			if err := s.measure(ctx); err != nil {
+				return fmt.Errorf("load probabilities %s: %w", spell(loads), err)
+			}
+		}
+	}
+	return nil
+}
+
+// setting is one set of load probabilities with jobs of one size.
+type setting struct {
+	*bench
+	jobs
+	base  string
+	loads []float64
+	nodes bool // record what each node does
+}
+
+func (s setting) measure(ctx context.Context) error {
+	c, err := s.start(ctx, pool{
+		loads:      s.loads,
+		nodeArgs:   []string{"--isolate=off", "--delay", s.delay.String(), "--log-level", "warn"},
+		serverArgs: []string{"--window", "8192"},
+	})
+	if err != nil {
+		return err
+	}
+	defer c.stop()
+	for _, policy := range []string{"random", "balance"} {
+		ended, err := s.run(ctx, c, policy)
+		if err != nil {
+			return failure(err, c.all()...)
+		}
+		if err := s.record(policy, ended, c.started); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run submits the jobs, one every so often whether or not others have ended, and
+// returns all as they ended.
+func (s setting) run(ctx context.Context, c *cluster, policy string) ([]job.Job, error) {
+	var conns [connections]*rpc.ServiceConn
+	for i := range conns {
+		conns[i] = rpc.NewServiceConn(c.addr)
+		defer conns[i].Close()
+	}
+	var mu sync.Mutex
+	var ended []job.Job
+	calls, ctx := errgroup.WithContext(ctx)
+	next := time.NewTicker(s.every)
+	defer next.Stop()
+	for i := range s.count(s.expected(policy)[0].Value) {
+		calls.Go(func() error {
+			j, err := one(ctx, conns[i%connections], job.Spec{
+				ID: job.NewID(), Source: s.base, Policy: policy, Operation: job.Operation{Name: "none"},
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			ended = append(ended, j)
+			return err
+		})
+		select {
+		case <-next.C:
+		case <-ctx.Done():
+		}
+	}
+	return ended, calls.Wait()
+}
+
+// one runs one job to its end.
+func one(ctx context.Context, conn *rpc.ServiceConn, spec job.Spec) (job.Job, error) {
+	if _, err := conn.Run(ctx, spec, false); err != nil {
+		return job.Job{}, err
+	}
+	j, err := conn.Job(ctx, spec.ID)
+	if err == nil && j.State != job.Succeeded {
+		err = fmt.Errorf("job %s: %s, %d of %d tasks done", j.ID, j.State, j.Done, j.Total)
+	}
+	return j, err
+}

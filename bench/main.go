@@ -1,0 +1,126 @@
+// Command bench measures the programs that stand beside it, on this machine, and
+// writes a report.
+//
+// Exit codes: 0 done; 1 a measurement failed; 2 wrong usage; 130 interrupted.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/pflag"
+
+	"spillway/bench/load"
+	"spillway/bench/report"
+	"spillway/job"
+)
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// A second signal ends the program at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// command is the whole program; it returns the exit code.
+func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	cfg, err := parse(args)
+	if errors.Is(err, pflag.ErrHelp) {
+		fmt.Fprint(stdout, help())
+		return exitDone
+	}
+	if err == nil {
+		switch cfg.command {
+		case "run":
+			err = run(ctx, cfg, strings.Join(append([]string{"bench"}, args...), " "), stderr)
+		case "report":
+			err = render(cfg.out, stderr)
+		case "plain":
+			err = plain(ctx, cfg.in, cfg.out, stdout)
+		}
+	}
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintln(stderr, "bench:", job.Describe(err))
+	switch job.CodeOf(err) {
+	case job.InvalidArgument:
+		return exitUsage
+	case job.CancelledCode:
+		return exitInterrupted
+	}
+	return exitFailed
+}
+
+// The files of a report.
+const (
+	resultsFile = "results.jsonl"
+	reportFile  = "report.md"
+)
+
+// run measures everything, records each figure as it comes, and renders.
+func run(ctx context.Context, cfg config, called string, stderr io.Writer) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(cfg.out, 0o755); err != nil {
+		return unwritable(cfg.out, err)
+	}
+	results, err := os.Create(filepath.Join(cfg.out, resultsFile))
+	if err != nil {
+		return unwritable(cfg.out, err)
+	}
+	defer results.Close()
+	err = load.Run(ctx, load.Config{
+		Bin: filepath.Dir(self), Self: self, Photos: cfg.photos, Quick: cfg.quick, Seed: cfg.seed, Command: called,
+		Record:   func(r report.Result) error { return report.Write(results, r) },
+		Progress: stderr,
+	})
+	if err != nil {
+		return err
+	}
+	return render(cfg.out, stderr)
+}
+
+// render makes report.md and its plots from the results in dir.
+func render(dir string, stderr io.Writer) error {
+	file, err := os.Open(filepath.Join(dir, resultsFile))
+	if err != nil {
+		return job.E(job.InvalidArgument, "--out "+dir, errors.New("it holds no "+resultsFile), "measure first, with: bench run")
+	}
+	defer file.Close()
+	results, err := report.Read(file)
+	if err != nil {
+		return job.E(job.InvalidArgument, filepath.Join(dir, resultsFile), err, "measure again, with: bench run")
+	}
+	if err := report.Plots(results, dir); err != nil {
+		return unwritable(dir, err)
+	}
+	name := filepath.Join(dir, reportFile)
+	if err := os.WriteFile(name, []byte(report.Markdown(results)), 0o644); err != nil {
+		return unwritable(dir, err)
+	}
+	fmt.Fprintln(stderr, "bench: the report is", name)
+	return nil
+}
+
+// unwritable is the error of a folder that takes no report.
+func unwritable(dir string, err error) error {
+	return job.E(job.InvalidArgument, "--out "+dir, err, "name a folder that can be written to")
+}
