@@ -130,10 +130,15 @@ func folder(name string) string {
 	if info, err := os.Stat(name); err != nil || !info.IsDir() {
 		return name
 	}
-	if abs, err := filepath.Abs(name); err == nil {
-		return abs
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return name
 	}
-	return name
+	// The working directory may be spelled through a link; the server's root is not.
+	if real, err := filepath.EvalSymlinks(abs); err == nil {
+		return real
+	}
+	return abs
 }
 
 // findServer takes the server's address from machine.txt where no flag gives it.

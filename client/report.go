@@ -150,7 +150,7 @@ func printFailures(w io.Writer, j job.Job, several bool) {
 	failures := slices.Clone(j.Failures)
 	slices.SortFunc(failures, func(a, b job.Failure) int { return strings.Compare(a.Name, b.Name) })
 	for _, f := range failures[:min(len(failures), shownFailures)] {
-		fmt.Fprintf(w, "  %s: %s\n", f.Name, reason(f))
+		fmt.Fprintf(w, "  %s: %s\n", job.Shown(f.Name), reason(f))
 	}
 	if more := bad - int64(min(len(failures), shownFailures)); more > 0 {
 		fmt.Fprintf(w, "  and %d more (client --json job %s names up to %d)\n", more, j.ID, job.MaxFailures)
@@ -170,9 +170,11 @@ func reason(f job.Failure) string {
 }
 
 func joinNodes(ids []job.NodeID) string {
-	names := make([]string, len(ids))
-	for i, id := range ids {
-		names[i] = string(id)
+	var names []string
+	for _, id := range ids {
+		if !slices.Contains(names, string(id)) {
+			names = append(names, string(id))
+		}
 	}
 	return strings.Join(names, ", ")
 }

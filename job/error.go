@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -119,6 +120,17 @@ func AsError(err error) *Error {
 		return e
 	}
 	return &Error{Code: CodeOf(err), Err: err}
+}
+
+// Shown is a file's name or path as messages show it: quoted and escaped where it
+// holds what a terminal would obey instead of print.
+func Shown(name string) string {
+	for _, r := range name {
+		if !strconv.IsPrint(r) {
+			return strconv.Quote(name)
+		}
+	}
+	return name
 }
 
 // Describe is err and its hint in one line, for people.

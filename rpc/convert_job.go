@@ -77,7 +77,7 @@ func tallyFromWire(t *spillway.Tally) job.Tally {
 
 func taskFailureToWire(f job.Failure) *spillway.TaskFailure {
 	return &spillway.TaskFailure{
-		Name: f.Name, Attempts: small(f.Attempts), Nodes: convert(f.Nodes, word[string, job.NodeID]),
+		Name: clean(f.Name), Attempts: small(f.Attempts), Nodes: convert(f.Nodes, word[string, job.NodeID]),
 		Quarantined: f.Quarantined, Failure: jobErrorToWire(f.Err),
 	}
 }

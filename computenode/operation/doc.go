@@ -5,7 +5,7 @@
 //
 // Inputs are JPEG, PNG, WebP, BMP and TIFF files, known by their content. The
 // output keeps the input's name and is encoded as the name's extension says
-// (.jpg .jpeg .jpe .png .webp .bmp .dib .tif .tiff, in any case), as cv2.imwrite
+// (.jpg .jpeg .png .webp .bmp .tif .tiff, in any case), as cv2.imwrite
 // does by default: JPEG at quality 95, all others without loss.
 //
 // Whatever the input holds, an operation sees 8-bit blue, green and red, the

@@ -91,11 +91,11 @@ func (f *Files) checkExtension() error {
 // not.
 func maxSide(ext string) int {
 	switch ext {
-	case ".jpg", ".jpeg", ".jpe":
+	case ".jpg", ".jpeg":
 		return opencv.MaxJPEGSide
 	case ".webp":
 		return opencv.MaxWebPSide
-	case ".png", ".bmp", ".dib", ".tif", ".tiff":
+	case ".png", ".bmp", ".tif", ".tiff":
 		return MaxPixels
 	}
 	return 0

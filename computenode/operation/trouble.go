@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"strconv"
 	"syscall"
 
 	"spillway/confine"
@@ -29,13 +28,7 @@ func (p plain) Unwrap() error { return p.err }
 
 // shown is a file below base as messages name it; odd characters are escaped.
 func shown(dir, name string) string {
-	p := path.Join(dir, name)
-	for _, r := range p {
-		if !strconv.IsPrint(r) {
-			return strconv.Quote(p)
-		}
-	}
-	return p
+	return job.Shown(path.Join(dir, name))
 }
 
 // open is for the folder that holds input_dir and output_dir. The server has
