@@ -52,7 +52,7 @@ func TestNode_BuildWithoutOpenCVSaysSo(t *testing.T) {
 func TestNode_FolderOutsideItsRootsIsRefused(t *testing.T) {
 	n := startNode(t, t.TempDir(), "on")
 	_, err := n.worker.Execute(t.Context(), job.Task{Base: "/etc", Name: "passwd"})
-	require.Equal(t, job.PermissionDenied, job.CodeOf(err))
+	require.Equal(t, job.Unavailable, job.CodeOf(err))
 }
 
 func TestNode_OperationsWithoutNativeCodeNeedNoChild(t *testing.T) {
