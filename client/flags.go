@@ -135,8 +135,8 @@ func folder(name string) string {
 		return name
 	}
 	// The working directory may be spelled through a link; the server's root is not.
-	if real, err := filepath.EvalSymlinks(abs); err == nil {
-		return real
+	if direct, err := filepath.EvalSymlinks(abs); err == nil {
+		return direct
 	}
 	return abs
 }

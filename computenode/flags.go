@@ -55,7 +55,7 @@ func newFlags(c *config, r *raw) *pflag.FlagSet {
 	fs.StringVar(&c.Admission, "admission", admission.DefaultName, "how to admit: "+strings.Join(admission.Names(), " or "))
 	fs.StringArrayVar(&c.Roots, "root", nil, "directory below which files may be read and written; repeatable (default: the working directory)")
 	fs.StringVar(&r.isolate, "isolate", "on", "on: native code runs in child processes; off: in this one, where a crash ends the node")
-	fs.DurationVar(&r.timeout, "task-timeout", isolate.DefaultTimeout, "time after which a task's child process is killed")
+	fs.DurationVar(&r.timeout, "task-timeout", isolate.DefaultTimeout, "time after which a task's child process is killed; the server's --attempt-timeout should be longer")
 	fs.StringVar(&r.memory, "memory", "2GiB", "memory of one child process: a number with KiB, MiB, GiB or nothing")
 	fs.BoolVar(&c.Insecure, "insecure", false, "listen beyond this machine, without any login")
 	fs.StringVar(&r.level, "log-level", "info", "debug, info, warn or error")

@@ -40,8 +40,8 @@ func NewRoots(dirs ...string) (Roots, error) {
 		if !info.IsDir() {
 			return Roots{}, notDirectory(dir)
 		}
-		if real, err := filepath.EvalSymlinks(abs); err == nil {
-			abs = real // as paths that the system made are spelled
+		if direct, err := filepath.EvalSymlinks(abs); err == nil {
+			abs = direct // as paths that the system made are spelled
 		}
 		r.dirs = append(r.dirs, abs)
 	}
