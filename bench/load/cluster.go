@@ -95,7 +95,7 @@ func machines(dir string, n int) (names, addrs []string, err error) {
 		}
 	}()
 	for i := range n + 1 {
-		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it asks for a free port and does not wait
+		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, nil, err
 		}

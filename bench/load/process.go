@@ -34,7 +34,7 @@ func start(name, dir string, env []string, program string, args ...string) (*pro
 		return nil, err
 	}
 	defer out.Close()
-	p.cmd = exec.Command(program, args...) //nolint:noctx // it is stopped by stop, which gives it time to end well
+	p.cmd = exec.Command(program, args...) // stop ends it, and gives it time to end well
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, out, out
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
