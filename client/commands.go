@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -56,10 +56,7 @@ func (s *session) watch(ctx context.Context) error {
 	var last job.Job
 	if err == nil {
 		p := s.newProgress()
-		for e := range events {
-			last = e.Job
-			p.show(last)
-		}
+		last = showAll(events, p)
 		p.close()
 	}
 	switch {
@@ -99,17 +96,33 @@ func (s *session) nodes(ctx context.Context) error {
 		}
 		return nil
 	}
-	t := tabwriter.NewWriter(s.out.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "node\taddress\tstate\tslots\trunning\tqueued\tdelayed\tsent\tmean ms\tnote")
+	s.printNodes(all)
+	return nil
+}
+
+// printNodes prints a row a node, and below them what else there is to say.
+func (s *session) printNodes(all []job.Node) {
+	t := table{text: 3}
+	t.row("node", "address", "state", "slots", "running", "queued", "delayed", "sent", "mean ms")
+	var notes []string
 	for _, n := range all {
-		note := n.Err
-		if n.Basic {
-			note = strings.TrimSuffix("speaks only execute and delayed_execute; "+note, "; ")
+		cells := []string{string(n.ID), n.Addr, string(n.State), "-", "-", "-", "-", strconv.Itoa(n.Outstanding), "-"}
+		if n.State != job.Inaccessible && !n.Basic {
+			cells = append(cells[:3], strconv.Itoa(n.Load.Slots), strconv.Itoa(n.Load.Running), strconv.Itoa(n.Load.Queued),
+				strconv.Itoa(n.Load.Delayed), strconv.Itoa(n.Outstanding), fmt.Sprintf("%.1f", ms(n.Load.Mean)))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%.1f\t%s\n", n.ID, n.Addr, n.State, n.Load.Slots,
-			n.Load.Running, n.Load.Queued, n.Load.Delayed, n.Outstanding, ms(n.Load.Mean), note)
+		t.row(cells...)
+		if n.Basic {
+			notes = append(notes, string(n.ID)+": speaks only execute and delayed_execute")
+		}
+		if n.Err != "" {
+			notes = append(notes, fmt.Sprintf("%s: %s", n.ID, n.Err))
+		}
 	}
-	return t.Flush()
+	t.print(s.out.stdout)
+	for _, note := range notes {
+		fmt.Fprintln(s.out.stdout, note)
+	}
 }
 
 // operations lists what the nodes can do.
@@ -125,14 +138,25 @@ func (s *session) operations(ctx context.Context) error {
 				continue
 			}
 			seen[op.Name] = true
-			fmt.Fprintf(s.out.stdout, "%s: %s\n", op.Name, op.Summary)
-			for _, p := range op.Params {
-				fmt.Fprintf(s.out.stdout, "    %s: %s\n", p.Summary, p.Usage())
+			if err := s.printOperation(op); err != nil {
+				return err
 			}
 		}
 	}
 	if len(seen) == 0 {
 		return job.E(job.ResourceExhausted, "operations", errors.New("no node has told what it can do"), "look at the nodes with: client nodes")
+	}
+	return nil
+}
+
+// printOperation prints one operation with its parameters.
+func (s *session) printOperation(op job.OperationInfo) error {
+	if s.cfg.json {
+		return s.printJSON(operationView(op))
+	}
+	fmt.Fprintf(s.out.stdout, "%s: %s\n", op.Name, op.Summary)
+	for _, p := range op.Params {
+		fmt.Fprintf(s.out.stdout, "    %s: %s\n", p.Usage(), p.Summary)
 	}
 	return nil
 }

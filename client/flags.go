@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,13 +39,17 @@ Flags:
 `
 
 // defaultServer is where a server listens that was told nothing.
-const defaultServer = "127.0.0.1:5000"
+const (
+	defaultPort   = "5000"
+	defaultServer = "127.0.0.1:" + defaultPort
+)
 
 // config is what the command line asks for.
 type config struct {
 	command  string // "" for DIR
 	arg      string // DIR or ID
 	server   string
+	guessed  bool     // nobody named the server
 	policies []string // at least one; "" is the server's own
 	op       job.Operation
 	deadline time.Duration
@@ -70,16 +76,16 @@ func parse(args []string, out output) (config, error) {
 	flags.StringVar(&cfg.server, "server", "", "the server's `HOST:PORT` (default: the server of machine.txt, or "+defaultServer+")")
 	flags.StringVar(&machines, "machines", "machine.txt", "`file` that names the server")
 	flags.StringSliceVar(&cfg.policies, "policy", []string{""}, "how nodes are chosen: random, balance; several `names` run one after the other (default: the server's)")
-	flags.StringVar(&op, "op", job.DefaultOperation, "the operation, as `NAME[:k=v,…]`; client operations lists them")
+	flags.StringVar(&op, "op", job.DefaultOperation, "the operation, as `NAME[:k=v,...]`; client operations lists them")
 	flags.DurationVar(&cfg.deadline, "deadline", 0, "how long the job may take, as in 90s or 10m (default: no bound)")
-	flags.BoolVar(&cfg.json, "json", false, "print JSON for programs instead of tables")
+	flags.BoolVar(&cfg.json, "json", false, "print JSON for programs instead of tables: one object a line")
 	flags.BoolVar(&cfg.detach, "detach", false, "submit, print the job's id, and leave")
 	flags.BoolVarP(&cfg.quiet, "quiet", "q", false, "show no progress")
 	help := flags.BoolP("help", "h", false, "show this help")
 	if err := flags.Parse(args); err != nil {
 		return cfg, bad(err.Error())
 	}
-	if *help {
+	if *help || flags.NArg() == 1 && flags.Arg(0) == "help" {
 		fmt.Fprint(out.stdout, usage, flags.FlagUsages())
 		return cfg, errHelp
 	}
@@ -90,7 +96,10 @@ func parse(args []string, out output) (config, error) {
 	if cfg.op, err = job.ParseOperation(op); err != nil {
 		return cfg, err
 	}
-	if len(cfg.policies) == 0 || len(cfg.policies) > 1 && slices.Contains(cfg.policies, "") {
+	for i := range cfg.policies {
+		cfg.policies[i] = strings.TrimSpace(cfg.policies[i])
+	}
+	if flags.Changed("policy") && (len(cfg.policies) == 0 || slices.Contains(cfg.policies, "")) {
 		return cfg, bad("--policy has an empty name")
 	}
 	if cfg.deadline < 0 {
@@ -144,10 +153,11 @@ func folder(name string) string {
 // findServer takes the server's address from machine.txt where no flag gives it.
 func (c *config) findServer(path string, asked bool) error {
 	if c.server != "" {
-		return nil
+		return c.checkServer()
 	}
 	c.server = defaultServer
 	if _, err := os.Stat(path); !asked && errors.Is(err, fs.ErrNotExist) {
+		c.guessed = true
 		return nil
 	}
 	pool, err := machine.Read(path)
@@ -157,6 +167,19 @@ func (c *config) findServer(path string, asked bool) error {
 	if servers := pool.Servers(); len(servers) > 0 {
 		c.server = servers[0].Addr
 	}
+	return nil
+}
+
+// checkServer checks the address of --server and adds the default port.
+func (c *config) checkServer() error {
+	host, port, err := net.SplitHostPort(c.server)
+	if err != nil && !strings.Contains(c.server, ":") {
+		host, port, err = c.server, defaultPort, nil
+	}
+	if n, numeric := strconv.Atoi(port); err != nil || numeric != nil || n < 1 || n > 65535 {
+		return bad(fmt.Sprintf("--server %q is not HOST:PORT", c.server))
+	}
+	c.server = net.JoinHostPort(host, port)
 	return nil
 }
 

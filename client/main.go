@@ -44,6 +44,7 @@ func main() {
 type output struct {
 	stdout, stderr io.Writer
 	terminal       bool
+	note           string // to add where the server cannot be reached
 }
 
 // run is the whole program; it returns the exit code.
@@ -57,6 +58,9 @@ func run(ctx context.Context, args []string, out output) int {
 	}
 	conn := rpc.NewServiceConn(cfg.server)
 	defer conn.Close()
+	if cfg.guessed {
+		out.note = " (no machine.txt here and no --server, so that is where one listens by default)"
+	}
 	s := &session{cfg: cfg, out: out, conn: conn}
 	switch cfg.command {
 	case "jobs":
@@ -92,8 +96,12 @@ func report(out output, err error) int {
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintln(out.stderr, "client:", job.Describe(err))
-	return exitCode(err)
+	code := exitCode(err)
+	if code != exitUnreachable {
+		out.note = ""
+	}
+	fmt.Fprintln(out.stderr, "client:", job.Describe(err)+out.note)
+	return code
 }
 
 // exitCode is the code for an error that kept the client from its work.

@@ -17,6 +17,7 @@ const lineEvery = 2 * time.Second
 // progress shows how far a job is.
 type progress interface {
 	show(j job.Job)
+	away() // the server does not answer
 	close()
 }
 
@@ -34,6 +35,7 @@ func (s *session) newProgress() progress {
 type silence struct{}
 
 func (silence) show(job.Job) {}
+func (silence) away()        {}
 func (silence) close()       {}
 
 // bar is a progress bar with rate and time left. It appears when the inputs are
@@ -70,6 +72,15 @@ func (b *bar) show(j job.Job) {
 	b.bar.Describe(label(j, time.Now())) // draws
 }
 
+// silent is what is said of a server that does not answer.
+const silent = "the server does not answer, trying again"
+
+func (b *bar) away() {
+	if b.bar != nil {
+		b.bar.Describe(silent)
+	}
+}
+
 // labelWidth bounds what stands before the bar, so that the line does not wrap.
 const labelWidth = 40
 
@@ -100,12 +111,19 @@ type lines struct {
 }
 
 func (l *lines) show(j job.Job) {
-	now := time.Now()
-	if now.Sub(l.last) < lineEvery || j.State.Final() {
-		return
+	if !j.State.Final() && j.Total > 0 {
+		l.say(progressLine(j, time.Now()))
 	}
-	l.last = now
-	fmt.Fprintln(l.w, progressLine(j, now))
+}
+
+func (l *lines) away() { l.say(silent) }
+
+// say writes a line, unless the last one is too recent.
+func (l *lines) say(line string) {
+	if now := time.Now(); now.Sub(l.last) >= lineEvery {
+		l.last = now
+		fmt.Fprintln(l.w, line)
+	}
 }
 
 func (l *lines) close() {}

@@ -46,6 +46,8 @@ node_0     99         7       12       0   1512.0
 node_10     1      1234        0       2  12345.6
 total     100      1241       12       2   1620.3
 
+The rows of the nodes count attempts; one that failed may have been made again elsewhere.
+
 outputs: /srv/data/output_dir
 `, printed(config{}, ended("abc123", "balance", job.Succeeded)))
 }
@@ -97,6 +99,13 @@ func TestReport_BoundsTheNamesItPrints(t *testing.T) {
 	require.Contains(t, text, "outputs: ", "the other job has some")
 }
 
+func TestReport_TellsWhatWasSkipped(t *testing.T) {
+	j := ended("abc123", "balance", job.Succeeded)
+	require.NotContains(t, printed(config{}, j), "skipped")
+	j.Skipped = 7
+	require.Contains(t, printed(config{}, j), "\nskipped: 7 files or folders in input_dir that are no pictures by their names\n")
+}
+
 func TestReport_NoOutputsWhereThereAreNone(t *testing.T) {
 	j := ended("abc123", "balance", job.Succeeded)
 	j.Spec.Operation.Name = "none"
@@ -108,14 +117,14 @@ func TestReport_NoOutputsWhereThereAreNone(t *testing.T) {
 
 func TestReport_JSONHasOneShape(t *testing.T) {
 	j := ended("abc123", "balance", job.Failed)
-	j.Done, j.Failed, j.Nodes = 99, 1, j.Nodes[:1]
+	j.Done, j.Failed, j.Skipped, j.Nodes = 99, 1, 3, j.Nodes[:1]
 	j.Failures = []job.Failure{{Name: "b.png", Attempts: 2, Nodes: []job.NodeID{"node_0"}, Err: job.E(job.NotFound, "read b.png", errors.New("gone"), "look")}}
 	j.Err = job.E(job.Unavailable, "", errors.New("the disk broke"), "")
 	text := printed(config{json: true}, j, j)
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	require.Len(t, lines, 2, "a line a job")
 	require.JSONEq(t, `{"id":"abc123","state":"failed","source":"/srv/data","operation":"edges","policy":"balance",
-		"created":"2026-01-02T12:00:00Z","elapsed_s":12.5,"total":100,"done":99,"failed":1,"quarantined":0,"running":0,"parked":0,
+		"created":"2026-01-02T12:00:00Z","elapsed_s":12.5,"total":100,"done":99,"failed":1,"quarantined":0,"running":0,"parked":0,"skipped":3,
 		"nodes":[{"node":"node_0","done":99,"rejected":7,"delayed":12,"failed":0,"mean_ms":1512}],
 		"failures":[{"name":"b.png","attempts":2,"nodes":["node_0"],"quarantined":false,"error":{"code":"not_found","message":"read b.png: gone","hint":"look"}}],
 		"error":{"code":"unavailable","message":"the disk broke"}}`, lines[0])

@@ -82,9 +82,9 @@ func openFake(path string) (scheduler.Source, error) {
 	return fake(path), nil
 }
 
-func (f fake) Base() string                         { return string(f) }
-func (f fake) Count(context.Context) (int64, error) { return 3, nil }
-func (f fake) Close() error                         { return nil }
+func (f fake) Base() string                                            { return string(f) }
+func (f fake) Count(context.Context) (inputs, others int64, err error) { return 3, 0, nil }
+func (f fake) Close() error                                            { return nil }
 func (f fake) Inputs(_ context.Context, yield func(string) bool) error {
 	for n := range 3 {
 		if !yield(fmt.Sprintf("a%d.png", n)) {
@@ -267,12 +267,16 @@ func TestClient_DetachWatchCancelAndLists(t *testing.T) {
 	decode(t, do(exitDone, "--detach", "--json", "/three"), &detached)
 	require.Contains(t, do(exitDone, "watch", detached.ID), "succeeded")
 
-	require.Equal(t, `node    address         state         slots  running  queued  delayed  sent  mean ms  note
-node_0  127.0.0.1:5001  processing    4      3        0       0        3     0.0      
-node_1  127.0.0.1:5002  inaccessible  0      0        0       0        0     0.0      speaks only execute and delayed_execute; connection refused
+	require.Equal(t, `node    address         state         slots  running  queued  delayed  sent  mean ms
+node_0  127.0.0.1:5001  processing        4        3       0        0     3      0.0
+node_1  127.0.0.1:5002  inaccessible      -        -       -        -     0        -
+node_1: speaks only execute and delayed_execute
+node_1: connection refused
 `, do(exitDone, "nodes"))
 	require.Equal(t, 2, strings.Count(do(exitDone, "--json", "nodes"), "\n"))
-	require.Equal(t, "blur: blurs\n    width in pixels: kernel takes an odd whole number from 1 to 31 (default 3)\n", do(exitDone, "operations"))
+	require.Equal(t, "blur: blurs\n    kernel takes an odd whole number from 1 to 31 (default 3): width in pixels\n", do(exitDone, "operations"))
+	require.JSONEq(t, `{"name":"blur","summary":"blurs","params":[{"name":"kernel","kind":"int","default":"3","min":1,"max":31,"odd":true,"summary":"width in pixels"}]}`,
+		do(exitDone, "--json", "operations"))
 }
 
 func TestClient_InterruptedWatchLeavesTheJob(t *testing.T) {
@@ -342,6 +346,10 @@ func TestParse_WrongCommandLinesGiveOneLineAndExitCodeTwo(t *testing.T) {
 		{"job without id", []string{"job"}, "client job wants the id of a job"},
 		{"jobs with an argument", []string{"jobs", "x"}, `"x" is one argument too many`},
 		{"detach with two policies", []string{"--detach", "--policy", "random,balance", "a"}, "--detach takes one policy"},
+		{"policy without a name", []string{"--policy=", "a"}, "--policy has an empty name"},
+		{"one policy too many commas", []string{"--policy", "random,", "a"}, "--policy has an empty name"},
+		{"server that is no address", []string{"--server", "h:99999", "a"}, `--server "h:99999" is not HOST:PORT`},
+		{"server without a number", []string{"--server", "h:", "a"}, `--server "h:" is not HOST:PORT`},
 		{"missing machine.txt", []string{"--machines", filepath.Join(dir, "none.txt"), "a"}, "none.txt: there is no such file"},
 		{"malformed machine.txt", []string{"--machines", bad, "a"}, `bad.txt:1: port "90x" is not a number; want NAME HOST[:PORT]`},
 	}

@@ -147,17 +147,34 @@ func (s *session) follow(ctx context.Context, id job.ID) {
 	defer p.close()
 	for ctx.Err() == nil {
 		events, err := s.conn.Watch(ctx, id)
-		if err == nil {
-			for e := range events {
-				p.show(e.Job)
-				if e.Job.State.Final() {
-					return
-				}
-			}
+		if err == nil && showAll(events, p).State.Final() {
+			return
+		}
+		if ctx.Err() == nil && (err == nil || job.CodeOf(err) == job.Unavailable) {
+			p.away()
 		}
 		select { // the call may not have come through yet
 		case <-ctx.Done():
 		case <-time.After(firstWatch):
 		}
+	}
+}
+
+// showAll shows each event, and the last one again as time goes by, until there
+// are no more; it returns the last.
+func showAll(events <-chan job.Event, p progress) job.Job {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var last job.Job
+	for {
+		select {
+		case e, ok := <-events:
+			if !ok {
+				return last
+			}
+			last = e.Job
+		case <-tick.C:
+		}
+		p.show(last)
 	}
 }

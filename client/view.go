@@ -23,6 +23,7 @@ type (
 		Quarantined int64             `json:"quarantined"`
 		Running     int64             `json:"running"`
 		Parked      int64             `json:"parked"`
+		Skipped     int64             `json:"skipped"`
 		Waiting     string            `json:"waiting,omitempty"`
 		Nodes       []tallyJSON       `json:"nodes"`
 		Failures    []taskFailureJSON `json:"failures"`
@@ -48,6 +49,21 @@ type (
 		Message string   `json:"message"`
 		Hint    string   `json:"hint,omitempty"`
 	}
+	operationJSON struct {
+		Name    string      `json:"name"`
+		Summary string      `json:"summary"`
+		Params  []paramJSON `json:"params"`
+	}
+	paramJSON struct {
+		Name    string        `json:"name"`
+		Kind    job.ParamKind `json:"kind"`
+		Default string        `json:"default"`
+		Min     float64       `json:"min"`
+		Max     float64       `json:"max"`
+		Odd     bool          `json:"odd,omitempty"`
+		Choices []string      `json:"choices,omitempty"`
+		Summary string        `json:"summary"`
+	}
 	nodeJSON struct {
 		Name        job.NodeID    `json:"name"`
 		Address     string        `json:"address"`
@@ -67,7 +83,7 @@ func jobView(j job.Job) jobJSON {
 	v := jobJSON{
 		ID: j.ID, State: j.State, Source: j.Spec.Source, Operation: j.Spec.Operation.String(), Policy: j.Spec.Policy,
 		Created: j.Created, ElapsedS: j.Elapsed(time.Now()).Seconds(), Total: j.Total, Done: j.Done, Failed: j.Failed,
-		Quarantined: j.Quarantined, Running: j.Running, Parked: j.Parked, Waiting: j.Waiting,
+		Quarantined: j.Quarantined, Running: j.Running, Parked: j.Parked, Skipped: j.Skipped, Waiting: j.Waiting,
 		Nodes: []tallyJSON{}, Failures: []taskFailureJSON{}, Error: errorView(j.Err),
 	}
 	for _, n := range j.Nodes {
@@ -88,6 +104,16 @@ func nodeView(n job.Node) nodeJSON {
 		Name: n.ID, Address: n.Addr, State: n.State, Slots: n.Load.Slots, Running: n.Load.Running, Queued: n.Load.Queued,
 		Delayed: n.Load.Delayed, Outstanding: n.Outstanding, MeanMS: ms(n.Load.Mean), Basic: n.Basic, Error: n.Err,
 	}
+}
+
+func operationView(op job.OperationInfo) operationJSON {
+	v := operationJSON{Name: op.Name, Summary: op.Summary, Params: []paramJSON{}}
+	for _, p := range op.Params {
+		v.Params = append(v.Params, paramJSON{
+			Name: p.Name, Kind: p.Kind, Default: p.Default, Min: p.Min, Max: p.Max, Odd: p.Odd, Choices: p.Choices, Summary: p.Summary,
+		})
+	}
+	return v
 }
 
 func errorView(err *job.Error) *errorJSON {

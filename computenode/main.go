@@ -80,9 +80,13 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) error {
 	fmt.Fprintf(stderr, "computenode: %s is ready on %s: load probability %v, delay %v, admission %s, seed %d, slots %d, isolate %s\n",
 		cfg.Worker.Node, l.Addr(), cfg.Control.Probability, cfg.Control.Delay, cfg.Admission, cfg.Control.Seed,
 		n.worker.Profile().Slots, onOff(cfg.Isolated))
-	return n.serve(ctx, func(ctx context.Context) error {
+	err = n.serve(ctx, func(ctx context.Context) error {
 		return rpc.ServerConfig{Grace: stopGrace}.ServeNode(ctx, l, n.worker, log)
 	})
+	if err == nil {
+		fmt.Fprintf(stderr, "computenode: %s stopped\n", cfg.Worker.Node)
+	}
+	return err
 }
 
 var _ rpc.Node = (*worker.Worker)(nil)

@@ -97,7 +97,9 @@ func TestRun_ServesUntilToldToStop(t *testing.T) {
 			var errs bytes.Buffer
 			args := []string{"--name", "node_7", "0.25", "--listen", "127.0.0.1:0", "--seed=9", "--slots", "3", "--isolate", isolate}
 			require.Equal(t, exitDone, run(ctx, args, nil, &errs), errs.String())
-			requireOneLine(t, errs.String(), "node_7 is ready on 127.0.0.1:")
+			ready, rest, _ := strings.Cut(errs.String(), "\n")
+			requireOneLine(t, ready+"\n", "node_7 is ready on 127.0.0.1:")
+			requireOneLine(t, rest, "node_7 stopped")
 			require.Contains(t, errs.String(), "load probability 0.25, delay 3s, admission probability, seed 9, slots 3, isolate "+isolate)
 		})
 	}

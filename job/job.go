@@ -60,6 +60,9 @@ type Job struct {
 	// because a source is listed while its tasks already run.
 	Total   int64
 	Counted bool
+	// Skipped counts what lies among the inputs and is none: files with other
+	// endings, and folders. Hidden files do not count.
+	Skipped int64
 	// Done, Failed and Quarantined count finished tasks; Running counts tasks
 	// that are being sent, worked on or parked. The other tasks of a job that was
 	// cancelled are none of these.

@@ -53,7 +53,7 @@ func Parse(r io.Reader, path string) (Pool, error) {
 // parser is a Pool in the making.
 type parser struct {
 	pool  Pool
-	addrs map[string]Machine // nodes by address
+	addrs map[string]Machine // nodes and servers by address
 	line  int
 }
 
@@ -94,14 +94,16 @@ func (p *parser) add(name, addr string) error {
 		return fmt.Errorf("the name %s is taken by line %d", name, other.Line)
 	}
 	p.pool.names[name] = m
-	switch {
-	case strings.HasPrefix(name, "node"):
-		if other, twice := p.addrs[strings.ToLower(addr)]; twice {
-			return fmt.Errorf("the address %s of %s is taken by %s on line %d", addr, name, other.Name, other.Line)
-		}
-		p.addrs[strings.ToLower(addr)] = m
+	if name == "client" {
+		return nil // it does not listen
+	}
+	if other, twice := p.addrs[strings.ToLower(addr)]; twice {
+		return fmt.Errorf("the address %s of %s is taken by %s on line %d", addr, name, other.Name, other.Line)
+	}
+	p.addrs[strings.ToLower(addr)] = m
+	if strings.HasPrefix(name, "node") {
 		p.pool.nodes = append(p.pool.nodes, m)
-	case strings.HasPrefix(name, "server"):
+	} else {
 		p.pool.servers = append(p.pool.servers, m)
 	}
 	return nil

@@ -41,7 +41,7 @@ func jobToWire(j job.Job) *spillway.Job {
 	return &spillway.Job{
 		ID: string(j.ID), Spec: specToWire(j.Spec), State: string(j.State), Version: j.Version,
 		CreatedUs: toMicros(j.Created), StartedUs: toMicros(j.Started), FinishedUs: toMicros(j.Finished),
-		Total: j.Total, Counted: j.Counted,
+		Total: j.Total, Counted: j.Counted, Skipped: j.Skipped,
 		Done: j.Done, Failed: j.Failed, Quarantined: j.Quarantined, Running: j.Running,
 		Parked: j.Parked, Waiting: clean(j.Waiting),
 		Nodes: convert(j.Nodes, tallyToWire), Failures: convert(j.Failures, taskFailureToWire),
@@ -53,7 +53,7 @@ func jobFromWire(j *spillway.Job) job.Job {
 	return job.Job{
 		ID: job.ID(j.ID), Spec: specFromWire(j.Spec), State: job.State(j.State), Version: j.Version,
 		Created: fromMicros(j.CreatedUs), Started: fromMicros(j.StartedUs), Finished: fromMicros(j.FinishedUs),
-		Total: j.Total, Counted: j.Counted,
+		Total: j.Total, Counted: j.Counted, Skipped: j.Skipped,
 		Done: j.Done, Failed: j.Failed, Quarantined: j.Quarantined, Running: j.Running,
 		Parked: j.Parked, Waiting: j.Waiting,
 		Nodes: convert(j.Nodes, tallyFromWire), Failures: convert(j.Failures, taskFailureFromWire),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -82,7 +83,7 @@ func (p *pool) dial(ctx context.Context) (*clientConn, error) {
 	case p.closed:
 		return nil, errClosed
 	case again && (p.trying || time.Now().Before(p.retryAt)):
-		return nil, fmt.Errorf("waiting before the next try: %w", p.lastErr)
+		return nil, p.lastErr
 	}
 	p.trying = p.trying || again
 	p.mu.Unlock()
@@ -98,6 +99,7 @@ func (p *pool) dial(ctx context.Context) (*clientConn, error) {
 	case err != nil && ctx.Err() != nil:
 		return nil, ctx.Err() // says nothing of the peer
 	case err != nil:
+		err = plainly(err)
 		p.failed(err)
 		return nil, err
 	case p.closed:
@@ -108,6 +110,15 @@ func (p *pool) dial(ctx context.Context) (*clientConn, error) {
 	c := newClientConn(nc, p.cfg.limits)
 	p.inUse[c] = struct{}{}
 	return c, nil
+}
+
+// plainly is err of a dial in few words, without the address, which the caller
+// names: "cannot connect: connection refused".
+func plainly(err error) error {
+	if system, ok := errors.AsType[*os.SyscallError](err); ok {
+		return fmt.Errorf("cannot connect: %w", system.Err)
+	}
+	return fmt.Errorf("cannot connect: %w", err)
 }
 
 // failed sets the time of the next dial: the backoff doubles, and a random half

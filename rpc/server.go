@@ -35,6 +35,7 @@ type server struct {
 	log       *slog.Logger
 
 	stopping atomic.Bool
+	cut      atomic.Bool    // the grace is over: nothing is answered any more
 	wg       sync.WaitGroup // connections
 
 	mu    sync.Mutex // guards conns
@@ -126,6 +127,7 @@ func (s *server) drain(cancel func()) {
 		}
 	})
 	grace := time.AfterFunc(s.cfg.Grace, func() {
+		s.cut.Store(true)
 		cancel()
 		s.each(func(c *serverConn) { c.nc.Close() })
 	})

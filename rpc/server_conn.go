@@ -61,7 +61,7 @@ func (c *serverConn) run(base context.Context) {
 			return
 		}
 		c.call(base, h)
-		if h.kind == thrift.CALL && c.write() != nil {
+		if c.s.cut.Load() || h.kind == thrift.CALL && c.write() != nil {
 			return
 		}
 		c.shrink()

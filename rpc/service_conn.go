@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"spillway/gen-go/spillway"
@@ -11,7 +12,7 @@ import (
 
 const (
 	// serviceTimeout bounds the short calls of a caller that sets no deadline.
-	serviceTimeout = 30 * time.Second
+	serviceTimeout = 10 * time.Second
 	// serviceConns is how many calls go on at once; further ones wait.
 	serviceConns = 256
 	serviceIdle  = time.Minute
@@ -107,9 +108,14 @@ func (s *ServiceConn) Nodes(ctx context.Context) ([]job.Node, error) {
 
 // call does one short call.
 func (s *ServiceConn) call(ctx context.Context, op string, f func(context.Context, *spillway.ServerClient) error) error {
-	ctx, cancel := withDefaultTimeout(ctx, serviceTimeout)
+	limited, cancel := withDefaultTimeout(ctx, serviceTimeout)
 	defer cancel()
-	return s.callFor(ctx, op, f)
+	err := s.callFor(limited, op, f)
+	if job.CodeOf(err) == job.DeadlineExceeded && ctx.Err() == nil {
+		return job.E(job.Unavailable, "server "+s.addr, fmt.Errorf("%s: no answer within %v", op, serviceTimeout),
+			"see whether it still runs, and its log")
+	}
+	return err
 }
 
 // callFor does one call that may take as long as ctx lets it. A pooled

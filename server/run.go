@@ -76,12 +76,16 @@ func serve(ctx context.Context, l net.Listener, s service, log *slog.Logger) err
 	return err
 }
 
+// dialBackoff is the longest pause between two tries to reach a node: less than
+// between two probes, so that a node that comes up is seen by the next.
+const dialBackoff = 500 * time.Millisecond
+
 // members are the nodes of machine.txt, each with its connections.
 func members(cfg config) []cluster.Member {
 	var all []cluster.Member
 	for _, m := range cfg.pool.Nodes() {
 		all = append(all, cluster.Member{
-			ID: job.NodeID(m.Name), Addr: m.Addr, Conn: rpc.NewNodeConn(m.Addr, rpc.NodeConnConfig{}),
+			ID: job.NodeID(m.Name), Addr: m.Addr, Conn: rpc.NewNodeConn(m.Addr, rpc.NodeConnConfig{BackoffMax: dialBackoff}),
 		})
 	}
 	return all

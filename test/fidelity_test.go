@@ -131,9 +131,9 @@ func opener(n int) scheduler.Opener {
 // names is a source without a disk.
 type names int
 
-func (n names) Base() string                         { return "/nowhere" }
-func (n names) Close() error                         { return nil }
-func (n names) Count(context.Context) (int64, error) { return int64(n), nil }
+func (n names) Base() string                                { return "/nowhere" }
+func (n names) Close() error                                { return nil }
+func (n names) Count(context.Context) (int64, int64, error) { return int64(n), 0, nil }
 func (n names) Inputs(_ context.Context, yield func(string) bool) error {
 	for i := range int(n) {
 		if !yield(fmt.Sprintf("p%d.png", i)) {

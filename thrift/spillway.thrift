@@ -103,6 +103,7 @@ struct Job {
   16: list<Tally> nodes,
   17: list<TaskFailure> failures,   // the first thousand
   18: optional Failure failure,     // why the job as a whole ended early
+  19: i64 skipped,            // files and folders beside the inputs that are none
 }
 
 struct JobFilter {

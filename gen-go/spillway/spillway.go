@@ -2642,6 +2642,7 @@ func (p *TaskFailure) String() string {
 //   - Nodes
 //   - Failures
 //   - Failure
+//   - Skipped
 type Job struct {
 	ID          string         `thrift:"id,1" db:"id" json:"id"`
 	Spec        *JobSpec       `thrift:"spec,2" db:"spec" json:"spec"`
@@ -2661,6 +2662,7 @@ type Job struct {
 	Nodes       []*Tally       `thrift:"nodes,16" db:"nodes" json:"nodes"`
 	Failures    []*TaskFailure `thrift:"failures,17" db:"failures" json:"failures"`
 	Failure     *Failure       `thrift:"failure,18" db:"failure" json:"failure,omitempty"`
+	Skipped     int64          `thrift:"skipped,19" db:"skipped" json:"skipped"`
 }
 
 func NewJob() *Job {
@@ -2747,6 +2749,10 @@ func (p *Job) GetFailure() *Failure {
 		return Job_Failure_DEFAULT
 	}
 	return p.Failure
+}
+
+func (p *Job) GetSkipped() int64 {
+	return p.Skipped
 }
 func (p *Job) IsSetSpec() bool {
 	return p.Spec != nil
@@ -2943,6 +2949,16 @@ func (p *Job) Read(ctx context.Context, iprot thrift.TProtocol) error {
 		case 18:
 			if fieldTypeId == thrift.STRUCT {
 				if err := p.ReadField18(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 19:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField19(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -3147,6 +3163,15 @@ func (p *Job) ReadField18(ctx context.Context, iprot thrift.TProtocol) error {
 	return nil
 }
 
+func (p *Job) ReadField19(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 19: ", err)
+	} else {
+		p.Skipped = v
+	}
+	return nil
+}
+
 func (p *Job) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	if err := oprot.WriteStructBegin(ctx, "Job"); err != nil {
 		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
@@ -3204,6 +3229,9 @@ func (p *Job) Write(ctx context.Context, oprot thrift.TProtocol) error {
 			return err
 		}
 		if err := p.writeField18(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField19(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -3468,6 +3496,19 @@ func (p *Job) writeField18(ctx context.Context, oprot thrift.TProtocol) (err err
 	return err
 }
 
+func (p *Job) writeField19(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "skipped", thrift.I64, 19); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 19:skipped: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Skipped)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.skipped (19) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 19:skipped: ", p), err)
+	}
+	return err
+}
+
 func (p *Job) Equals(other *Job) bool {
 	if p == other {
 		return true
@@ -3538,6 +3579,9 @@ func (p *Job) Equals(other *Job) bool {
 		}
 	}
 	if !p.Failure.Equals(other.Failure) {
+		return false
+	}
+	if p.Skipped != other.Skipped {
 		return false
 	}
 	return true

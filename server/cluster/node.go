@@ -146,7 +146,7 @@ func (n *node) alive(l Listener) {
 func (n *node) dead(l Listener, err error) {
 	n.mu.Lock()
 	was := n.up
-	n.up, n.err = false, err.Error()
+	n.up, n.err = false, job.AsError(err).Err.Error() // without the address, which stands beside it
 	if was {
 		n.since = time.Now()
 		n.close("the node is inaccessible: " + err.Error())

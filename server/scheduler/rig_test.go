@@ -271,13 +271,13 @@ type folder struct {
 
 func (f *folder) Base() string { return f.base }
 
-func (f *folder) Count(ctx context.Context) (int64, error) {
+func (f *folder) Count(ctx context.Context) (inputs, others int64, err error) {
 	select {
 	case <-ctx.Done():
-		return 0, ctx.Err()
+		return 0, 0, ctx.Err()
 	case <-time.After(f.counting):
 	}
-	return int64(f.n), f.countErr
+	return int64(f.n), 0, f.countErr
 }
 
 func (f *folder) Inputs(_ context.Context, yield func(string) bool) error {

@@ -39,8 +39,14 @@ func (s *Scheduler) runJob(ctx context.Context, r *record) {
 	state, ended := outcome(r, err)
 	r.end(state, ended)
 	j := r.snapshot()
-	s.log.Info("job ended", "job", j.ID, "state", state, "done", j.Done, "failed", j.Failed,
-		"quarantined", j.Quarantined, "took", j.Elapsed(time.Now()), "err", err)
+	attrs := []any{
+		"job", j.ID, "state", state, "done", j.Done, "failed", j.Failed,
+		"quarantined", j.Quarantined, "took", j.Elapsed(time.Now()),
+	}
+	if err != nil {
+		attrs = append(attrs, "err", err)
+	}
+	s.log.Info("job ended", attrs...)
 }
 
 // sendAll lists the inputs and runs a goroutine for each, as many at once as the
@@ -51,14 +57,14 @@ func (s *Scheduler) sendAll(ctx context.Context, r *record) error {
 	if err != nil {
 		return err
 	}
-	total, err := r.source.Count(ctx)
+	total, others, err := r.source.Count(ctx)
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
 	if err != nil {
 		return err
 	}
-	r.change(func() { r.job.Total = total })
+	r.change(func() { r.job.Total, r.job.Skipped = total, others })
 	var wg sync.WaitGroup
 	quit := make(chan struct{})
 	watchdog := make(chan struct{})
@@ -121,8 +127,9 @@ func (r *record) leave(ctx context.Context, f *flight, failure job.Failure) {
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errDeadline):
 		failure.Err = job.E(job.DeadlineExceeded, "", errors.New("not done before the job's deadline"), "")
-	case errors.Is(cause, errStalled):
+	case errors.Is(cause, errStalled) && failure.Err == nil:
 		failure.Err = job.E(job.DeadlineExceeded, "", errors.New("no node took it"), "")
+	case errors.Is(cause, errStalled): // the last attempt tells
 	default:
 		r.drop(f)
 		return

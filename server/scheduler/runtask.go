@@ -19,7 +19,7 @@ const (
 )
 
 // A node that failed a task gets it again after secondChance, doubled with each
-// failure, unless every other node failed it too; so that a bad node that
+// failure up to four times that, unless every other node failed it too; so that a bad node that
 // answers fast does not use a task's tries up while the good ones are busy.
 const secondChance = 5 * time.Second
 
@@ -40,6 +40,7 @@ type try struct {
 	losses   int
 	nodes    []job.NodeID // that took it and did not do it
 	lastErr  error        // of the last round in which something was sent
+	lastFail *job.Error   // of the last attempt that a node took and did not do
 }
 
 // runTask brings one task to its end: done, failed, or given up with its job.
@@ -57,7 +58,7 @@ func (s *Scheduler) runTask(ctx context.Context, r *record, d *dispatcher, t job
 	}()
 	for {
 		if ctx.Err() != nil {
-			r.leave(ctx, y.f, y.failure(nil))
+			r.leave(ctx, y.f, y.failure(y.lastFail))
 			return
 		}
 		i, ok := d.pick(&y.excluded)
@@ -130,6 +131,7 @@ func (s *Scheduler) judge(y *try, i int, err *job.Error) (ended bool) {
 	}
 	y.r.broke(id)
 	y.nodes = append(y.nodes, id)
+	y.lastFail = err
 	y.failed.Add(i)
 	s.log.Warn("attempt failed", "job", y.t.Job, "task", y.t.Name, "node", id, "attempt", y.t.Attempt, "code", err.Code, "err", err)
 	quarantined := false
@@ -164,7 +166,7 @@ func (s *Scheduler) secondChance(y *try) time.Time {
 	if s.cfg.Stall > 0 {
 		wait = min(wait, s.cfg.Stall/8)
 	}
-	return time.Now().Add(wait << min(y.breaks+y.losses-1, 6))
+	return time.Now().Add(wait << min(y.breaks+y.losses-1, 2))
 }
 
 // park waits before the next round.

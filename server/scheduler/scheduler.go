@@ -31,8 +31,8 @@ type Fleet interface {
 type Source interface {
 	// Base is the absolute path of the folder.
 	Base() string
-	// Count counts the inputs.
-	Count(ctx context.Context) (int64, error)
+	// Count counts the inputs, and what else lies among them.
+	Count(ctx context.Context) (inputs, others int64, err error)
 	// Inputs calls yield with each input's name until it returns false.
 	Inputs(ctx context.Context, yield func(name string) bool) error
 	Close() error

@@ -94,6 +94,9 @@ func (s *Scheduler) add(r *record) (bool, error) {
 	if s.stopped {
 		return false, job.E(job.Unavailable, "submit", errors.New("the server stops"), "submit again when it is back")
 	}
+	if err := s.collision(r); err != nil {
+		return false, err
+	}
 	if s.active >= s.cfg.MaxJobs {
 		return false, job.E(job.ResourceExhausted, "submit", fmt.Errorf("%d jobs run or wait", s.active), "wait until one has ended")
 	}
@@ -102,6 +105,20 @@ func (s *Scheduler) add(r *record) (bool, error) {
 	s.active++
 	s.accept <- r // never full: it has room for every active job
 	return true, nil
+}
+
+// collision refuses a job that would write other results under the names under
+// which one that has not ended writes its own; mu is held.
+func (s *Scheduler) collision(r *record) error {
+	for _, other := range s.order {
+		if other.ended() || other.source.Base() != r.source.Base() || other.spec.Operation.Equal(r.spec.Operation) {
+			continue
+		}
+		return job.E(job.FailedPrecondition, "submit "+r.source.Base(),
+			fmt.Errorf("job %s has not ended, and writes %s into the same %s", other.spec.ID, other.spec.Operation, job.OutputDir),
+			"wait for it, or end it with: client cancel "+string(other.spec.ID))
+	}
+	return nil
 }
 
 // forget drops the oldest ended jobs beyond those to keep.

@@ -200,3 +200,26 @@ func TestConfig_Validate(t *testing.T) {
 		require.Equal(t, job.InvalidArgument, job.CodeOf(err))
 	}
 }
+
+func TestScheduler_TwoJobsDoNotWriteDifferentResultsUnderTheSameNames(t *testing.T) {
+	inBubble(t, Config{}, []node{hangs}, func(t *testing.T, r *rig) {
+		r.folder("/data", 1)
+		r.folder("/other", 1)
+		first := r.submit(job.Spec{ID: "first", Source: "/data"})
+		blur := job.Operation{Name: "blur"}
+		_, err := r.Submit(t.Context(), job.Spec{Source: "/data", Operation: blur})
+		require.Equal(t, job.FailedPrecondition, job.CodeOf(err))
+		require.ErrorContains(t, err, "job first has not ended")
+		require.Contains(t, job.HintOf(err), "client cancel first")
+		r.submit(job.Spec{Source: "/data", Policy: "random"}) // the same results
+		r.submit(job.Spec{Source: "/other", Operation: blur}) // another folder
+		all, err := r.Jobs(t.Context(), job.Filter{})
+		require.NoError(t, err)
+		for _, j := range all {
+			require.NoError(t, r.Cancel(t.Context(), j.ID))
+		}
+		synctest.Wait()
+		require.Equal(t, job.Cancelled, r.now(first).State)
+		r.submit(job.Spec{Source: "/data", Operation: blur})
+	})
+}

@@ -60,6 +60,11 @@ func (s *Source) Close() error { return s.folder.Close() }
 // which is not sorted, until it returns false. It returns the error that ended
 // the listing early, with ctx's own where ctx ended.
 func (s *Source) Inputs(ctx context.Context, yield func(name string) bool) error {
+	return s.list(ctx, func(name string) bool { return !isInput(name) || yield(name) })
+}
+
+// list calls yield with every name in input_dir.
+func (s *Source) list(ctx context.Context, yield func(name string) bool) error {
 	dir, err := s.folder.Open(job.InputDir)
 	if err != nil {
 		return listing(s.input(), err)
@@ -68,7 +73,7 @@ func (s *Source) Inputs(ctx context.Context, yield func(name string) bool) error
 	for ctx.Err() == nil {
 		names, err := dir.Readdirnames(batch)
 		for _, name := range names {
-			if isInput(name) && !yield(name) {
+			if !yield(name) {
 				return nil
 			}
 		}
@@ -82,11 +87,18 @@ func (s *Source) Inputs(ctx context.Context, yield func(name string) bool) error
 	return context.Cause(ctx)
 }
 
-// Count counts the inputs.
-func (s *Source) Count(ctx context.Context) (int64, error) {
-	var n int64
-	err := s.Inputs(ctx, func(string) bool { n++; return true })
-	return n, err
+// Count counts the inputs, and what else there is and is not hidden.
+func (s *Source) Count(ctx context.Context) (inputs, others int64, err error) {
+	err = s.list(ctx, func(name string) bool {
+		switch {
+		case isInput(name):
+			inputs++
+		case name[0] != '.':
+			others++
+		}
+		return true
+	})
+	return inputs, others, err
 }
 
 // Why a folder cannot be a job's.
@@ -127,6 +139,9 @@ func listing(path string, err error) error {
 	return job.E(job.Unavailable, "list "+path, reason(err), "check the disk, then run the job again")
 }
 
+// twice ends the path of one who names input_dir itself.
+var twice = filepath.Join(job.InputDir, job.InputDir)
+
 // explain gives an error of opening path the code and hint it deserves.
 func explain(path string, roots confine.Roots, err error) error {
 	op := "open " + path
@@ -135,6 +150,8 @@ func explain(path string, roots confine.Roots, err error) error {
 	case errors.Is(err, confine.ErrOutside):
 		return job.E(job.PermissionDenied, op, confine.ErrOutside,
 			fmt.Sprintf("use a folder below %s, or start the server with --root", roots))
+	case errors.Is(err, fs.ErrNotExist) && strings.HasSuffix(path, twice):
+		return job.E(job.NotFound, op, errors.New("no such folder"), "name the folder that holds "+job.InputDir+", not "+job.InputDir+" itself")
 	case errors.Is(err, fs.ErrNotExist):
 		return job.E(job.NotFound, op, errors.New("no such folder"), want)
 	case errors.Is(err, fs.ErrPermission):

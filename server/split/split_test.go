@@ -52,7 +52,7 @@ func inputs(t *testing.T, s *split.Source) []string {
 	t.Helper()
 	var names []string
 	require.NoError(t, s.Inputs(t.Context(), func(name string) bool { names = append(names, name); return true }))
-	n, err := s.Count(t.Context())
+	n, _, err := s.Count(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, int64(len(names)), n)
 	slices.Sort(names)
@@ -75,6 +75,9 @@ func TestSource_InputsArePicturesByName(t *testing.T) {
 	require.Equal(t, filepath.Join(root, "data"), s.Base())
 	slices.Sort(want)
 	require.Equal(t, want, inputs(t, s))
+	_, others, err := s.Count(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, int64(6), others, "notes.txt png movie.mp4 a.jpg.part noext below/, and nothing hidden")
 }
 
 func TestSource_RelativeAndAbsolutePathsAreTheSame(t *testing.T) {
@@ -180,7 +183,7 @@ func TestSource_ListingStopsWhenToldOrWhenItsContextEnds(t *testing.T) {
 	why := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(why)
-	_, err := s.Count(ctx)
+	_, _, err := s.Count(ctx)
 	require.ErrorIs(t, err, why)
 }
 
@@ -202,7 +205,7 @@ func TestSource_FolderThatVanishesEndsTheListing(t *testing.T) {
 	if err != nil { // where the kernel has no more to tell of it
 		require.Equal(t, job.Unavailable, job.CodeOf(err))
 	}
-	_, err = s.Count(t.Context())
+	_, _, err = s.Count(t.Context())
 	require.Equal(t, "list "+input+": no such file or directory; check the disk, then run the job again", job.Describe(err))
 }
 
