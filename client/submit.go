@@ -175,6 +175,8 @@ func showAll(events <-chan job.Event, p progress) job.Job {
 			last = e.Job
 		case <-tick.C:
 		}
-		p.show(last)
+		if last.ID != "" {
+			p.show(last)
+		}
 	}
 }
