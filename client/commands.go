@@ -29,7 +29,7 @@ func (s *session) jobs(ctx context.Context) error {
 	fmt.Fprintln(t, "job\tstate\tdone\tfailed\ttime s\tpolicy\toperation\tsource")
 	for _, j := range all {
 		fmt.Fprintf(t, "%s\t%s\t%d/%d\t%d\t%.1f\t%s\t%s\t%s\n", j.ID, j.State, j.Done, j.Total,
-			j.Failed+j.Quarantined, j.Elapsed(time.Now()).Seconds(), j.Spec.Policy, j.Spec.Operation, j.Spec.Source)
+			j.Failed+j.Quarantined, j.Elapsed(time.Now()).Seconds(), j.Spec.Policy, j.Spec.Operation, job.Shown(j.Spec.Source))
 	}
 	return t.Flush()
 }

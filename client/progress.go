@@ -27,7 +27,7 @@ func (s *session) newProgress() progress {
 	case s.cfg.quiet || s.cfg.json:
 		return silence{}
 	case s.out.terminal:
-		return &bar{w: s.out.stderr}
+		return &bar{w: s.out.stderr, begun: time.Now()}
 	}
 	return &lines{w: s.out.stderr, last: time.Now()}
 }
@@ -41,8 +41,10 @@ func (silence) close()       {}
 // bar is a progress bar with rate and time left. It appears when the inputs are
 // counted.
 type bar struct {
-	w   io.Writer
-	bar *progressbar.ProgressBar
+	w     io.Writer
+	begun time.Time
+	bar   *progressbar.ProgressBar // nil until the inputs are counted
+	told  bool                     // of a server that was silent before that
 }
 
 func newBar(w io.Writer, total int64) *progressbar.ProgressBar {
@@ -76,8 +78,12 @@ func (b *bar) show(j job.Job) {
 const silent = "the server does not answer, trying again"
 
 func (b *bar) away() {
-	if b.bar != nil {
+	switch {
+	case b.bar != nil:
 		b.bar.Describe(silent)
+	case !b.told && time.Since(b.begun) > lineEvery: // a server that is gone is told of by the call itself
+		b.told = true
+		fmt.Fprintln(b.w, silent)
 	}
 }
 

@@ -39,9 +39,9 @@ func (s *session) printJobs(jobs []job.Job) {
 	if len(jobs) > 0 && jobs[0].Skipped > 0 {
 		fmt.Fprintf(w, "\nskipped: %d files or folders in %s that are no pictures by their names\n", jobs[0].Skipped, job.InputDir)
 	}
-	wrote := func(j job.Job) bool { return j.Done > 0 && j.Spec.Operation.Name != "none" }
+	wrote := func(j job.Job) bool { return j.Done > 0 && j.Spec.Operation.Name != job.NoOperation }
 	if at := slices.IndexFunc(jobs, wrote); at >= 0 {
-		fmt.Fprintf(w, "\noutputs: %s\n", filepath.Join(jobs[at].Spec.Source, job.OutputDir))
+		fmt.Fprintf(w, "\noutputs: %s\n", job.Shown(filepath.Join(jobs[at].Spec.Source, job.OutputDir)))
 	}
 }
 

@@ -49,7 +49,7 @@ func newFlags(c *config, r *raw) *pflag.FlagSet {
 	fs.StringVar(&r.name, "name", defaultName, "name of this node; its address is in machine.txt")
 	fs.StringVar(&c.Listen, "listen", "", "HOST:PORT to listen on (default: what --machines says for --name)")
 	fs.StringVar(&r.machines, "machines", "machine.txt", "file that says who listens where")
-	fs.DurationVar(&c.Control.Delay, "delay", admission.DefaultDelay, "the injected delay")
+	fs.DurationVar(&c.Control.Delay, "delay", admission.DefaultDelay, "the injected delay; the server's --attempt-timeout should be longer")
 	fs.Uint64Var(&r.seed, "seed", 0, "seed of the draws; the same seed draws the same (default: another each time)")
 	fs.IntVar(&c.Worker.Slots, "slots", 0, "tasks to work on at once (default: one a core)")
 	fs.StringVar(&c.Admission, "admission", admission.DefaultName, "how to admit: "+strings.Join(admission.Names(), " or "))

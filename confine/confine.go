@@ -18,7 +18,8 @@ var ErrOutside = errors.New("leads out of the allowed roots")
 // Roots are the directories below which folders may be opened. It is immutable
 // and may be used concurrently.
 type Roots struct {
-	dirs []string // absolute and clean
+	dirs   []string // absolute and clean, as they were spelled
+	direct []string // the same without links
 }
 
 // NewRoots checks that each directory exists and makes it absolute. No
@@ -40,10 +41,11 @@ func NewRoots(dirs ...string) (Roots, error) {
 		if !info.IsDir() {
 			return Roots{}, notDirectory(dir)
 		}
-		if direct, err := filepath.EvalSymlinks(abs); err == nil {
-			abs = direct // as paths that the system made are spelled
+		direct, err := filepath.EvalSymlinks(abs)
+		if err != nil {
+			return Roots{}, err
 		}
-		r.dirs = append(r.dirs, abs)
+		r.dirs, r.direct = append(r.dirs, abs), append(r.direct, direct)
 	}
 	return r, nil
 }
@@ -63,16 +65,19 @@ func (r Roots) Path(path string) (string, error) {
 	return abs, err
 }
 
-// locate finds the root that holds path.
+// locate finds the root that holds path, whichever way the root is spelled in it;
+// abs spells it as the operator did.
 func (r Roots) locate(path string) (root, rel, abs string, err error) {
 	abs = filepath.Clean(path)
 	if !filepath.IsAbs(path) {
 		abs = filepath.Join(r.dirs[0], path)
 	}
-	for _, dir := range r.dirs {
-		rel, err = filepath.Rel(dir, abs)
-		if err == nil && filepath.IsLocal(rel) && !strings.ContainsRune(rel, 0) {
-			return dir, rel, abs, nil
+	for i, dir := range r.dirs {
+		for _, spelled := range []string{dir, r.direct[i]} {
+			rel, err = filepath.Rel(spelled, abs)
+			if err == nil && filepath.IsLocal(rel) && !strings.ContainsRune(rel, 0) {
+				return dir, rel, filepath.Join(dir, rel), nil
+			}
 		}
 	}
 	return "", "", "", fmt.Errorf("%.200q: %w", path, ErrOutside)

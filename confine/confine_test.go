@@ -227,6 +227,23 @@ func TestRoots_OpenOnlyWhereThePermissionsAllow(t *testing.T) {
 	require.NoError(t, folder.Close())
 }
 
+func TestRoots_ALinkedRootMayBeSpelledEitherWay(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "real/data"), 0o755))
+	link := filepath.Join(dir, "link")
+	require.NoError(t, os.Symlink("real", link))
+	roots, err := confine.NewRoots(link)
+	require.NoError(t, err)
+	for _, path := range []string{"data", filepath.Join(link, "data"), filepath.Join(dir, "real/data")} {
+		f, err := roots.Open(path)
+		require.NoError(t, err, path)
+		require.Equal(t, filepath.Join(link, "data"), f.Path(), "as the operator spelled it")
+		require.NoError(t, f.Close())
+	}
+	_, err = roots.Open(dir)
+	require.ErrorIs(t, err, confine.ErrOutside)
+}
+
 func TestNewRoots_RefusesWhatIsNoDirectory(t *testing.T) {
 	root, _ := tree(t)
 	_, err := confine.NewRoots(root, filepath.Join(root, "nowhere"))

@@ -9,8 +9,12 @@ import (
 	"strings"
 )
 
-// DefaultOperation is the assignment's filter.
-const DefaultOperation = "edges"
+// DefaultOperation is the assignment's filter. NoOperation reads and writes no
+// file, for measuring.
+const (
+	DefaultOperation = "edges"
+	NoOperation      = "none"
+)
 
 // Operation names what is done to each input, with its parameters as text.
 type Operation struct {

@@ -20,8 +20,8 @@ const (
 
 // Run does the assignment's submit_request: it submits spec, waits for the end
 // of the job and returns the elapsed seconds as the server's text, also where
-// some tasks failed. isRandom chooses the policy where spec names none. Where
-// spec has an ID, a broken connection is made again for ten seconds, and
+// some tasks failed. Where spec names no policy, isRandom chooses random, and
+// otherwise the server's default counts. Where spec has an ID, a broken connection is made again for ten seconds, and
 // attaches to the running job; a caller that leaves does not stop it. Without an
 // ID the server cancels the job when ctx ends or the connection breaks.
 //

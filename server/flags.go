@@ -62,7 +62,7 @@ func parse(args []string, stdout io.Writer) (config, error) {
 	flags.StringVar(&cfg.balancePolicy, "balance-policy", "balance", "policy of submit_request with is_random = false")
 	flags.IntVar(&cfg.scheduler.Window, "window", 1024, "tasks in flight at once, of all jobs together")
 	flags.DurationVar(&cfg.scheduler.Stall, "stall-timeout", 0, "end a job that every node rejects, or no node answers, for so long; negative: never (default 1m0s)")
-	flags.DurationVar(&cfg.cluster.AttemptTimeout, "attempt-timeout", 0, "send tasks elsewhere when a node has answered none of them for so long (default 2m0s)")
+	flags.DurationVar(&cfg.cluster.AttemptTimeout, "attempt-timeout", 0, "send a task elsewhere when its node has answered none for so long, or one sent so much later; longer than the nodes' --delay and --task-timeout (default 2m0s)")
 	flags.Uint64Var(&cfg.scheduler.Seed, "seed", 0, "makes the choices of nodes reproducible (default: from the clock)")
 	flags.BoolVar(&cfg.insecure, "insecure", false, "allow listening beyond loopback, without encryption")
 	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")

@@ -11,7 +11,7 @@ type none struct{}
 
 // Info describes the operation.
 func (none) Info() job.OperationInfo {
-	return job.OperationInfo{Name: "none", Summary: "nothing: reads and writes no file, for measuring"}
+	return job.OperationInfo{Name: job.NoOperation, Summary: "nothing: reads and writes no file, for measuring"}
 }
 
 // Outputs is empty.

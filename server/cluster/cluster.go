@@ -23,7 +23,8 @@ type Config struct {
 	// inaccessible. Default 3.
 	Misses int
 	// AttemptTimeout is how long a node that has attempts may answer none of
-	// them before they are given up. Default 2 min.
+	// them before they are given up, and how much later another may have been
+	// sent that is done first. Default 2 min.
 	AttemptTimeout time.Duration
 }
 

@@ -310,3 +310,18 @@ func TestScheduler_TasksCarryWhatTheNodeNeeds(t *testing.T) {
 		require.Equal(t, []job.Tally{{Node: "node_0", Done: 1, Delayed: 1}}, j.Nodes, "a row goes by the name in machine.txt")
 	})
 }
+
+func TestScheduler_TaskThatTheOnlyNodeUpCannotDoEndsSoon(t *testing.T) {
+	for code, tries := range map[job.Code]int{job.Unavailable: 4 + 3, job.Internal: 3} {
+		inBubble(t, Config{}, []node{fails(code), good, good, good}, func(t *testing.T, r *rig) {
+			for down := range 3 {
+				r.set(1+down, false)
+			}
+			start := time.Now()
+			j := r.run(5, job.Spec{})
+			require.Equal(t, int64(5), j.Failed+j.Quarantined)
+			require.Len(t, r.fleet.sent(), 5*tries)
+			require.Less(t, time.Since(start), time.Minute)
+		})
+	}
+}

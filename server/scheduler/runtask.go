@@ -19,9 +19,10 @@ const (
 )
 
 // A node that failed a task gets it again after secondChance, doubled with each
-// failure up to four times that, unless every other node failed it too; so that a bad node that
-// answers fast does not use a task's tries up while the good ones are busy.
-const secondChance = 5 * time.Second
+// failure up to four times that, so that a bad node that answers fast does not use
+// a task's tries up while the good ones reject. Where every node that is up failed
+// it, the wait is not doubled; where every one of machine.txt did, there is none.
+const secondChance = 6 * time.Second
 
 // try is what one task has gone through.
 type try struct {
@@ -36,6 +37,7 @@ type try struct {
 	unable   policy.Set    // cannot do the operation at all
 	failed   policy.Set    // failed it, and the unable: other nodes first
 	again    time.Time     // when those that failed it may have it again
+	soon     time.Time     // the same, where no other node is up
 	breaks   int
 	losses   int
 	nodes    []job.NodeID // that took it and did not do it
@@ -145,12 +147,12 @@ func (s *Scheduler) judge(y *try, i int, err *job.Error) (ended bool) {
 		y.breaks++
 		ended = y.breaks >= s.cfg.Breaks
 		quarantined = ended
-		y.again = s.secondChance(y)
+		s.giveSecondChance(y)
 	default:
 		// Each node may lose it once, and a few losses more are forgiven.
 		y.losses++
 		ended = y.losses >= s.fleet.Len()+3
-		y.again = s.secondChance(y)
+		s.giveSecondChance(y)
 	}
 	if ended {
 		y.giveUp(err, quarantined)
@@ -159,14 +161,16 @@ func (s *Scheduler) judge(y *try, i int, err *job.Error) (ended bool) {
 	return false
 }
 
-// secondChance is when the nodes that failed the task may have it again. A short
-// stall timeout shortens the wait, so that the tries are made before the job stalls.
-func (s *Scheduler) secondChance(y *try) time.Time {
+// giveSecondChance sets when the nodes that failed the task may have it again. A
+// short stall timeout shortens the wait, so that the tries are made before the job
+// stalls.
+func (s *Scheduler) giveSecondChance(y *try) {
 	wait := secondChance
 	if s.cfg.Stall > 0 {
 		wait = min(wait, s.cfg.Stall/8)
 	}
-	return time.Now().Add(wait << min(y.breaks+y.losses-1, 2))
+	y.soon = time.Now().Add(wait)
+	y.again = time.Now().Add(wait << min(y.breaks+y.losses-1, 2))
 }
 
 // park waits before the next round.
@@ -186,13 +190,15 @@ func (s *Scheduler) park(ctx context.Context, y *try) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	y.startRound(s.fleet.Len())
+	y.startRound(s.fleet.Len(), y.fresh && s.anyUp())
 }
 
 // startRound chooses who is left out of the next round: the nodes that cannot do
 // the task at all and, for a while, those that failed it, unless all did.
-func (y *try) startRound(nodes int) {
-	if y.failed.Len() == nodes || !time.Now().Before(y.again) {
+// idle: nobody was left to ask in the last round, though some node is up.
+func (y *try) startRound(nodes int, idle bool) {
+	now := time.Now()
+	if y.failed.Len() == nodes || !now.Before(y.again) || idle && !now.Before(y.soon) {
 		y.failed.Clear()
 		for i := range y.unable.All {
 			y.failed.Add(i)

@@ -110,11 +110,14 @@ func (s *Scheduler) add(r *record) (bool, error) {
 // collision refuses a job that would write other results under the names under
 // which one that has not ended writes its own; mu is held.
 func (s *Scheduler) collision(r *record) error {
+	if r.spec.Operation.Name == job.NoOperation {
+		return nil
+	}
 	for _, other := range s.order {
-		if other.ended() || other.source.Base() != r.source.Base() || other.spec.Operation.Equal(r.spec.Operation) {
+		if other.ended() || other.spec.Operation.Name == job.NoOperation || other.source.Base() != r.source.Base() || other.spec.Operation.Equal(r.spec.Operation) {
 			continue
 		}
-		return job.E(job.FailedPrecondition, "submit "+r.source.Base(),
+		return job.E(job.FailedPrecondition, "submit "+job.Shown(r.source.Base()),
 			fmt.Errorf("job %s has not ended, and writes %s into the same %s", other.spec.ID, other.spec.Operation, job.OutputDir),
 			"wait for it, or end it with: client cancel "+string(other.spec.ID))
 	}

@@ -213,6 +213,7 @@ func TestScheduler_TwoJobsDoNotWriteDifferentResultsUnderTheSameNames(t *testing
 		require.Contains(t, job.HintOf(err), "client cancel first")
 		r.submit(job.Spec{Source: "/data", Policy: "random"}) // the same results
 		r.submit(job.Spec{Source: "/other", Operation: blur}) // another folder
+		r.submit(job.Spec{Source: "/data", Operation: job.Operation{Name: job.NoOperation}})
 		all, err := r.Jobs(t.Context(), job.Filter{})
 		require.NoError(t, err)
 		for _, j := range all {

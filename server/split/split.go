@@ -144,13 +144,13 @@ var twice = filepath.Join(job.InputDir, job.InputDir)
 
 // explain gives an error of opening path the code and hint it deserves.
 func explain(path string, roots confine.Roots, err error) error {
-	op := "open " + path
+	op := "open " + job.Shown(path)
 	want := fmt.Sprintf("a job's folder holds %s with pictures (%s)", job.InputDir, strings.Join(extensions, " "))
 	switch {
 	case errors.Is(err, confine.ErrOutside):
 		return job.E(job.PermissionDenied, op, confine.ErrOutside,
 			fmt.Sprintf("use a folder below %s, or start the server with --root", roots))
-	case errors.Is(err, fs.ErrNotExist) && strings.HasSuffix(path, twice):
+	case errors.Is(err, fs.ErrNotExist) && strings.HasSuffix("/"+path, "/"+twice):
 		return job.E(job.NotFound, op, errors.New("no such folder"), "name the folder that holds "+job.InputDir+", not "+job.InputDir+" itself")
 	case errors.Is(err, fs.ErrNotExist):
 		return job.E(job.NotFound, op, errors.New("no such folder"), want)

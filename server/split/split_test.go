@@ -123,7 +123,9 @@ func TestOpen_SaysWhatWhereAndWhatToDo(t *testing.T) {
 		{"dots", "bare/../../x", job.PermissionDenied, "open bare/../../x: leads out of the allowed roots" + below},
 		{"link out", "out", job.PermissionDenied, "open out: leads out of the allowed roots" + below},
 		{"input_dir links out", "linked", job.PermissionDenied, "open " + root + "/linked/input_dir: leads out of the allowed roots" + below},
-		{"zero byte", "a\x00b", job.PermissionDenied, "open a\x00b: leads out of the allowed roots" + below},
+		{"zero byte", "a\x00b", job.PermissionDenied, `open "a\x00b": leads out of the allowed roots` + below},
+		{"colour", "\x1b[31mred", job.NotFound, `open "\x1b[31mred": no such folder; ` + want},
+		{"input_dir itself", "empty/input_dir", job.NotFound, "open " + root + "/empty/input_dir/input_dir: no such folder; name the folder that holds input_dir, not input_dir itself"},
 	}
 	files := openFiles(t)
 	for _, row := range rows {
