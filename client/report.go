@@ -28,8 +28,8 @@ func (s *session) printJobs(jobs []job.Job) {
 	printTimes(w, jobs)
 	printTallies(w, jobs)
 	for _, j := range jobs {
-		if total(j.Nodes).Failed > 0 {
-			fmt.Fprintln(w, "\nThe rows of the nodes count attempts; one that failed may have been made again elsewhere.")
+		if total(j.Nodes).Failed > j.Failed+j.Quarantined {
+			fmt.Fprintln(w, "\nThe rows of the nodes count attempts; one that failed was made again elsewhere.")
 			break
 		}
 	}
@@ -37,7 +37,7 @@ func (s *session) printJobs(jobs []job.Job) {
 		printFailures(w, j, len(jobs) > 1)
 	}
 	if len(jobs) > 0 && jobs[0].Skipped > 0 {
-		fmt.Fprintf(w, "\nskipped: %d files or folders in %s that are no pictures by their names\n", jobs[0].Skipped, job.InputDir)
+		fmt.Fprintf(w, "\nskipped: %d entries of %s that are no pictures by their names\n", jobs[0].Skipped, job.InputDir)
 	}
 	wrote := func(j job.Job) bool { return j.Done > 0 && j.Spec.Operation.Name != job.NoOperation }
 	if at := slices.IndexFunc(jobs, wrote); at >= 0 {

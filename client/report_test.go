@@ -46,7 +46,7 @@ node_0     99         7       12       0   1512.0
 node_10     1      1234        0       2  12345.6
 total     100      1241       12       2   1620.3
 
-The rows of the nodes count attempts; one that failed may have been made again elsewhere.
+The rows of the nodes count attempts; one that failed was made again elsewhere.
 
 outputs: /srv/data/output_dir
 `, printed(config{}, ended("abc123", "balance", job.Succeeded)))
@@ -103,7 +103,7 @@ func TestReport_TellsWhatWasSkipped(t *testing.T) {
 	j := ended("abc123", "balance", job.Succeeded)
 	require.NotContains(t, printed(config{}, j), "skipped")
 	j.Skipped = 7
-	require.Contains(t, printed(config{}, j), "\nskipped: 7 files or folders in input_dir that are no pictures by their names\n")
+	require.Contains(t, printed(config{}, j), "\nskipped: 7 entries of input_dir that are no pictures by their names\n")
 }
 
 func TestReport_NoOutputsWhereThereAreNone(t *testing.T) {
