@@ -21,7 +21,8 @@ const (
 // A node that failed a task gets it again after secondChance, doubled with each
 // failure up to four times that, so that a bad node that answers fast does not use
 // a task's tries up while the good ones reject. Where every node that is up failed
-// it, the wait is not doubled; where every one of machine.txt did, there is none.
+// it, the wait is once for each of these, up to four times; where every one of
+// machine.txt did, there is none.
 const secondChance = 6 * time.Second
 
 // try is what one task has gone through.
@@ -169,7 +170,7 @@ func (s *Scheduler) giveSecondChance(y *try) {
 	if s.cfg.Stall > 0 {
 		wait = min(wait, s.cfg.Stall/8)
 	}
-	y.soon = time.Now().Add(wait)
+	y.soon = time.Now().Add(wait * time.Duration(min(y.failed.Len(), 4)))
 	y.again = time.Now().Add(wait << min(y.breaks+y.losses-1, 2))
 }
 
