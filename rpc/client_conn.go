@@ -59,7 +59,7 @@ func (c *clientConn) Call(ctx context.Context, method string, args, result thrif
 			b.err = cause
 		}
 	}
-	c.shrink()
+	shrink(&c.in, &c.out)
 	return thrift.ResponseMeta{}, err
 }
 
@@ -120,16 +120,6 @@ func (c *clientConn) decode(ctx context.Context, h header, result thrift.TStruct
 		return fmt.Errorf("decode exception: %w", err)
 	}
 	return x
-}
-
-// shrink gives up the room that a large message took.
-func (c *clientConn) shrink() {
-	if cap(c.in.buf) > keepBuffer {
-		c.in.buf = nil
-	}
-	if c.out.Cap() > keepBuffer {
-		c.out = bytes.Buffer{}
-	}
 }
 
 // usable reports whether an idle connection is still open and has sent nothing

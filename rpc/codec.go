@@ -26,3 +26,16 @@ func writeException(ctx context.Context, p thrift.TProtocol, h header, x thrift.
 	}
 	return p.WriteMessageEnd(ctx)
 }
+
+// keepBuffer is the room that an idle connection may keep.
+const keepBuffer = 8 << 10
+
+// shrink gives up the room that a large message took.
+func shrink(in *scanner, out *bytes.Buffer) {
+	if cap(in.buf) > keepBuffer {
+		in.buf = nil
+	}
+	if out.Cap() > keepBuffer {
+		*out = bytes.Buffer{}
+	}
+}

@@ -16,13 +16,9 @@ import (
 	"github.com/apache/thrift/lib/go/thrift"
 )
 
-const (
-	// watchAfter is how long a handler runs before its caller is watched:
-	// short calls need not pay for it.
-	watchAfter = time.Millisecond
-	// keepBuffer is the room that an idle connection may keep.
-	keepBuffer = 8 << 10
-)
+// watchAfter is how long a handler runs before its caller is watched: short
+// calls need not pay for it.
+const watchAfter = time.Millisecond
 
 // callError is a handler's error that the caller sees as it is, in an
 // exception that every Thrift client understands. The generated code hands it
@@ -64,7 +60,7 @@ func (c *serverConn) run(base context.Context) {
 		if c.s.cut.Load() || h.kind == thrift.CALL && c.write() != nil {
 			return
 		}
-		c.shrink()
+		shrink(&c.in, &c.out)
 	}
 }
 
@@ -164,14 +160,4 @@ func (c *serverConn) write() error {
 	c.nc.SetWriteDeadline(time.Now().Add(c.s.cfg.WriteTimeout))
 	_, err := io.Copy(c.nc, &c.out)
 	return err
-}
-
-// shrink gives up the room that a large message took.
-func (c *serverConn) shrink() {
-	if cap(c.in.buf) > keepBuffer {
-		c.in.buf = nil
-	}
-	if c.out.Cap() > keepBuffer {
-		c.out = bytes.Buffer{}
-	}
 }
