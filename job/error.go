@@ -28,8 +28,9 @@ const (
 	DataLoss           Code = "data_loss"           // an input that is damaged
 )
 
-// Permanent reports whether every node would give the same answer, so that
-// trying elsewhere is of no use.
+// Permanent reports whether the same request would get the same answer again, so
+// that it has to change first. Of a node's Unimplemented that is true for that
+// node alone.
 func (c Code) Permanent() bool {
 	switch c {
 	case InvalidArgument, NotFound, AlreadyExists, FailedPrecondition, Unimplemented,

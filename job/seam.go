@@ -35,8 +35,9 @@ type Worker interface {
 	// Errors, by who acts on them (see [Code]):
 	//   - ResourceExhausted: rejected, untouched; send it elsewhere.
 	//   - InvalidArgument, NotFound, PermissionDenied, FailedPrecondition,
-	//     Unimplemented, DataLoss: the input or the request is at fault; every
-	//     node would say the same.
+	//     DataLoss: the input or the request is at fault; every node would say
+	//     the same.
+	//   - Unimplemented: this node does not offer the operation; another may.
 	//   - Internal: the operation broke on this node (its process died, hung or
 	//     ran out of memory).
 	//   - Unavailable, DeadlineExceeded: the node or the way to it is at fault.
