@@ -122,7 +122,7 @@ func TestExecute_BadFolderSaysSo(t *testing.T) {
 func TestExecute_BadOperationSaysWhatThereIs(t *testing.T) {
 	p := newPlace(t)
 	_, err := p.run("a.png", job.Operation{Name: "explode"})
-	fails(t, err, job.InvalidArgument, `operation "explode"`, "no such operation", "edges, grayscale, blur, resize")
+	fails(t, err, job.Unimplemented, `operation "explode"`, "no such operation", "edges, grayscale, blur, resize")
 	_, err = p.run("a.png", job.Operation{Name: "blur", Params: map[string]string{"kernel": "4"}})
 	fails(t, err, job.InvalidArgument, "operation blur", "4 is even", "odd whole number from 1 to 301")
 }

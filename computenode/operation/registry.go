@@ -24,7 +24,7 @@ func Infos() []job.OperationInfo {
 
 // Find returns the operation that op names, and its parameters, checked and
 // with every default filled in. No name means [job.DefaultOperation].
-// Errors: InvalidArgument.
+// Errors: Unimplemented (no such operation here), InvalidArgument (a parameter).
 func Find(op job.Operation) (Operation, job.Args, error) {
 	if op.Name == "" {
 		op.Name = job.DefaultOperation
@@ -33,7 +33,9 @@ func Find(op job.Operation) (Operation, job.Args, error) {
 	at := slices.IndexFunc(all, func(o Operation) bool { return o.Info().Name == op.Name })
 	if at < 0 {
 		_, err := job.FindOperation(Infos(), op)
-		return nil, nil, err
+		missing := job.AsError(err)
+		missing.Code = job.Unimplemented // another node may have it
+		return nil, nil, missing
 	}
 	args, err := all[at].Info().Check(op)
 	if err != nil {
