@@ -18,12 +18,7 @@ func (s *session) jobs(ctx context.Context) error {
 		return err
 	}
 	if s.cfg.json {
-		for _, j := range all {
-			if err := s.printJSON(jobView(j)); err != nil {
-				return err
-			}
-		}
-		return nil
+		return printEach(s, all, jobView)
 	}
 	t := tabwriter.NewWriter(s.out.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "job\tstate\tdone\tfailed\ttime s\tpolicy\toperation\tsource")
@@ -89,12 +84,7 @@ func (s *session) nodes(ctx context.Context) error {
 		return err
 	}
 	if s.cfg.json {
-		for _, n := range all {
-			if err := s.printJSON(nodeView(n)); err != nil {
-				return err
-			}
-		}
-		return nil
+		return printEach(s, all, nodeView)
 	}
 	s.printNodes(all)
 	return nil

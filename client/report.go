@@ -19,9 +19,7 @@ const shownFailures = 20
 // printJobs prints what came out of one job, or of several side by side.
 func (s *session) printJobs(jobs []job.Job) {
 	if s.cfg.json {
-		for _, j := range jobs {
-			_ = s.printJSON(jobView(j))
-		}
+		_ = printEach(s, jobs, jobView)
 		return
 	}
 	w := s.out.stdout
@@ -43,6 +41,16 @@ func (s *session) printJobs(jobs []job.Job) {
 	if at := slices.IndexFunc(jobs, wrote); at >= 0 {
 		fmt.Fprintf(w, "\noutputs: %s\n", job.Shown(filepath.Join(jobs[at].Spec.Source, job.OutputDir)))
 	}
+}
+
+// printEach prints each value as JSON, on a line of its own, as view shapes it.
+func printEach[T, V any](s *session, all []T, view func(T) V) error {
+	for _, one := range all {
+		if err := s.printJSON(view(one)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // printJSON prints one value on a line of its own.
