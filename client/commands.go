@@ -93,13 +93,18 @@ func (s *session) nodes(ctx context.Context) error {
 // printNodes prints a row a node, and below them what else there is to say.
 func (s *session) printNodes(all []job.Node) {
 	t := table{text: 3}
-	t.row("node", "address", "state", "slots", "running", "queued", "delayed", "sent", "mean ms")
+	t.row("node", "address", "state", "slots", "running", "queued", "delayed", "sent", "mean ms", "p50 ms", "p99 ms")
 	var notes []string
 	for _, n := range all {
-		cells := []string{string(n.ID), n.Addr, string(n.State), "-", "-", "-", "-", strconv.Itoa(n.Outstanding), "-"}
+		cells := []string{string(n.ID), n.Addr, string(n.State), "-", "-", "-", "-", strconv.Itoa(n.Outstanding), "-", "-", "-"}
+		if n.Link.P50 > 0 {
+			cells[9], cells[10] = fmt.Sprintf("%.1f", ms(n.Link.P50)), fmt.Sprintf("%.1f", ms(n.Link.P99))
+		}
 		if n.State != job.Inaccessible && !n.Basic {
-			cells = append(cells[:3], strconv.Itoa(n.Load.Slots), strconv.Itoa(n.Load.Running), strconv.Itoa(n.Load.Queued),
-				strconv.Itoa(n.Load.Delayed), strconv.Itoa(n.Outstanding), fmt.Sprintf("%.1f", ms(n.Load.Mean)))
+			copy(cells[3:], []string{
+				strconv.Itoa(n.Load.Slots), strconv.Itoa(n.Load.Running), strconv.Itoa(n.Load.Queued),
+				strconv.Itoa(n.Load.Delayed), strconv.Itoa(n.Outstanding), fmt.Sprintf("%.1f", ms(n.Load.Mean)),
+			})
 		}
 		t.row(cells...)
 		if n.Basic {

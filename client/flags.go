@@ -16,6 +16,7 @@ import (
 
 	"spillway/job"
 	"spillway/machine"
+	"spillway/rpc"
 )
 
 const usage = `client submits folders of pictures to a Spillway server and follows them.
@@ -56,6 +57,7 @@ type config struct {
 	json     bool
 	detach   bool
 	quiet    bool
+	tls      *rpc.Credentials // nil: no TLS
 }
 
 // errHelp says that help was asked for, and given.
@@ -70,6 +72,7 @@ var commands = map[string]bool{
 func parse(args []string, out output) (config, error) {
 	var cfg config
 	var op, machines string
+	var files rpc.TLS
 	flags := pflag.NewFlagSet("client", pflag.ContinueOnError)
 	flags.SortFlags = false
 	flags.Usage = func() {}
@@ -81,6 +84,7 @@ func parse(args []string, out output) (config, error) {
 	flags.BoolVar(&cfg.json, "json", false, "print JSON for programs instead of tables: one object a line")
 	flags.BoolVar(&cfg.detach, "detach", false, "submit, print the job's id, and leave")
 	flags.BoolVarP(&cfg.quiet, "quiet", "q", false, "show no progress")
+	files.Flags(flags.StringVar)
 	help := flags.BoolP("help", "h", false, "show this help")
 	if err := flags.Parse(args); err != nil {
 		return cfg, bad(err.Error())
@@ -107,6 +111,9 @@ func parse(args []string, out output) (config, error) {
 	}
 	if cfg.detach && len(cfg.policies) > 1 {
 		return cfg, bad("--detach takes one policy; several run one after the other")
+	}
+	if cfg.tls, err = files.Load(); err != nil {
+		return cfg, err
 	}
 	return cfg, cfg.findServer(machines, flags.Changed("machines"))
 }

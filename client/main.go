@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, out output) int {
 	if err != nil {
 		return report(out, err)
 	}
-	conn := rpc.NewServiceConn(cfg.server)
+	conn := rpc.NewServiceConn(cfg.server, cfg.tls)
 	defer conn.Close()
 	if cfg.guessed {
 		out.note = " (no machine.txt here and no --server, so that is where one listens by default)"

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -36,7 +37,7 @@ type server struct {
 // serve starts a server on a port of its own.
 func serve(t *testing.T, execute func(ctx context.Context, t job.Task) (job.Result, error)) *server {
 	t.Helper()
-	l, err := rpc.Listen("127.0.0.1:0", false)
+	l, err := rpc.Listen("127.0.0.1:0", rpc.ListenOptions{})
 	require.NoError(t, err)
 	log := slog.New(slog.DiscardHandler)
 	s := &server{addr: l.Addr().String(), execute: execute}
@@ -244,6 +245,7 @@ func TestClient_DetachWatchCancelAndLists(t *testing.T) {
 	s.nodes = []job.Node{
 		{
 			ID: "node_0", Addr: "127.0.0.1:5001", State: job.Processing, Load: job.Load{Slots: 4, Running: 3}, Outstanding: 3,
+			Link:       job.Link{Calls: 7, P50: 500 * time.Microsecond, P99: 20 * time.Millisecond},
 			Operations: []job.OperationInfo{{Name: "blur", Summary: "blurs", Params: []job.ParamInfo{{Name: "kernel", Kind: job.IntParam, Default: "3", Min: 1, Max: 31, Odd: true, Summary: "width in pixels"}}}},
 		},
 		{ID: "node_1", Addr: "127.0.0.1:5002", State: job.Inaccessible, Basic: true, Err: "connection refused"},
@@ -267,9 +269,9 @@ func TestClient_DetachWatchCancelAndLists(t *testing.T) {
 	decode(t, do(exitDone, "--detach", "--json", "/three"), &detached)
 	require.Contains(t, do(exitDone, "watch", detached.ID), "succeeded")
 
-	require.Equal(t, `node    address         state         slots  running  queued  delayed  sent  mean ms
-node_0  127.0.0.1:5001  processing        4        3       0        0     3      0.0
-node_1  127.0.0.1:5002  inaccessible      -        -       -        -     0        -
+	require.Equal(t, `node    address         state         slots  running  queued  delayed  sent  mean ms  p50 ms  p99 ms
+node_0  127.0.0.1:5001  processing        4        3       0        0     3      0.0     0.5    20.0
+node_1  127.0.0.1:5002  inaccessible      -        -       -        -     0        -       -       -
 node_1: speaks only execute and delayed_execute
 node_1: connection refused
 `, do(exitDone, "nodes"))
@@ -352,6 +354,10 @@ func TestParse_WrongCommandLinesGiveOneLineAndExitCodeTwo(t *testing.T) {
 		{"server without a number", []string{"--server", "h:", "a"}, `--server "h:" is not HOST:PORT`},
 		{"missing machine.txt", []string{"--machines", filepath.Join(dir, "none.txt"), "a"}, "none.txt: there is no such file"},
 		{"malformed machine.txt", []string{"--machines", bad, "a"}, `bad.txt:1: port "90x" is not a number; want NAME HOST[:PORT]`},
+		{"half of TLS", []string{"--tls-ca", bad, "a"}, "--tls-cert: it is missing; give --tls-cert, --tls-key and --tls-ca, or none of them"},
+		{"missing certificate", []string{"--tls-cert", "none.pem", "--tls-key", bad, "--tls-ca", bad, "a"}, "--tls-cert none.pem: no such file or directory; name a PEM file"},
+		{"missing key", []string{"--tls-cert", bad, "--tls-key", "none.key", "--tls-ca", bad, "a"}, "--tls-key none.key: no such file"},
+		{"missing authority", []string{"--tls-cert", bad, "--tls-key", bad, "--tls-ca", "none.ca", "a"}, "--tls-ca none.ca: no such file"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -369,7 +375,7 @@ func TestParse_HelpIsShownOnStdout(t *testing.T) {
 	code, stdout, stderr := client(t.Context(), "--help")
 	require.Equal(t, exitDone, code)
 	require.Empty(t, stderr)
-	for _, want := range []string{"Examples:", "client data", "--policy", "--op", "--deadline", "--json", "--detach"} {
+	for _, want := range []string{"Examples:", "client data", "--policy", "--op", "--deadline", "--json", "--detach", "--tls-cert file"} {
 		require.Contains(t, stdout, want)
 	}
 }

@@ -64,6 +64,18 @@ type (
 		Choices []string      `json:"choices,omitempty"`
 		Summary string        `json:"summary"`
 	}
+	linkJSON struct {
+		InFlight      int     `json:"in_flight"`
+		Conns         int     `json:"conns"`
+		Dials         int64   `json:"dials"`
+		Calls         int64   `json:"calls"`
+		Errors        int64   `json:"errors"`
+		BytesSent     int64   `json:"bytes_sent"`
+		BytesReceived int64   `json:"bytes_received"`
+		P50MS         float64 `json:"p50_ms"`
+		P99MS         float64 `json:"p99_ms"`
+	}
+
 	nodeJSON struct {
 		Name        job.NodeID    `json:"name"`
 		Address     string        `json:"address"`
@@ -75,6 +87,7 @@ type (
 		Outstanding int           `json:"outstanding"`
 		MeanMS      float64       `json:"mean_ms"`
 		Basic       bool          `json:"basic"`
+		Link        linkJSON      `json:"link"`
 		Error       string        `json:"error,omitempty"`
 	}
 )
@@ -99,10 +112,17 @@ func jobView(j job.Job) jobJSON {
 	return v
 }
 
+func linkView(l job.Link) linkJSON {
+	return linkJSON{
+		InFlight: l.InFlight, Conns: l.Conns, Dials: l.Dials, Calls: l.Calls, Errors: l.Errors,
+		BytesSent: l.BytesSent, BytesReceived: l.BytesReceived, P50MS: ms(l.P50), P99MS: ms(l.P99),
+	}
+}
+
 func nodeView(n job.Node) nodeJSON {
 	return nodeJSON{
 		Name: n.ID, Address: n.Addr, State: n.State, Slots: n.Load.Slots, Running: n.Load.Running, Queued: n.Load.Queued,
-		Delayed: n.Load.Delayed, Outstanding: n.Outstanding, MeanMS: ms(n.Load.Mean), Basic: n.Basic, Error: n.Err,
+		Delayed: n.Load.Delayed, Outstanding: n.Outstanding, MeanMS: ms(n.Load.Mean), Basic: n.Basic, Link: linkView(n.Link), Error: n.Err,
 	}
 }
 

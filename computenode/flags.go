@@ -16,6 +16,7 @@ import (
 	"spillway/computenode/worker"
 	"spillway/job"
 	"spillway/machine"
+	"spillway/rpc"
 )
 
 // defaultName is the node that is run where no other is named.
@@ -30,6 +31,7 @@ type config struct {
 	Isolate   isolate.Config
 	Listen    string
 	Insecure  bool
+	TLS       *rpc.Credentials // nil: no TLS
 	Roots     []string
 	Level     slog.Level
 }
@@ -39,6 +41,7 @@ type raw struct {
 	name, machines, isolate, memory, level string
 	seed                                   uint64
 	timeout                                time.Duration
+	tls                                    rpc.TLS
 }
 
 // newFlags describes the flags; parsing them fills c and r.
@@ -58,6 +61,7 @@ func newFlags(c *config, r *raw) *pflag.FlagSet {
 	fs.DurationVar(&r.timeout, "task-timeout", isolate.DefaultTimeout, "time after which a task's child process is killed; the server's --attempt-timeout should be longer")
 	fs.StringVar(&r.memory, "memory", "2GiB", "memory of one child process: a number with KiB, MiB, GiB or nothing")
 	fs.BoolVar(&c.Insecure, "insecure", false, "listen beyond this machine, without any login")
+	r.tls.Flags(fs.StringVar)
 	fs.StringVar(&r.level, "log-level", "info", "debug, info, warn or error")
 	return fs
 }
@@ -108,6 +112,9 @@ func (c *config) resolve(r raw) error {
 	}
 	c.Isolate = isolate.Config{Size: c.Worker.Slots, Timeout: r.timeout, Env: childEnv()}
 	if c.Isolate.Memory, err = parseSize(r.memory); err != nil {
+		return err
+	}
+	if c.TLS, err = r.tls.Load(); err != nil {
 		return err
 	}
 	if len(c.Roots) == 0 {

@@ -72,7 +72,7 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	l, err := rpc.Listen(cfg.Listen, cfg.Insecure)
+	l, err := rpc.Listen(cfg.Listen, rpc.ListenOptions{Insecure: cfg.Insecure, TLS: cfg.TLS})
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"net"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,7 +67,12 @@ func TestRun_WrongUsageIsOneClearLine(t *testing.T) {
 		{"root is a file", "0.1|--root|file", `not a directory; name a directory that exists`},
 		{"bad address", "0.1|--listen|here", "listen on here: "},
 		{"empty address", "0.1|--listen|", "write HOST:PORT, as in 127.0.0.1:5000"},
-		{"beyond loopback", "0.1|--listen|0.0.0.0:0", "other machines could reach it without a login; listen on 127.0.0.1, or add --insecure"},
+		{"beyond loopback", "0.1|--listen|0.0.0.0:0", "other machines could reach it without a login; listen on 127.0.0.1, or add --tls-cert, --tls-key and --tls-ca, or --insecure"},
+		{"half of TLS", "0.1|--tls-cert|file", "--tls-key: it is missing; give --tls-cert, --tls-key and --tls-ca, or none of them"},
+		{"certificate missing", "0.1|--tls-cert|gone.pem|--tls-key|file|--tls-ca|file", "--tls-cert gone.pem: no such file or directory; name a PEM file"},
+		{"key missing", "0.1|--tls-cert|file|--tls-key|gone.key|--tls-ca|file", "--tls-key gone.key: no such file"},
+		{"authority missing", "0.1|--tls-cert|file|--tls-key|file|--tls-ca|gone.ca", "--tls-ca gone.ca: no such file"},
+		{"empty certificate", "0.1|--tls-cert|file|--tls-key|file|--tls-ca|file", "--tls-cert file with --tls-key file: failed to find any PEM data"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -103,6 +111,23 @@ func TestRun_ServesUntilToldToStop(t *testing.T) {
 			require.Contains(t, errs.String(), "load probability 0.25, delay 3s, admission probability, seed 9, slots 3, isolate "+isolate)
 		})
 	}
+}
+
+func TestRun_WithTLSListensBeyondLoopback(t *testing.T) {
+	dir := t.TempDir()
+	peer := httptest.NewTLSServer(nil)
+	defer peer.Close()
+	cert := peer.TLS.Certificates[0] // its own authority
+	der, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+	require.NoError(t, err)
+	file, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "cert.key")
+	require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]}), 0o600))
+	require.NoError(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var errs bytes.Buffer
+	args := []string{"0.25", "--listen", "0.0.0.0:0", "--isolate", "off", "--tls-cert", file, "--tls-key", key, "--tls-ca", file}
+	require.Equal(t, exitDone, run(ctx, args, nil, &errs), errs.String())
 }
 
 func TestHelp_ItsExamplesWork(t *testing.T) {

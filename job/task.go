@@ -85,4 +85,20 @@ type Node struct {
 	// Since is when the state changed, Err the last reason it was inaccessible.
 	Since time.Time
 	Err   string
+	// Link is what passed between the server and the node.
+	Link Link
+}
+
+// Link counts what passed between two programs since the one that calls began.
+type Link struct {
+	InFlight int   // calls that go on or wait
+	Conns    int   // open connections
+	Dials    int64 // connections tried
+	Calls    int64 // calls that have ended
+	Errors   int64 // of them, those without an answer, or with one that the contract does not foresee
+	// Bytes on the wire.
+	BytesSent, BytesReceived int64
+	// P50 and P99 are the times that calls took in the last one to two minutes; 0
+	// where there were none.
+	P50, P99 time.Duration
 }

@@ -6,6 +6,7 @@ import (
 
 	"spillway/gen-go/spillway"
 	"spillway/job"
+	"spillway/rpc/mux"
 )
 
 func loadToWire(l job.Load) *spillway.Load {
@@ -126,7 +127,7 @@ func nodeToWire(n job.Node) *spillway.Node {
 	return &spillway.Node{
 		Name: string(n.ID), Address: n.Addr, State: string(n.State), Load: loadToWire(n.Load),
 		Outstanding: small(n.Outstanding), Basic: n.Basic, Operations: convert(n.Operations, infoToWire),
-		SinceUs: toMicros(n.Since), Error: clean(n.Err),
+		SinceUs: toMicros(n.Since), Error: clean(n.Err), Link: linkToWire(n.Link),
 	}
 }
 
@@ -134,6 +135,26 @@ func nodeFromWire(n *spillway.Node) job.Node {
 	return job.Node{
 		ID: job.NodeID(n.Name), Addr: n.Address, State: job.NodeState(n.State), Load: loadFromWire(n.Load),
 		Outstanding: int(n.Outstanding), Basic: n.Basic, Operations: convert(n.Operations, infoFromWire),
-		Since: fromMicros(n.SinceUs), Err: n.Error,
+		Since: fromMicros(n.SinceUs), Err: n.Error, Link: linkFromWire(n.Link),
 	}
 }
+
+func linkToWire(l job.Link) *spillway.Link {
+	return &spillway.Link{
+		InFlight: small(l.InFlight), Conns: small(l.Conns), Dials: l.Dials, Calls: l.Calls, Errors: l.Errors,
+		BytesSent: l.BytesSent, BytesReceived: l.BytesReceived, P50Us: l.P50.Microseconds(), P99Us: l.P99.Microseconds(),
+	}
+}
+
+func linkFromWire(l *spillway.Link) job.Link {
+	if l == nil {
+		return job.Link{}
+	}
+	return job.Link{
+		InFlight: int(l.InFlight), Conns: int(l.Conns), Dials: l.Dials, Calls: l.Calls, Errors: l.Errors,
+		BytesSent: l.BytesSent, BytesReceived: l.BytesReceived, P50: micros(l.P50Us), P99: micros(l.P99Us),
+	}
+}
+
+// link is what a pool counted.
+func link(s mux.Stats) job.Link { return job.Link(s) }

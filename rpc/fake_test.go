@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -183,6 +182,25 @@ func (b *logBuffer) String() string {
 	return b.buf.String()
 }
 
+// gauge counts what goes on at once.
+type gauge struct {
+	mu        sync.Mutex
+	now, most int
+}
+
+func (g *gauge) add(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.now += n
+	g.most = max(g.most, g.now)
+}
+
+func (g *gauge) peak() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.most
+}
+
 func quietLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // pipeListener hands out the far ends of in-memory connections.
@@ -222,7 +240,7 @@ func (l *pipeListener) dial(ctx context.Context) (net.Conn, error) {
 
 // loopback listens on a free port until the test ends.
 func loopback(t testing.TB) net.Listener {
-	l, err := Listen("127.0.0.1:0", false)
+	l, err := Listen("127.0.0.1:0", ListenOptions{})
 	require.NoError(t, err)
 	t.Cleanup(func() { l.Close() })
 	return l
@@ -272,5 +290,3 @@ var aTask = job.Task{
 	Job: "j", Index: 3, Attempt: 1, Base: "/data", Name: "a b.jpg",
 	Operation: job.Operation{Name: "edges"}, MayReject: true,
 }
-
-func newReader(nc net.Conn) *bufio.Reader { return bufio.NewReader(nc) }

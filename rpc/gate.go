@@ -21,7 +21,7 @@ func (g gate) enter(ctx context.Context) error {
 	case g <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return job.NotSent(fmt.Errorf("all %d connections are in use: %w", cap(g), ctx.Err()))
+		return job.NotSent(fmt.Errorf("%d tasks are under way: %w", cap(g), ctx.Err()))
 	}
 }
 

@@ -32,7 +32,7 @@ func TestListen_SaysWhatIsWrongAndWhatToDo(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Listen(row.addr, false)
+			_, err := Listen(row.addr, ListenOptions{})
 			require.Equal(t, row.code, job.CodeOf(err), "%v", err)
 			require.Contains(t, job.Describe(err), row.says)
 			require.Contains(t, err.Error(), "listen on "+row.addr)
@@ -42,18 +42,24 @@ func TestListen_SaysWhatIsWrongAndWhatToDo(t *testing.T) {
 
 func TestListen_TakesLoopbackUnderAnyName(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1:0", "localhost:0", "127.8.9.10:0"} {
-		l, err := Listen(addr, false)
+		l, err := Listen(addr, ListenOptions{})
 		require.NoError(t, err, addr)
 		require.True(t, l.Addr().(*net.TCPAddr).IP.IsLoopback())
 		require.NoError(t, l.Close())
 	}
 }
 
-func TestListen_InsecureTakesEveryAddress(t *testing.T) {
-	l, err := Listen("0.0.0.0:0", true)
+func TestListen_TLSTakesEveryAddress(t *testing.T) {
+	l, err := Listen(":0", ListenOptions{TLS: newAuthority(t).credentials(nil)})
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
-	_, err = Listen("192.0.2.1:0", true)
+}
+
+func TestListen_InsecureTakesEveryAddress(t *testing.T) {
+	l, err := Listen("0.0.0.0:0", ListenOptions{Insecure: true})
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	_, err = Listen("192.0.2.1:0", ListenOptions{Insecure: true})
 	require.Equal(t, job.InvalidArgument, job.CodeOf(err))
 	require.ErrorContains(t, err, "no such address")
 }

@@ -13,11 +13,9 @@ import (
 // Basic nodes are the assignment's own, often Python's TSimpleServer, which
 // serves one connection until it is closed and lets the others wait.
 const (
-	// basicTasks is how many tasks are under way at once: the length of the
-	// queue in which such a server lets connections wait.
-	basicTasks = 128
-	// basicIdle is how long a connection is kept that keeps others out.
-	basicIdle = time.Second
+	// soloTasks is how many tasks are under way at once: the length of the queue
+	// in which such a server lets connections wait.
+	soloTasks = 128
 	// basicFresh is how long an answer counts as a sign of life.
 	basicFresh = 10 * time.Second
 	// basicAgain is how often a basic node is asked whether it still is one.
@@ -35,10 +33,6 @@ func (n *NodeConn) executeBasic(ctx context.Context, t job.Task) (job.Result, er
 			errors.New("this node speaks only the assignment's calls; it can only do "+job.DefaultOperation),
 			"use nodes of this program for "+t.Operation.String())
 	}
-	if err := n.basic.enter(ctx); err != nil {
-		return job.Result{}, n.translate(ctx, op, err)
-	}
-	defer n.basic.leave()
 	answer := ""
 	err := n.call(ctx, func(c *spillway.ComputeNodeClient) (err error) {
 		if t.MayReject {
@@ -72,7 +66,10 @@ func (n *NodeConn) probeBasic(ctx context.Context) error {
 		return nil
 	}
 	if busy {
-		return n.translate(ctx, "probe", n.pool.reach(ctx))
+		if err := n.pool.Reach(ctx); err != nil {
+			return n.translate(ctx, "probe", job.NotSent(err))
+		}
+		return nil
 	}
 	err := n.call(ctx, func(c *spillway.ComputeNodeClient) error { return c.Ping(ctx) })
 	if unknownMethod(err) {

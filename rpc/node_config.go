@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"net"
 	"time"
+
+	"spillway/rpc/mux"
 )
 
 // NodeConnConfig bounds a connection to a node. The zero value takes every
 // default.
 type NodeConnConfig struct {
-	// MaxConns is how many tasks are under way at once, each on a connection of
-	// its own; further ones wait. Default 1024.
-	MaxConns int
+	// MaxTasks is how many tasks are under way at once; further ones wait. Default
+	// 4096, and no more than 128 on a node that does not announce that it answers
+	// many calls at once: there each has a connection of its own.
+	MaxTasks int
 	// IdleTimeout closes a connection that carries nothing. Default 60 seconds.
 	IdleTimeout time.Duration
 	// DialTimeout bounds making a connection. Default 2 seconds.
@@ -21,14 +24,19 @@ type NodeConnConfig struct {
 	// After a failed dial, calls fail at once for a time that doubles from
 	// BackoffMin to BackoffMax. Defaults 20 ms and 2 seconds.
 	BackoffMin, BackoffMax time.Duration
-	// Dial makes a connection. Default: TCP to the node's address.
+	// Dialect is what a node speaks that is not of this program. Default: find out.
+	Dialect mux.Dialect
+	// TLS is what this program shows and checks. Default: none.
+	TLS *Credentials
+	// Dial makes a connection. Default: to the node's address, over a Unix socket
+	// where it is on this machine, else over TCP.
 	Dial func(ctx context.Context) (net.Conn, error)
 }
 
 // Validate reports values that make no sense. Errors: plain, naming the field.
 func (c NodeConnConfig) Validate() error {
-	if c.MaxConns < 0 {
-		return fmt.Errorf("MaxConns is %d; want 1 or more, or 0 for the default", c.MaxConns)
+	if c.MaxTasks < 0 {
+		return fmt.Errorf("MaxTasks is %d; want 1 or more, or 0 for the default", c.MaxTasks)
 	}
 	if min(c.IdleTimeout, c.DialTimeout, c.BackoffMin, c.BackoffMax) < 0 {
 		return errors.New("a timeout is negative; want a positive one, or 0 for the default")
@@ -36,27 +44,22 @@ func (c NodeConnConfig) Validate() error {
 	return nil
 }
 
-func (c NodeConnConfig) withDefaults(addr string) NodeConnConfig {
-	c.MaxConns = either(c.MaxConns, 1024)
-	c.IdleTimeout = either(c.IdleTimeout, time.Minute)
-	c.DialTimeout = either(c.DialTimeout, 2*time.Second)
-	c.BackoffMin = either(c.BackoffMin, 20*time.Millisecond)
-	c.BackoffMax = max(c.BackoffMin, either(c.BackoffMax, 2*time.Second))
-	if c.Dial == nil {
-		c.Dial = dialTCP(addr)
+// spareCalls are for those who ask a busy node whether it is there.
+const spareCalls = 64
+
+func (c NodeConnConfig) withDefaults() NodeConnConfig {
+	if c.MaxTasks == 0 {
+		c.MaxTasks = 4096
 	}
 	return c
 }
 
-func dialTCP(addr string) func(context.Context) (net.Conn, error) {
-	return func(ctx context.Context) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+func (c NodeConnConfig) pool(addr string) mux.PoolConfig {
+	if c.Dial == nil {
+		c.Dial = dialer(addr, c.TLS)
 	}
-}
-
-func (c NodeConnConfig) pool() poolConfig {
-	return poolConfig{
-		dial: c.Dial, dialTimeout: c.DialTimeout, backoffMin: c.BackoffMin, backoffMax: c.BackoffMax,
-		limits: nodeReplyLimits,
+	return mux.PoolConfig{
+		Dial: c.Dial, DialTimeout: c.DialTimeout, BackoffMin: c.BackoffMin, BackoffMax: c.BackoffMax,
+		IdleTimeout: c.IdleTimeout, MaxInFlight: c.MaxTasks + spareCalls, SoloConns: soloTasks + spareCalls, Dialect: c.Dialect,
 	}
 }

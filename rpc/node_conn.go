@@ -10,22 +10,22 @@ import (
 
 	"spillway/gen-go/spillway"
 	"spillway/job"
+	"spillway/rpc/mux"
 )
 
 // probeTimeout bounds the short calls of a caller that sets no deadline.
 const probeTimeout = 5 * time.Second
 
-// NodeConn is a far [job.Worker]: a pool of connections to one compute node.
-// It connects when it is first called. Its methods may be called concurrently.
+// NodeConn is a far [job.Worker]: the connections to one compute node. It
+// connects when it is first called. Its methods may be called concurrently.
 //
 // A node that does not know our calls is taken for one of the assignment's own,
 // see [NodeConn.Basic].
 type NodeConn struct {
 	addr  string
-	cfg   NodeConnConfig
-	pool  *pool
+	pool  *mux.Pool
 	tasks gate
-	basic gate // of the tasks, those on a basic node
+	solo  gate // of the tasks, those on a node that answers one call at a time a connection
 
 	mu       sync.Mutex // guards what follows
 	inFlight int        // calls that go on or wait
@@ -42,10 +42,12 @@ func NewNodeConn(addr string, cfg NodeConnConfig) *NodeConn {
 	if err := cfg.Validate(); err != nil {
 		panic("rpc: " + err.Error())
 	}
-	cfg = cfg.withDefaults(addr)
+	cfg = cfg.withDefaults()
+	pooled := cfg.pool(addr)
+	pooled.Requests, pooled.Replies = requestLimits, nodeReplyLimits
 	return &NodeConn{
-		addr: addr, cfg: cfg, pool: newPool(cfg.pool()),
-		tasks: make(gate, cfg.MaxConns), basic: make(gate, min(cfg.MaxConns, basicTasks)),
+		addr: addr, pool: mux.NewPool(pooled),
+		tasks: make(gate, cfg.MaxTasks), solo: make(gate, min(cfg.MaxTasks, soloTasks)),
 	}
 }
 
@@ -60,10 +62,10 @@ func (n *NodeConn) Basic() bool {
 
 // Close closes every connection. Calls that go on, and later ones, fail with
 // Unavailable.
-func (n *NodeConn) Close() error {
-	n.pool.close()
-	return nil
-}
+func (n *NodeConn) Close() error { return n.pool.Close() }
+
+// Link is what passed between here and the node so far.
+func (n *NodeConn) Link() job.Link { return link(n.pool.Stats()) }
 
 // Execute does one attempt on the node; see [job.Worker] for the errors. A basic
 // node does only the default operation: Unimplemented for any other. The
@@ -78,6 +80,12 @@ func (n *NodeConn) Execute(ctx context.Context, t job.Task) (job.Result, error) 
 		return job.Result{}, n.translate(ctx, "run", err)
 	}
 	defer n.tasks.leave()
+	if n.pool.Solo() {
+		if err := n.solo.enter(ctx); err != nil {
+			return job.Result{}, n.translate(ctx, "run", err)
+		}
+		defer n.solo.leave()
+	}
 	if n.Basic() {
 		return n.executeBasic(ctx, t)
 	}
@@ -141,45 +149,20 @@ func (n *NodeConn) Profile(ctx context.Context) (job.Profile, error) {
 	return job.Profile{}, n.translate(ctx, "profile", err)
 }
 
-// call runs f over a connection of its own. A pooled connection that turns out
-// to be closed before anything left is replaced once by a new one.
+// call runs f with a client of its own, because a generated client may not be
+// shared, and learns from how it ends.
 func (n *NodeConn) call(ctx context.Context, f func(*spillway.ComputeNodeClient) error) error {
 	n.begin()
 	defer n.end()
-	for fresh := false; ; fresh = true {
-		c, err := n.pool.get(ctx, fresh)
-		if err != nil {
-			n.lost(ctx)
-			return err
-		}
-		err = f(spillway.NewComputeNodeClient(c))
-		n.giveBack(ctx, c)
-		if b, ok := errors.AsType[*brokenError](err); ok && b.unsent && c.reused && !fresh && ctx.Err() == nil {
-			continue
-		}
+	err := f(spillway.NewComputeNodeClient(n.pool))
+	if _, broken := errors.AsType[*mux.CallError](err); broken {
+		n.lost(ctx)
 		return err
 	}
-}
-
-// giveBack returns a connection to the pool, or closes it where others wait for
-// a node that serves one connection after another.
-func (n *NodeConn) giveBack(ctx context.Context, c *clientConn) {
-	if c.broken {
-		n.lost(ctx)
-	}
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	keep := n.cfg.IdleTimeout
-	switch {
-	case n.isBasic && n.inFlight > 1:
-		keep = 0
-	case n.isBasic:
-		keep = min(keep, basicIdle)
-	}
-	if !c.broken {
-		n.lastOK = time.Now()
-	}
-	n.pool.put(c, keep)
+	n.lastOK = time.Now()
+	n.mu.Unlock()
+	return err
 }
 
 func (n *NodeConn) begin() {

@@ -16,6 +16,7 @@ import (
 
 	"spillway/gen-go/spillway"
 	"spillway/job"
+	"spillway/rpc/mux"
 )
 
 func TestNodeConn_IsAWorkerLikeTheNodeItself(t *testing.T) {
@@ -85,8 +86,7 @@ func TestNodeConn_RefusedIsNotSentAndBacksOff(t *testing.T) {
 			_, err := n.Execute(t.Context(), aTask)
 			require.Equal(t, job.Unavailable, job.CodeOf(err))
 			require.ErrorIs(t, err, job.ErrNotSent)
-			require.ErrorContains(t, err, "node h:1: run: ")
-			require.ErrorContains(t, err, "connection refused")
+			require.ErrorContains(t, err, "node h:1: run: cannot connect: connection refused")
 			time.Sleep(time.Millisecond)
 		}
 		require.Greater(t, dials.Load(), int64(8))
@@ -161,9 +161,10 @@ func TestNodeConn_CancelledCallReturnsAtOnceAndReachesTheNode(t *testing.T) {
 	}()
 	_, err := n.Execute(ctx, aTask)
 	require.Equal(t, job.CancelledCode, job.CodeOf(err))
-	require.ErrorIs(t, <-gone, errCallerGone)
-	_, err = n.Probe(soon(t)) // on another connection
+	require.ErrorIs(t, <-gone, mux.ErrCallerGone)
+	_, err = n.Probe(soon(t))
 	require.NoError(t, err)
+	require.EqualValues(t, 1, n.Link().Dials, "the connection lives on")
 }
 
 func TestNodeConn_DeadlineTravelsAndHoldsHere(t *testing.T) {
@@ -215,13 +216,17 @@ func TestNodeConn_EndedContextSendsNothing(t *testing.T) {
 }
 
 func TestNodeConn_StalePooledConnectionIsNoLostAttempt(t *testing.T) {
-	done := &spillway.ComputeNodeRunResult{Success: resultToWire(job.Result{Node: "n"})}
-	answer := reply(t, "run", thrift.REPLY, 1, done)
 	closed := make(chan struct{}, 10)
-	addr := peer(t, func(_ int, nc net.Conn) { // answers once, then closes
-		if _, err := readCall(nc); err == nil {
-			nc.Write(answer)
+	addr := peer(t, func(nc net.Conn, w wire) { // does one task, then closes
+		method, _, seq, err := w.message()
+		if err == nil && method == "ping" {
+			_ = w.answer(method, seq, &spillway.ComputeNodePingResult{})
+			method, _, seq, err = w.message()
 		}
+		if err != nil {
+			return
+		}
+		_ = w.answer(method, seq, aRunResult)
 		nc.Close()
 		closed <- struct{}{}
 	})
@@ -267,17 +272,17 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-func TestNodeConn_BoundsItsConnectionsAndWaitersKeepTheirContext(t *testing.T) {
+func TestNodeConn_BoundsItsTasksAndWaitersKeepTheirContext(t *testing.T) {
 	release := make(chan struct{})
-	var running, most atomic.Int64
+	var running gauge
 	node := fakeNode{execute: func(context.Context, job.Task) (job.Result, error) {
-		most.Store(max(most.Load(), running.Add(1)))
+		running.add(1)
 		<-release
-		running.Add(-1)
+		running.add(-1)
 		return job.Result{}, nil
 	}}
 	addr, _ := startNode(t, ServerConfig{}, node, quietLog())
-	n := connect(t, addr, NodeConnConfig{MaxConns: 3})
+	n := connect(t, addr, NodeConnConfig{MaxTasks: 3})
 	var wg sync.WaitGroup
 	for range 10 {
 		wg.Go(func() {
@@ -286,7 +291,7 @@ func TestNodeConn_BoundsItsConnectionsAndWaitersKeepTheirContext(t *testing.T) {
 			}
 		})
 	}
-	require.Eventually(t, func() bool { return running.Load() == 3 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return running.peak() == 3 }, 10*time.Second, time.Millisecond)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	_, err := n.Execute(ctx, aTask)
@@ -296,7 +301,7 @@ func TestNodeConn_BoundsItsConnectionsAndWaitersKeepTheirContext(t *testing.T) {
 	require.NoError(t, err, "a probe waits for no task")
 	close(release)
 	wg.Wait()
-	require.EqualValues(t, 3, most.Load())
+	require.Equal(t, 3, running.peak())
 }
 
 func TestNodeConn_ManyCallersGetTheirOwnAnswers(t *testing.T) {
@@ -345,7 +350,7 @@ func TestNodeConn_CloseBreaksWhatRuns(t *testing.T) {
 	require.Equal(t, job.Unavailable, job.CodeOf(err))
 	_, err = n.Probe(soon(t))
 	require.Equal(t, job.Unavailable, job.CodeOf(err))
-	require.ErrorIs(t, err, errClosed)
+	require.ErrorIs(t, err, mux.ErrClosed)
 }
 
 func TestNode_CancelAttemptEndsThatAttemptOnly(t *testing.T) {
@@ -378,14 +383,15 @@ func TestNode_CancelAttemptEndsThatAttemptOnly(t *testing.T) {
 	require.Equal(t, "1 the caller is gone", <-causes)
 }
 
-// oneShot is a connection that carries one call and then takes no more.
-type oneShot struct {
+// threeShot is a connection that carries a hello and two calls, and then takes
+// no more.
+type threeShot struct {
 	net.Conn
 	calls int
 }
 
-func (c *oneShot) Write(b []byte) (int, error) {
-	if c.calls++; c.calls > 1 {
+func (c *threeShot) Write(b []byte) (int, error) {
+	if c.calls++; c.calls > 3 {
 		return 0, errors.New("broken pipe")
 	}
 	return c.Conn.Write(b)
@@ -393,17 +399,91 @@ func (c *oneShot) Write(b []byte) (int, error) {
 
 func TestNodeConn_CallThatNeverLeftGoesOverANewConnection(t *testing.T) {
 	overPipe(t, ServerConfig{}, fakeNode{}, quietLog(), func(t *testing.T, l *pipeListener, _ func()) {
-		dials := 0
 		n := NewNodeConn("n", NodeConnConfig{Dial: func(ctx context.Context) (net.Conn, error) {
-			dials++
 			nc, err := l.dial(ctx)
-			return &oneShot{Conn: nc}, err
+			return &threeShot{Conn: nc}, err
 		}})
 		defer n.Close()
-		for range 3 {
+		for range 6 {
 			_, err := n.Execute(t.Context(), aTask)
 			require.NoError(t, err)
 		}
-		require.Equal(t, 3, dials)
+		require.EqualValues(t, 3, n.Link().Dials)
 	})
+}
+
+func TestNodeConn_CountsWhatPassed(t *testing.T) {
+	node := fakeNode{execute: func(context.Context, job.Task) (job.Result, error) {
+		time.Sleep(time.Second)
+		return job.Result{}, job.E(job.ResourceExhausted, "", errors.New("busy"), "")
+	}}
+	overPipe(t, ServerConfig{}, node, quietLog(), func(t *testing.T, l *pipeListener, _ func()) {
+		n := pipeConn(t, l)
+		defer n.Close()
+		for range 2 {
+			_, err := n.Execute(t.Context(), aTask)
+			require.Error(t, err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Millisecond, cancel)
+		_, err := n.Execute(ctx, aTask)
+		require.ErrorIs(t, err, context.Canceled)
+		link := n.Link()
+		require.Positive(t, link.BytesSent)
+		require.Positive(t, link.BytesReceived)
+		require.InEpsilon(t, time.Second, link.P50, 0.07)
+		require.InEpsilon(t, time.Second, link.P99, 0.07)
+		link.BytesSent, link.BytesReceived, link.P50, link.P99 = 0, 0, 0, 0
+		require.Equal(t, job.Link{Conns: 1, Dials: 1, Calls: 3, Errors: 1}, link, "a rejection is an answer")
+	})
+}
+
+func TestNodeConn_NodeOfOneCallAConnectionGetsAtMost128Tasks(t *testing.T) {
+	release := make(chan struct{})
+	var running gauge
+	addr := peer(t, func(_ net.Conn, w wire) {
+		for {
+			method, _, seq, err := w.message()
+			if err != nil {
+				return
+			}
+			var result thrift.TStruct = &spillway.ComputeNodePingResult{}
+			switch method {
+			case "probe":
+				result = &spillway.ComputeNodeProbeResult{Success: loadToWire(job.Load{Slots: 7})}
+			case "run":
+				running.add(1)
+				<-release
+				running.add(-1)
+				result = aRunResult
+			}
+			if w.answer(method, seq, result) != nil {
+				return
+			}
+		}
+	})
+	n := connect(t, addr, NodeConnConfig{})
+	defer n.Close()
+	_, err := n.Probe(soon(t)) // shows what kind of node it is
+	require.NoError(t, err)
+	var wg sync.WaitGroup
+	for range 200 {
+		wg.Go(func() {
+			if _, err := n.Execute(soon(t), aTask); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	require.Eventually(t, func() bool { return running.peak() == soloTasks }, 10*time.Second, time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	_, err = n.Execute(ctx, aTask)
+	require.ErrorIs(t, err, job.ErrNotSent)
+	require.ErrorContains(t, err, "128 tasks are under way")
+	load, err := n.Probe(soon(t))
+	require.NoError(t, err, "a probe waits for no task")
+	require.Equal(t, 7, load.Slots)
+	close(release)
+	wg.Wait()
+	require.Equal(t, soloTasks, running.peak())
 }

@@ -9,6 +9,7 @@ import (
 
 	"spillway/gen-go/spillway"
 	"spillway/job"
+	"spillway/rpc/mux"
 )
 
 // translate makes a job.Error of what went wrong in a call to the node; nil
@@ -39,14 +40,14 @@ func callFailure(ctx context.Context, peer, op string, err error) error {
 		}
 		return job.E(code, peer, errors.New(clean(x.Error())), "")
 	}
-	broken, isBroken := errors.AsType[*brokenError](err)
-	if isBroken && broken.unsent {
+	broken, isBroken := errors.AsType[*mux.CallError](err)
+	if isBroken && broken.Unsent {
 		err = job.NotSent(err)
 	}
 	if !isBroken {
 		err = fmt.Errorf("%s: %w", op, err)
 	}
-	return job.E(endedCode(ctx), peer, err, "")
+	return job.E(endedCode(ctx), peer, err, job.HintOf(err))
 }
 
 // endedCode is Unavailable, unless it was the caller who gave up.

@@ -1,11 +1,9 @@
 package rpc
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,51 +14,16 @@ import (
 	"spillway/job"
 )
 
-// peer is a server made by hand: one function a connection.
-func peer(t *testing.T, serve func(n int, nc net.Conn)) (addr string) {
-	l := loopback(t)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for n := 0; ; n++ {
-			nc, err := l.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() {
-				defer nc.Close()
-				serve(n, nc)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		wg.Wait()
-	})
-	return l.Addr().String()
-}
-
-// reply is an answer as it looks on the wire.
-func reply(t *testing.T, method string, kind thrift.TMessageType, seq int32, body thrift.TStruct) []byte {
-	var buf bytes.Buffer
-	p := protocolOver(&buf, nodeReplyLimits)
-	require.NoError(t, p.WriteMessageBegin(t.Context(), method, kind, seq))
-	require.NoError(t, body.Write(t.Context(), p))
-	return buf.Bytes()
-}
-
-func readCall(nc net.Conn) (header, error) {
-	in := scanner{r: newReader(nc), lim: requestLimits}
-	h, err := in.begin()
-	if err != nil {
-		return h, err
-	}
-	return h, in.body()
-}
+var aRunResult = &spillway.ComputeNodeRunResult{Success: resultToWire(job.Result{Node: "n"})}
 
 func TestNodeConn_SurvivesHostilePeers(t *testing.T) {
 	good, _ := startNode(t, ServerConfig{}, fakeNode{}, quietLog())
-	done := &spillway.ComputeNodeRunResult{Success: resultToWire(job.Result{Node: "n"})}
-	whole := reply(t, "run", thrift.REPLY, 1, done)
+	const runSeq = 2 // after the hello
+	whole := bytesOf(t, "run", thrift.REPLY, runSeq, aRunResult)
+	huge := func(kind thrift.TType, more ...byte) []byte {
+		head := []byte{0x80, 1, 0, 2, 0, 0, 0, 3, 'r', 'u', 'n', 0, 0, 0, runSeq, byte(kind), 0, 0}
+		return append(append(head, more...), 0x7f, 0xff, 0xff, 0xff)
+	}
 	for name, row := range map[string]struct {
 		sends []byte
 		holds bool // and keeps the connection open
@@ -72,28 +35,28 @@ func TestNodeConn_SurvivesHostilePeers(t *testing.T) {
 		"closes in mid-head": {whole[:7], false, job.Unavailable, "unexpected EOF"},
 		"closes in mid-body": {whole[:len(whole)-3], false, job.Unavailable, "unexpected EOF"},
 		"stops in mid-body":  {whole[:len(whole)-3], true, job.DeadlineExceeded, "run: "},
-		"random bytes":       {[]byte{0xde, 0xad, 0xbe, 0xef, 1, 2, 3, 4, 5}, true, job.Unavailable, "not a message"},
-		"HTTP":               {[]byte("HTTP/1.1 400 Bad Request\r\n\r\n"), true, job.Unavailable, "not a message"},
-		"huge string": {
-			append([]byte{0x80, 1, 0, 2, 0, 0, 0, 3, 'r', 'u', 'n', 0, 0, 0, 1, 11, 0, 0}, 0x7f, 0xff, 0xff, 0xff),
-			true, job.Unavailable, "too large",
+		"random bytes":       {[]byte{0xde, 0xad, 0xbe, 0xef, 1, 2, 3, 4, 5}, true, job.Unavailable, "not a Thrift message"},
+		"HTTP":               {[]byte("HTTP/1.1 400 Bad Request\r\n\r\n"), true, job.Unavailable, "an HTTP answer"},
+		"huge string":        {huge(thrift.STRING), true, job.Unavailable, "too large"},
+		"huge list":          {huge(thrift.LIST, byte(thrift.STRUCT)), true, job.Unavailable, "too large"},
+		"wrong method":       {bytesOf(t, "probe", thrift.REPLY, runSeq, aRunResult), true, job.Unavailable, `it is for "probe"`},
+		"wrong sequence":     {bytesOf(t, "run", thrift.REPLY, 77, aRunResult), true, job.Unavailable, "it is for call 77"},
+		"a call":             {bytesOf(t, "run", thrift.CALL, runSeq, aRunResult), true, job.Unavailable, "is no answer"},
+		"short answer": {
+			bytesOf(t, "run", thrift.REPLY, runSeq, &spillway.ComputeNodeRunResult{}), true,
+			job.Unavailable, "unknown result",
 		},
-		"huge list": {
-			append([]byte{0x80, 1, 0, 2, 0, 0, 0, 3, 'r', 'u', 'n', 0, 0, 0, 1, 15, 0, 0, 12}, 0x7f, 0xff, 0xff, 0xff),
-			true, job.Unavailable, "too large",
-		},
-		"wrong method":   {reply(t, "probe", thrift.REPLY, 1, done), true, job.Unavailable, `it is for "probe"`},
-		"wrong sequence": {reply(t, "run", thrift.REPLY, 77, done), true, job.Unavailable, "it is for call 77, not 1"},
-		"a call":         {reply(t, "run", thrift.CALL, 1, done), true, job.Unavailable, "it is no reply"},
-		"short answer":   {reply(t, "run", thrift.REPLY, 1, &spillway.ComputeNodeRunResult{}), true, job.Unavailable, "unknown result"},
 		"wrong fields": {
-			reply(t, "run", thrift.REPLY, 1, &spillway.ComputeNodePingResult{}), true,
+			bytesOf(t, "run", thrift.REPLY, runSeq, &spillway.ComputeNodeExecuteResult{Success: new(string)}), true,
 			job.Unavailable, "unknown result",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			addr := peer(t, func(_ int, nc net.Conn) {
-				if _, err := readCall(nc); err != nil {
+			addr := peer(t, func(nc net.Conn, w wire) {
+				if w.hello() != nil {
+					return
+				}
+				if _, _, _, err := w.message(); err != nil {
 					return
 				}
 				nc.Write(row.sends)
@@ -105,7 +68,7 @@ func TestNodeConn_SurvivesHostilePeers(t *testing.T) {
 			defer n.Close()
 			limit := 10 * time.Second
 			if row.code == job.DeadlineExceeded {
-				limit = 50 * time.Millisecond
+				limit = 100 * time.Millisecond
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), limit)
 			defer cancel()
@@ -116,6 +79,35 @@ func TestNodeConn_SurvivesHostilePeers(t *testing.T) {
 			require.NotErrorIs(t, err, job.ErrNotSent)
 			_, err = connect(t, good, NodeConnConfig{}).Execute(soon(t), aTask)
 			require.NoError(t, err)
+		})
+	}
+}
+
+func TestNodeConn_PeerThatDoesNotSayHelloHasNotGotTheTask(t *testing.T) {
+	for name, row := range map[string]struct {
+		serve func(nc net.Conn)
+		code  job.Code
+		says  string
+	}{
+		"closes":  {func(net.Conn) {}, job.Unavailable, "does not answer a Thrift call"},
+		"HTTP":    {func(nc net.Conn) { nc.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) }, job.Unavailable, "does not answer a Thrift call"},
+		"is deaf": {func(nc net.Conn) { io.Copy(io.Discard, nc) }, job.DeadlineExceeded, "cannot connect"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			addr := peer(t, func(nc net.Conn, _ wire) { row.serve(nc) })
+			n := connect(t, addr, NodeConnConfig{})
+			defer n.Close() // before the peer is waited for
+			limit := 10 * time.Second
+			if row.code == job.DeadlineExceeded {
+				limit = 100 * time.Millisecond
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			defer cancel()
+			_, err := n.Execute(ctx, aTask)
+			require.Equal(t, row.code, job.CodeOf(err), "%v", err)
+			require.ErrorContains(t, err, "node "+addr)
+			require.ErrorContains(t, err, row.says)
+			require.ErrorIs(t, err, job.ErrNotSent)
 		})
 	}
 }

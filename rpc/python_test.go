@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -190,9 +191,9 @@ func TestPythonNode_DoesOurTasks(t *testing.T) {
 			profile, err := n.Profile(soon(t))
 			require.NoError(t, err)
 			require.Equal(t, job.Profile{}, profile)
-			require.Eventually(t, func() bool { return len(node.seen()) == 7 }, 10*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return len(node.seen()) == 8 }, 10*time.Second, time.Millisecond)
 			require.Equal(t, []string{
-				"execute /b a.jpg", "delayed_execute /b a.jpg", "execute /b rejectme",
+				"ping", "execute /b a.jpg", "delayed_execute /b a.jpg", "execute /b rejectme",
 				"delayed_execute /b rejectme", "execute /b boom", "execute /b odd", "ping",
 			}, node.seen())
 		})
@@ -239,7 +240,7 @@ func TestPythonNode_AtWorkIsNotTakenForDead(t *testing.T) {
 		_, err := n.Execute(soon(t), job.Task{Base: "/b", Name: "slow", MayReject: true})
 		done <- err
 	}()
-	require.Eventually(t, func() bool { return len(node.seen()) == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return slices.Contains(node.seen(), "execute /b slow") }, 10*time.Second, time.Millisecond)
 	_, err = n.Probe(soon(t))
 	require.NoError(t, err)
 	n.mu.Lock()
@@ -248,39 +249,45 @@ func TestPythonNode_AtWorkIsNotTakenForDead(t *testing.T) {
 	_, err = n.Probe(soon(t))
 	require.NoError(t, err)
 	require.NoError(t, <-done)
-	require.NotContains(t, node.seen(), "ping")
+	require.Equal(t, []string{"ping", "execute /b slow"}, node.seen(), "no ping but the hello")
 }
 
 func TestNodeConn_NoticesThatABasicNodeBecameOneOfOurs(t *testing.T) {
 	basic := startPython(t, "simple", "execute")
 	rich, _ := startNode(t, ServerConfig{}, fakeNode{}, quietLog())
-	addr := basic.addr
-	n := NewNodeConn("n", NodeConnConfig{Dial: func(ctx context.Context) (net.Conn, error) {
+	addr, last := basic.addr, net.Conn(nil)
+	n := NewNodeConn("n", NodeConnConfig{Dial: func(ctx context.Context) (_ net.Conn, err error) {
 		if addr == "" {
 			return nil, errors.New("down")
 		}
-		return dialTCP(addr)(ctx)
+		last, err = new(net.Dialer).DialContext(ctx, "tcp", addr)
+		return last, err
 	}, BackoffMin: time.Nanosecond, BackoffMax: time.Nanosecond})
 	defer n.Close()
+	lose := func() {
+		last.Close()
+		require.Eventually(t, func() bool { return n.Link().Conns == 0 }, 10*time.Second, time.Millisecond)
+	}
 	_, err := n.Execute(soon(t), aTask)
 	require.NoError(t, err)
 	require.True(t, n.Basic())
+	require.True(t, n.pool.Solo())
+
+	lose()
 	n.mu.Lock()
 	n.askAgain = time.Now() // a minute has passed
 	n.mu.Unlock()
-	n.pool.mu.Lock()
-	n.pool.dropLocked()
-	n.pool.mu.Unlock()
 	addr = rich
 	_, err = n.Probe(soon(t))
 	require.NoError(t, err)
 	require.False(t, n.Basic(), "asked again after a minute")
+	_, err = n.Execute(soon(t), aTask)
+	require.NoError(t, err)
+	require.False(t, n.pool.Solo(), "its answer shows that it does many calls at once")
 
 	n.becomeBasic()
-	n.pool.mu.Lock()
-	n.pool.dropLocked()
-	n.pool.mu.Unlock()
 	addr = ""
+	lose()
 	_, err = n.Execute(soon(t), aTask)
 	require.ErrorIs(t, err, job.ErrNotSent)
 	require.False(t, n.Basic(), "forgotten when it was lost")

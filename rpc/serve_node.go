@@ -10,6 +10,7 @@ import (
 
 	"spillway/gen-go/spillway"
 	"spillway/job"
+	"spillway/rpc/mux"
 )
 
 // Node is what a compute node offers to its callers.
@@ -32,8 +33,7 @@ func ServeNode(ctx context.Context, l net.Listener, n Node, log *slog.Logger) er
 // Errors: InvalidArgument (configuration), Unavailable (the listener is lost).
 func (c ServerConfig) ServeNode(ctx context.Context, l net.Listener, n Node, log *slog.Logger) error {
 	h := &nodeHandler{node: n, running: map[*attempt]struct{}{}}
-	s := &server{cfg: c, processor: spillway.NewComputeNodeProcessor(h), log: log}
-	return s.serve(ctx, l)
+	return c.serve(ctx, l, spillway.NewComputeNodeProcessor(h), log)
 }
 
 // errGivenUp tells that cancel_attempt ended a call.
@@ -143,4 +143,4 @@ func (h *nodeHandler) Profile(context.Context) (*spillway.Profile, error) {
 }
 
 // told is err for a caller whose contract has no exception for it.
-func told(err error) error { return &callError{text: clean(job.Describe(err))} }
+func told(err error) error { return &mux.AnswerError{Text: clean(job.Describe(err))} }

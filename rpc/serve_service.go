@@ -36,7 +36,7 @@ func ServeService(ctx context.Context, l net.Listener, s Service, log *slog.Logg
 // Errors: InvalidArgument (configuration), Unavailable (the listener is lost).
 func (c ServerConfig) ServeService(ctx context.Context, l net.Listener, s Service, log *slog.Logger) error {
 	h := &serviceHandler{service: s, log: log}
-	return (&server{cfg: c, processor: spillway.NewServerProcessor(h), log: log}).serve(ctx, l)
+	return c.serve(ctx, l, spillway.NewServerProcessor(h), log)
 }
 
 // serviceHandler is the server's side of the contract; submit_request stands in

@@ -1,53 +1,53 @@
 package rpc
 
 import (
-	"errors"
-	"fmt"
-	"time"
+	"context"
+	"log/slog"
+	"net"
+
+	"github.com/apache/thrift/lib/go/thrift"
+
+	"spillway/job"
+	"spillway/rpc/mux"
 )
 
 // ServerConfig bounds what a server gives to its callers. The zero value takes
-// every default.
-type ServerConfig struct {
-	// MaxConns is how many connections are open at once; further ones are
-	// closed at once. Default 8192.
-	MaxConns int
-	// IdleTimeout closes a connection without a call. Default 10 minutes.
-	IdleTimeout time.Duration
-	// ReadTimeout is how long a call may take to arrive once it has begun.
-	// Default 30 seconds.
-	ReadTimeout time.Duration
-	// WriteTimeout is how long an answer may take to leave. Default 20 seconds.
-	WriteTimeout time.Duration
-	// Grace is how long running calls may go on once the server is told to
-	// stop. Default 5 seconds.
-	Grace time.Duration
-}
+// every default, with [requestLimits] and [serviceReplyLimits] for messages.
+type ServerConfig mux.ServerConfig
+
+// What is let in. Requests are small; a list of jobs with their failures is not.
+var (
+	requestLimits      = mux.Limits{Bytes: 1 << 20, Elements: 1 << 14}
+	nodeReplyLimits    = mux.Limits{Bytes: 16 << 20, Elements: 1 << 17}
+	serviceReplyLimits = mux.Limits{Bytes: 64 << 20, Elements: 1 << 22}
+)
 
 // Validate reports values that make no sense. Errors: plain, naming the field.
-func (c ServerConfig) Validate() error {
-	if c.MaxConns < 0 {
-		return fmt.Errorf("MaxConns is %d; want 1 or more, or 0 for the default", c.MaxConns)
+func (c ServerConfig) Validate() error { return mux.ServerConfig(c).Validate() }
+
+// serve answers with p until ctx ends.
+func (c ServerConfig) serve(ctx context.Context, l net.Listener, p thrift.TProcessor, log *slog.Logger) error {
+	op := "serve " + l.Addr().String()
+	if err := c.Validate(); err != nil {
+		return job.E(job.InvalidArgument, op, err, "")
 	}
-	if min(c.IdleTimeout, c.ReadTimeout, c.WriteTimeout, c.Grace) < 0 {
-		return errors.New("a timeout is negative; want a positive one, or 0 for the default")
+	if c.Requests == (mux.Limits{}) {
+		c.Requests = requestLimits
+	}
+	if c.Replies == (mux.Limits{}) {
+		c.Replies = serviceReplyLimits
+	}
+	if err := mux.NewServer(mux.ServerConfig(c), p, log).Serve(ctx, all(l)...); err != nil {
+		return job.E(job.Unavailable, op, err, "")
 	}
 	return nil
 }
 
-func (c ServerConfig) withDefaults() ServerConfig {
-	c.MaxConns = either(c.MaxConns, 8192)
-	c.IdleTimeout = either(c.IdleTimeout, 10*time.Minute)
-	c.ReadTimeout = either(c.ReadTimeout, 30*time.Second)
-	c.WriteTimeout = either(c.WriteTimeout, 20*time.Second)
-	c.Grace = either(c.Grace, 5*time.Second)
-	return c
-}
-
-// either is value, or fallback where it is not set.
-func either[T int | time.Duration](value, fallback T) T {
-	if value == 0 {
-		return fallback
+// all is l with those that stand behind it, such as the Unix socket beside a
+// TCP port.
+func all(l net.Listener) []net.Listener {
+	if several, ok := l.(interface{ All() []net.Listener }); ok {
+		return several.All()
 	}
-	return value
+	return []net.Listener{l}
 }

@@ -8,14 +8,12 @@ import (
 
 	"spillway/gen-go/spillway"
 	"spillway/job"
+	"spillway/rpc/mux"
 )
 
 const (
 	// serviceTimeout bounds the short calls of a caller that sets no deadline.
 	serviceTimeout = 10 * time.Second
-	// serviceConns is how many calls go on at once; further ones wait.
-	serviceConns = 256
-	serviceIdle  = time.Minute
 	// startHint mends an unreachable server.
 	startHint = "start it with bin/server, or name another with --server H:P"
 )
@@ -26,30 +24,28 @@ const (
 // A server that cannot be reached is Unavailable, wrapping [job.ErrNotSent];
 // one that is lost before it answers is Unavailable.
 type ServiceConn struct {
-	addr  string
-	pool  *pool
-	calls gate
+	addr string
+	pool *mux.Pool
 }
 
 var _ job.Service = (*ServiceConn)(nil)
 
-// NewServiceConn makes a connection to the server at addr, HOST:PORT.
-func NewServiceConn(addr string) *ServiceConn {
-	return newServiceConn(addr, NodeConnConfig{}.withDefaults(addr))
+// NewServiceConn makes a connection to the server at addr, HOST:PORT; with
+// credentials, over TLS.
+func NewServiceConn(addr string, c *Credentials) *ServiceConn {
+	return newServiceConn(addr, NodeConnConfig{TLS: c})
 }
 
 func newServiceConn(addr string, cfg NodeConnConfig) *ServiceConn {
-	pooled := cfg.pool()
-	pooled.limits = serviceReplyLimits
-	return &ServiceConn{addr: addr, pool: newPool(pooled), calls: make(gate, serviceConns)}
+	pooled := cfg.withDefaults().pool(addr)
+	pooled.Requests, pooled.Replies = requestLimits, serviceReplyLimits
+	pooled.Bulk = func(method string) bool { return method == "jobs" }
+	return &ServiceConn{addr: addr, pool: mux.NewPool(pooled)}
 }
 
 // Close closes every connection. Calls that go on, and later ones, fail with
 // Unavailable.
-func (s *ServiceConn) Close() error {
-	s.pool.close()
-	return nil
-}
+func (s *ServiceConn) Close() error { return s.pool.Close() }
 
 // Ping asks whether the server answers. Errors: Unavailable, DeadlineExceeded.
 func (s *ServiceConn) Ping(ctx context.Context) error {
@@ -118,32 +114,20 @@ func (s *ServiceConn) call(ctx context.Context, op string, f func(context.Contex
 	return err
 }
 
-// callFor does one call that may take as long as ctx lets it. A pooled
-// connection that turns out to be closed before anything left is replaced once
-// by a new one.
+// callFor does one call that may take as long as ctx lets it, with a client of
+// its own: a generated client may not be shared.
 func (s *ServiceConn) callFor(ctx context.Context, op string, f func(context.Context, *spillway.ServerClient) error) error {
-	peer := "server " + s.addr
-	if err := s.calls.enter(ctx); err != nil {
-		return callFailure(ctx, peer, op, err)
+	err := f(ctx, spillway.NewServerClient(s.pool))
+	failed := callFailure(ctx, "server "+s.addr, op, err)
+	if errors.Is(failed, job.ErrNotSent) {
+		return s.unreachable(failed)
 	}
-	defer s.calls.leave()
-	for fresh := false; ; fresh = true {
-		c, err := s.pool.get(ctx, fresh)
-		if err != nil {
-			return s.unreachable(callFailure(ctx, peer, op, err))
-		}
-		err = f(ctx, spillway.NewServerClient(c))
-		s.pool.put(c, serviceIdle)
-		if b, ok := errors.AsType[*brokenError](err); ok && b.unsent && c.reused && !fresh && ctx.Err() == nil {
-			continue
-		}
-		return callFailure(ctx, peer, op, err)
-	}
+	return failed
 }
 
 // unreachable adds what to do about a server that does not answer.
 func (s *ServiceConn) unreachable(err error) error {
-	if e, ok := errors.AsType[*job.Error](err); ok && e.Code == job.Unavailable {
+	if e, ok := errors.AsType[*job.Error](err); ok && e.Code == job.Unavailable && e.Hint == "" {
 		e.Hint = startHint
 	}
 	return err

@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -27,7 +26,7 @@ func overServicePipe(t *testing.T, s *fakeService, log *slog.Logger, test func(t
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- ServeService(ctx, l, s, log) }()
-		c := newServiceConn("h:1", NodeConnConfig{Dial: l.dial}.withDefaults(""))
+		c := newServiceConn("h:1", NodeConnConfig{Dial: l.dial})
 		test(t, c, l)
 		require.NoError(t, c.Close())
 		cancel()
@@ -176,7 +175,7 @@ func TestSubmitRequest_AssignmentClientThatLeavesCancelsItsJob(t *testing.T) {
 	overServicePipe(t, s, quietLog(), func(t *testing.T, _ *ServiceConn, l *pipeListener) {
 		nc, err := l.dial(t.Context())
 		require.NoError(t, err)
-		_, err = nc.Write(frame(t, "submit_request", assignmentArgs{}))
+		_, err = nc.Write(callBytes(t, "submit_request", assignmentArgs{}))
 		require.NoError(t, err)
 		id := (<-s.submitted).ID
 		time.Sleep(time.Minute)
@@ -192,7 +191,7 @@ func TestSubmitRequest_WithoutASpecTellsErrorsAsText(t *testing.T) {
 		nc, err := l.dial(t.Context())
 		require.NoError(t, err)
 		defer nc.Close()
-		_, err = newClientConn(nc, nodeReplyLimits).Call(t.Context(), "submit_request",
+		_, err = libraryClient(nc).Call(t.Context(), "submit_request",
 			assignmentArgs{}, &spillway.ServerSubmitRequestResult{})
 		var x thrift.TApplicationException
 		require.ErrorAs(t, err, &x)
@@ -340,7 +339,7 @@ func TestServiceConn_OutlivesAServerThatComesBack(t *testing.T) {
 				s := newFakeService(job.Running)
 				b := &breakable{t: t, s: s}
 				b.up()
-				c := newServiceConn("h:1", NodeConnConfig{Dial: b.dial}.withDefaults(""))
+				c := newServiceConn("h:1", NodeConnConfig{Dial: b.dial})
 				defer c.Close()
 				ran := make(chan error, 1)
 				go func() {
@@ -394,7 +393,7 @@ func TestServiceConn_UnreachableServerSaysWhatToDo(t *testing.T) {
 	l := loopback(t)
 	addr := l.Addr().String()
 	l.Close()
-	c := NewServiceConn(addr)
+	c := NewServiceConn(addr, nil)
 	defer c.Close()
 	_, err := c.Run(soon(t), aSpec, true)
 	require.Equal(t, job.Unavailable, job.CodeOf(err))
@@ -407,32 +406,8 @@ func TestServiceConn_UnreachableServerSaysWhatToDo(t *testing.T) {
 
 func TestServiceConn_ServerOfTheAssignmentDoesNotKnowOurCalls(t *testing.T) {
 	node := startPython(t, "simple", "ping,submit_request")
-	c := NewServiceConn(node.addr)
+	c := NewServiceConn(node.addr, nil)
 	defer c.Close()
 	_, err := c.Nodes(soon(t))
 	require.Equal(t, job.Unimplemented, job.CodeOf(err))
-}
-
-func TestScanner_TakesExactlyWhatApacheWrites(t *testing.T) {
-	j := jobToWire(job.Job{
-		ID: "j", Spec: aSpec, Nodes: []job.Tally{{Node: "n"}},
-		Failures: []job.Failure{{Name: "a", Nodes: []job.NodeID{"n", "m"}, Err: job.E(job.DataLoss, "o", errors.New("e"), "h")}},
-	})
-	sent := reply(t, "job", thrift.REPLY, 5, &spillway.ServerJobResult{Success: j})
-	near, far := net.Pipe()
-	defer near.Close()
-	go func() {
-		defer far.Close()
-		for _, b := range bytes.Repeat(sent, 2) { // byte by byte
-			far.Write([]byte{b})
-		}
-	}()
-	in := scanner{r: newReader(near), lim: serviceReplyLimits}
-	for range 2 {
-		h, err := in.begin()
-		require.NoError(t, err)
-		require.Equal(t, header{"job", thrift.REPLY, 5}, h)
-		require.NoError(t, in.body())
-		require.Equal(t, sent, in.buf)
-	}
 }

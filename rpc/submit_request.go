@@ -8,6 +8,7 @@ import (
 
 	"spillway/gen-go/spillway"
 	"spillway/job"
+	"spillway/rpc/mux"
 )
 
 // cancelTimeout bounds giving up a job whose caller is lost.
@@ -72,7 +73,7 @@ func (h *serviceHandler) runToEnd(ctx context.Context, spec job.Spec) (job.Job, 
 
 // callerLeft decides what becomes of a job that nobody waits for any more.
 func (h *serviceHandler) callerLeft(ctx context.Context, id job.ID, named bool) {
-	if !errors.Is(context.Cause(ctx), errCallerGone) {
+	if !errors.Is(context.Cause(ctx), mux.ErrCallerGone) {
 		return
 	}
 	if named {

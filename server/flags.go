@@ -12,6 +12,7 @@ import (
 	"spillway/confine"
 	"spillway/job"
 	"spillway/machine"
+	"spillway/rpc"
 	"spillway/server/cluster"
 	"spillway/server/policy"
 	"spillway/server/scheduler"
@@ -33,6 +34,8 @@ Flags:
 type config struct {
 	listen        string
 	insecure      bool
+	tls           rpc.TLS
+	credentials   *rpc.Credentials // nil: no TLS
 	balancePolicy string
 	level         slog.Level
 	pool          machine.Pool
@@ -65,6 +68,7 @@ func parse(args []string, stdout io.Writer) (config, error) {
 	flags.DurationVar(&cfg.cluster.AttemptTimeout, "attempt-timeout", 0, "send a task elsewhere when its node has answered none for so long, or one sent so much later; longer than the nodes' --delay and --task-timeout (default 2m0s)")
 	flags.Uint64Var(&cfg.scheduler.Seed, "seed", 0, "makes the choices of nodes reproducible (default: from the clock)")
 	flags.BoolVar(&cfg.insecure, "insecure", false, "allow listening beyond loopback, without encryption")
+	cfg.tls.Flags(flags.StringVar)
 	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	help := flags.BoolP("help", "h", false, "show this help")
 	if err := flags.Parse(args); err != nil {
@@ -92,6 +96,9 @@ func (c *config) load(machines string, roots []string) (err error) {
 		return fmt.Errorf("--balance-policy: %w", err)
 	}
 	if err := errors.Join(c.scheduler.Validate(), c.cluster.Validate()); err != nil {
+		return err
+	}
+	if c.credentials, err = c.tls.Load(); err != nil {
 		return err
 	}
 	if c.roots, err = confine.NewRoots(roots...); err != nil {

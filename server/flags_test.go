@@ -3,7 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
 	"net"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,7 +66,11 @@ func TestServer_WrongCommandLinesGiveOneLineAndExitCodeTwo(t *testing.T) {
 		{"machine.txt without nodes", []string{"--machines", "none.txt"}, "none.txt: it names no node; add"},
 		{"listen without port", []string{"--listen", "localhost"}, "listen on localhost"},
 		{"listen port", []string{"--listen", "127.0.0.1:70000"}, `port "70000" is not a number from 0 to 65535; write HOST:PORT`},
-		{"listen beyond loopback", []string{"--listen", "0.0.0.0:0"}, "listen on 127.0.0.1, or add --insecure if the network is trusted"},
+		{"listen beyond loopback", []string{"--listen", "0.0.0.0:0"}, "listen on 127.0.0.1, or add --tls-cert, --tls-key and --tls-ca, or --insecure if the network is trusted"},
+		{"half of TLS", []string{"--tls-key", "machine.txt"}, "--tls-cert: it is missing; give --tls-cert, --tls-key and --tls-ca, or none of them"},
+		{"certificate missing", []string{"--tls-cert", "gone.pem", "--tls-key", "bad.txt", "--tls-ca", "bad.txt"}, "--tls-cert gone.pem: no such file or directory; name a PEM file"},
+		{"key missing", []string{"--tls-cert", "bad.txt", "--tls-key", "gone.key", "--tls-ca", "bad.txt"}, "--tls-key gone.key: no such file"},
+		{"authority missing", []string{"--tls-cert", "bad.txt", "--tls-key", "bad.txt", "--tls-ca", "gone.ca"}, "--tls-ca gone.ca: no such file"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -89,11 +97,34 @@ func TestServer_PortInUseGivesExitCodeOneAndAHint(t *testing.T) {
 	require.Equal(t, "server: listen on "+addr+": port "+port+" is in use by another program; choose another port with --listen, or stop the other program\n", stderr)
 }
 
+// tlsFlags makes a certificate that is its own authority, and the flags for it.
+func tlsFlags(t *testing.T) []string {
+	t.Helper()
+	peer := httptest.NewTLSServer(nil)
+	defer peer.Close()
+	cert := peer.TLS.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+	require.NoError(t, err)
+	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})
+	require.NoError(t, os.WriteFile("cert.pem", certPEM, 0o600))
+	require.NoError(t, os.WriteFile("cert.key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600))
+	return []string{"--tls-cert", "cert.pem", "--tls-key", "cert.key", "--tls-ca", "cert.pem"}
+}
+
+func TestServer_WithTLSListensBeyondLoopback(t *testing.T) {
+	inFolder(t, "node_0 127.0.0.1:1\n")
+	cfg, err := parse(append(tlsFlags(t), "--listen", "0.0.0.0:0"), nil)
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	require.NoError(t, run(ctx, cfg, io.Discard))
+}
+
 func TestServer_HelpIsShownOnStdout(t *testing.T) {
 	code, stdout, stderr := called(t, "--help")
 	require.Equal(t, exitDone, code)
 	require.Empty(t, stderr)
-	for _, want := range []string{"Examples:", "--machines", "--root", "--policy", "balance, random", "--stall-timeout"} {
+	for _, want := range []string{"Examples:", "--machines", "--root", "--policy", "balance, random", "--stall-timeout", "--tls-cert file"} {
 		require.Contains(t, stdout, want)
 	}
 }
@@ -135,7 +166,7 @@ func TestServer_ServesUntilToldToStopAndTellsClientsHowTheirJobsEnded(t *testing
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, cfg, ready(addr)) }()
 
-	conn := rpc.NewServiceConn(<-addr)
+	conn := rpc.NewServiceConn(<-addr, nil)
 	defer func() { _ = conn.Close() }()
 	nodes, err := conn.Nodes(t.Context())
 	require.NoError(t, err)

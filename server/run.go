@@ -35,7 +35,7 @@ func (s service) Policy(isRandom bool) string {
 // it started runs any more.
 func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.level}))
-	listener, err := rpc.Listen(cfg.listen, cfg.insecure)
+	listener, err := rpc.Listen(cfg.listen, rpc.ListenOptions{Insecure: cfg.insecure, TLS: cfg.credentials})
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func members(cfg config) []cluster.Member {
 	var all []cluster.Member
 	for _, m := range cfg.pool.Nodes() {
 		all = append(all, cluster.Member{
-			ID: job.NodeID(m.Name), Addr: m.Addr, Conn: rpc.NewNodeConn(m.Addr, rpc.NodeConnConfig{BackoffMax: dialBackoff}),
+			ID: job.NodeID(m.Name), Addr: m.Addr, Conn: rpc.NewNodeConn(m.Addr, rpc.NodeConnConfig{BackoffMax: dialBackoff, TLS: cfg.credentials}),
 		})
 	}
 	return all

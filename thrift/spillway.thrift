@@ -111,6 +111,19 @@ struct JobFilter {
   2: i32 limit,               // 0: 100
 }
 
+// Link counts what passed between the server and a node.
+struct Link {
+  1: i32 in_flight,
+  2: i32 conns,
+  3: i64 dials,
+  4: i64 calls,
+  5: i64 errors,
+  6: i64 bytes_sent,
+  7: i64 bytes_received,
+  8: i64 p50_us,              // of the last one to two minutes
+  9: i64 p99_us,
+}
+
 struct Node {
   1: string name,
   2: string address,
@@ -121,6 +134,7 @@ struct Node {
   7: list<OperationInfo> operations,
   8: i64 since_us,
   9: string error,            // why it was last inaccessible
+  10: optional Link link,
 }
 
 service Server {

@@ -80,7 +80,7 @@ func (c *cluster) launch(p pool) error {
 	each := slices.Concat(p.nodeEnv, []string{"computenode P --name node_I --seed", fmt.Sprintf("%d+I", b.Seed)}, p.nodeArgs)
 	c.started = strings.Join(each, " ") + " for P of " + spell(p.loads) + "; server " + strings.Join(args, " ")
 	c.addr = addrs[0]
-	c.conn = rpc.NewServiceConn(c.addr)
+	c.conn = rpc.NewServiceConn(c.addr, nil)
 	return nil
 }
 

@@ -76,7 +76,7 @@ func (s setting) measure(ctx context.Context) error {
 func (s setting) run(ctx context.Context, c *cluster, policy string) ([]job.Job, error) {
 	var conns [connections]*rpc.ServiceConn
 	for i := range conns {
-		conns[i] = rpc.NewServiceConn(c.addr)
+		conns[i] = rpc.NewServiceConn(c.addr, nil)
 		defer conns[i].Close()
 	}
 	var mu sync.Mutex

@@ -3777,6 +3777,469 @@ func (p *JobFilter) String() string {
 }
 
 // Attributes:
+//   - InFlight
+//   - Conns
+//   - Dials
+//   - Calls
+//   - Errors
+//   - BytesSent
+//   - BytesReceived
+//   - P50Us
+//   - P99Us
+type Link struct {
+	InFlight      int32 `thrift:"in_flight,1" db:"in_flight" json:"in_flight"`
+	Conns         int32 `thrift:"conns,2" db:"conns" json:"conns"`
+	Dials         int64 `thrift:"dials,3" db:"dials" json:"dials"`
+	Calls         int64 `thrift:"calls,4" db:"calls" json:"calls"`
+	Errors        int64 `thrift:"errors,5" db:"errors" json:"errors"`
+	BytesSent     int64 `thrift:"bytes_sent,6" db:"bytes_sent" json:"bytes_sent"`
+	BytesReceived int64 `thrift:"bytes_received,7" db:"bytes_received" json:"bytes_received"`
+	P50Us         int64 `thrift:"p50_us,8" db:"p50_us" json:"p50_us"`
+	P99Us         int64 `thrift:"p99_us,9" db:"p99_us" json:"p99_us"`
+}
+
+func NewLink() *Link {
+	return &Link{}
+}
+
+func (p *Link) GetInFlight() int32 {
+	return p.InFlight
+}
+
+func (p *Link) GetConns() int32 {
+	return p.Conns
+}
+
+func (p *Link) GetDials() int64 {
+	return p.Dials
+}
+
+func (p *Link) GetCalls() int64 {
+	return p.Calls
+}
+
+func (p *Link) GetErrors() int64 {
+	return p.Errors
+}
+
+func (p *Link) GetBytesSent() int64 {
+	return p.BytesSent
+}
+
+func (p *Link) GetBytesReceived() int64 {
+	return p.BytesReceived
+}
+
+func (p *Link) GetP50Us() int64 {
+	return p.P50Us
+}
+
+func (p *Link) GetP99Us() int64 {
+	return p.P99Us
+}
+func (p *Link) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 6:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField6(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 7:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField7(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 8:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField8(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 9:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField9(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *Link) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.InFlight = v
+	}
+	return nil
+}
+
+func (p *Link) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Conns = v
+	}
+	return nil
+}
+
+func (p *Link) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.Dials = v
+	}
+	return nil
+}
+
+func (p *Link) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.Calls = v
+	}
+	return nil
+}
+
+func (p *Link) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.Errors = v
+	}
+	return nil
+}
+
+func (p *Link) ReadField6(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 6: ", err)
+	} else {
+		p.BytesSent = v
+	}
+	return nil
+}
+
+func (p *Link) ReadField7(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 7: ", err)
+	} else {
+		p.BytesReceived = v
+	}
+	return nil
+}
+
+func (p *Link) ReadField8(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 8: ", err)
+	} else {
+		p.P50Us = v
+	}
+	return nil
+}
+
+func (p *Link) ReadField9(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 9: ", err)
+	} else {
+		p.P99Us = v
+	}
+	return nil
+}
+
+func (p *Link) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "Link"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField6(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField7(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField8(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField9(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *Link) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "in_flight", thrift.I32, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:in_flight: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.InFlight)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.in_flight (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:in_flight: ", p), err)
+	}
+	return err
+}
+
+func (p *Link) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "conns", thrift.I32, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:conns: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.Conns)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.conns (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:conns: ", p), err)
+	}
+	return err
+}
+
+func (p *Link) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "dials", thrift.I64, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:dials: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Dials)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.dials (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:dials: ", p), err)
+	}
+	return err
+}
+
+func (p *Link) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "calls", thrift.I64, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:calls: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Calls)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.calls (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:calls: ", p), err)
+	}
+	return err
+}
+
+func (p *Link) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "errors", thrift.I64, 5); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:errors: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Errors)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.errors (5) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 5:errors: ", p), err)
+	}
+	return err
+}
+
+func (p *Link) writeField6(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "bytes_sent", thrift.I64, 6); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 6:bytes_sent: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.BytesSent)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.bytes_sent (6) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 6:bytes_sent: ", p), err)
+	}
+	return err
+}
+
+func (p *Link) writeField7(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "bytes_received", thrift.I64, 7); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 7:bytes_received: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.BytesReceived)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.bytes_received (7) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 7:bytes_received: ", p), err)
+	}
+	return err
+}
+
+func (p *Link) writeField8(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "p50_us", thrift.I64, 8); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 8:p50_us: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.P50Us)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.p50_us (8) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 8:p50_us: ", p), err)
+	}
+	return err
+}
+
+func (p *Link) writeField9(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "p99_us", thrift.I64, 9); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 9:p99_us: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.P99Us)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.p99_us (9) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 9:p99_us: ", p), err)
+	}
+	return err
+}
+
+func (p *Link) Equals(other *Link) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.InFlight != other.InFlight {
+		return false
+	}
+	if p.Conns != other.Conns {
+		return false
+	}
+	if p.Dials != other.Dials {
+		return false
+	}
+	if p.Calls != other.Calls {
+		return false
+	}
+	if p.Errors != other.Errors {
+		return false
+	}
+	if p.BytesSent != other.BytesSent {
+		return false
+	}
+	if p.BytesReceived != other.BytesReceived {
+		return false
+	}
+	if p.P50Us != other.P50Us {
+		return false
+	}
+	if p.P99Us != other.P99Us {
+		return false
+	}
+	return true
+}
+
+func (p *Link) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("Link(%+v)", *p)
+}
+
+// Attributes:
 //   - Name
 //   - Address
 //   - State
@@ -3786,6 +4249,7 @@ func (p *JobFilter) String() string {
 //   - Operations
 //   - SinceUs
 //   - Error
+//   - Link
 type Node struct {
 	Name        string           `thrift:"name,1" db:"name" json:"name"`
 	Address     string           `thrift:"address,2" db:"address" json:"address"`
@@ -3796,6 +4260,7 @@ type Node struct {
 	Operations  []*OperationInfo `thrift:"operations,7" db:"operations" json:"operations"`
 	SinceUs     int64            `thrift:"since_us,8" db:"since_us" json:"since_us"`
 	Error       string           `thrift:"error,9" db:"error" json:"error"`
+	Link        *Link            `thrift:"link,10" db:"link" json:"link,omitempty"`
 }
 
 func NewNode() *Node {
@@ -3842,8 +4307,21 @@ func (p *Node) GetSinceUs() int64 {
 func (p *Node) GetError() string {
 	return p.Error
 }
+
+var Node_Link_DEFAULT *Link
+
+func (p *Node) GetLink() *Link {
+	if !p.IsSetLink() {
+		return Node_Link_DEFAULT
+	}
+	return p.Link
+}
 func (p *Node) IsSetLoad() bool {
 	return p.Load != nil
+}
+
+func (p *Node) IsSetLink() bool {
+	return p.Link != nil
 }
 
 func (p *Node) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -3943,6 +4421,16 @@ func (p *Node) Read(ctx context.Context, iprot thrift.TProtocol) error {
 		case 9:
 			if fieldTypeId == thrift.STRING {
 				if err := p.ReadField9(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 10:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField10(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -4056,6 +4544,14 @@ func (p *Node) ReadField9(ctx context.Context, iprot thrift.TProtocol) error {
 	return nil
 }
 
+func (p *Node) ReadField10(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Link = &Link{}
+	if err := p.Link.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Link), err)
+	}
+	return nil
+}
+
 func (p *Node) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	if err := oprot.WriteStructBegin(ctx, "Node"); err != nil {
 		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
@@ -4086,6 +4582,9 @@ func (p *Node) Write(ctx context.Context, oprot thrift.TProtocol) error {
 			return err
 		}
 		if err := p.writeField9(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField10(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -4223,6 +4722,21 @@ func (p *Node) writeField9(ctx context.Context, oprot thrift.TProtocol) (err err
 	return err
 }
 
+func (p *Node) writeField10(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetLink() {
+		if err := oprot.WriteFieldBegin(ctx, "link", thrift.STRUCT, 10); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 10:link: ", p), err)
+		}
+		if err := p.Link.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Link), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 10:link: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *Node) Equals(other *Node) bool {
 	if p == other {
 		return true
@@ -4260,6 +4774,9 @@ func (p *Node) Equals(other *Node) bool {
 		return false
 	}
 	if p.Error != other.Error {
+		return false
+	}
+	if !p.Link.Equals(other.Link) {
 		return false
 	}
 	return true

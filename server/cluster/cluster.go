@@ -65,6 +65,8 @@ type Conn interface {
 	Profile(ctx context.Context) (job.Profile, error)
 	// Basic tells that the node speaks only the assignment's calls.
 	Basic() bool
+	// Link is what passed over the connection so far.
+	Link() job.Link
 	// Close ends the connection and what runs over it.
 	Close() error
 }

@@ -164,7 +164,7 @@ func (n *node) describe() job.Node {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	d := job.Node{
-		ID: n.id, Addr: n.addr, Load: n.load, Outstanding: len(n.outstanding), Basic: n.conn.Basic(),
+		ID: n.id, Addr: n.addr, Load: n.load, Outstanding: len(n.outstanding), Basic: n.conn.Basic(), Link: n.conn.Link(),
 		Operations: n.profile.Operations, Since: n.since, Err: n.err, State: job.Inaccessible,
 	}
 	if n.up {

@@ -179,6 +179,8 @@ func (c *conn) Profile(context.Context) (job.Profile, error) {
 
 func (c *conn) Basic() bool { return c.basic }
 
+func (c *conn) Link() job.Link { return job.Link{} }
+
 func (c *conn) Close() error {
 	c.closed++
 	return nil

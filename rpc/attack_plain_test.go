@@ -1,0 +1,16 @@
+//go:build !race
+
+package rpc_test
+
+import "time"
+
+const (
+	// judgeMemory tells that peaks are held to their limits.
+	judgeMemory = true
+	// honestWithin is how soon an honest call is answered in the midst of an attack.
+	honestWithin = time.Second
+
+	crowdSize  = 10_000  // connections; more than a server lets in
+	aheadCalls = 100_000 // calls that are sent before an answer is read
+	largeCalls = 100     // calls of 15 MB at once
+)
