@@ -16,7 +16,7 @@ PROGRAMS := $(strip $(foreach p,client server computenode bench,$(if $(wildcard 
 GOLANGCI := bin/tools/golangci-lint
 GOVULN   := bin/tools/govulncheck
 
-.PHONY: help build run test bench lint fmt generate check-generated vuln clean deps
+.PHONY: help build run test bench bench-rpc lint fmt generate check-generated vuln clean deps
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,7 @@ run: ## process real photographs on a server and four nodes, with random and bal
 test: ## run every test with the race detector
 	@tools/deps build test
 	go test -race ./...
+	cd bench/rpc && go test -race ./...
 	@plain=$$({ grep -rlE '^//go:build .*!race' --include='*_test.go' . || true; } | xargs -r -n1 dirname | sort -u); \
 	if [ -n "$$plain" ]; then echo "go test (without the race detector, for the tests that measure)"; go test $$plain; fi
 
@@ -42,18 +43,25 @@ bench: ## measure, and write bench/out/report.md
 	@tools/photos
 	bin/bench run $(ARGS)
 
+# The peers have a module of their own, as the tools do.
+bench-rpc: ## measure the Thrift layer beside other RPC libraries, and write bench/out/rpc.md; ARGS=--quick
+	@tools/deps
+	cd bench/rpc && CGO_ENABLED=0 go build -o ../../bin/bench-rpc .
+	bin/bench-rpc $(ARGS)
+
 lint: $(GOLANGCI) ## check style and likely mistakes
 	@tools/deps build
 	$(GOLANGCI) run ./...
+	cd bench/rpc && ../../$(GOLANGCI) run ./...
 
 fmt: $(GOLANGCI) ## format the code
 	$(GOLANGCI) fmt ./...
 
-generate: ## make gen-go from thrift/spillway.thrift
+generate: ## make gen-go from the files in thrift/
 	@tools/deps generate
 	tools/generate
 
-check-generated: ## check that gen-go is what the contract makes
+check-generated: ## check that gen-go is what the files in thrift/ make
 	@tools/deps generate || true
 	tools/generate --check
 
