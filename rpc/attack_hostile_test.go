@@ -23,7 +23,7 @@ import (
 
 const (
 	// patience is how long a call to a hostile server may take.
-	patience = 200 * time.Millisecond
+	patience = 100 * time.Millisecond
 	// noHang bounds a call that overstays its deadline.
 	noHang = 10 * time.Second
 	// clientLimit is the memory that attacks on twenty clients may make them take,
@@ -188,7 +188,7 @@ func good(t *testing.T) *rpc.NodeConn {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- rpc.ServeNode(ctx, l, plainNode{}, slog.New(slog.DiscardHandler)) }()
+	go func() { served <- rpc.ServeNode(ctx, l, newPlainNode(), slog.New(slog.DiscardHandler)) }()
 	n := rpc.NewNodeConn(l.Addr().String(), rpc.NodeConnConfig{})
 	t.Cleanup(func() {
 		n.Close()

@@ -12,5 +12,9 @@ const (
 
 	crowdSize  = 10_000  // connections; more than a server lets in
 	aheadCalls = 100_000 // calls that are sent before an answer is read
-	largeCalls = 100     // calls of 15 MB at once
+	largeCalls = 100     // at once, of manyBytes
+
+	manyBytes = 15_000_000  // of empty structs, or of one value
+	deepBytes = 64_000_000  // of nesting
+	bombBytes = 100_000_000 // that a small message is inflated to
 )

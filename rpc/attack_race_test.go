@@ -9,7 +9,11 @@ const (
 	judgeMemory  = false
 	honestWithin = 10 * time.Second
 
-	crowdSize  = 4_000
+	crowdSize  = 3_500
 	aheadCalls = 10_000
-	largeCalls = 16
+	largeCalls = 100
+
+	manyBytes = 2_000_000
+	deepBytes = 8_000_000
+	bombBytes = 20_000_000
 )

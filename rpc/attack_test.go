@@ -121,6 +121,28 @@ func TestAttack_OtherProtocolsAreTurnedAway(t *testing.T) {
 	}
 }
 
+// TestAttack_AnswersToAServerAreNotAnswered sends what is no call, on which the
+// server hangs up.
+func TestAttack_AnswersToAServerAreNotAnswered(t *testing.T) {
+	v := startVictim(t, nodeVictim)
+	for _, w := range wires {
+		t.Run(w.name, func(t *testing.T) {
+			v.attack(t, peakLimit, func(t *testing.T) {
+				for _, kind := range []thrift.TMessageType{0, thrift.REPLY, thrift.EXCEPTION, 5, 7} {
+					nc := v.dial(t)
+					defer nc.Close()
+					nc.SetDeadline(time.Now().Add(20 * time.Second))
+					_, err := nc.Write(w.message(head{method: "ping", kind: kind, seq: 9}, []byte{0}))
+					require.NoError(t, err)
+					got, err := io.ReadAll(nc)
+					require.NoError(t, err, "it is closed at once")
+					require.Empty(t, got)
+				}
+			})
+		})
+	}
+}
+
 // TestAttack_SequenceIdsAreTheCallersAffair sends calls with ids that no client
 // uses, and gets them back.
 func TestAttack_SequenceIdsAreTheCallersAffair(t *testing.T) {
@@ -207,11 +229,6 @@ func tenMillion(victim string, w wire) (all [][]byte) {
 	}
 	return all
 }
-
-const (
-	manyBytes = 15_000_000
-	deepBytes = 64 << 20
-)
 
 // emptyStructs are as many values as there are bytes: in one list, in lists of
 // lists, and as fields that nobody knows.
@@ -345,8 +362,8 @@ func bombs(victim string, w wire) [][]byte {
 	}
 	p := placesFor(victim, thrift.STRING)[0]
 	return [][]byte{
-		w.message(call(p.method), slices.Concat(p.path(w, thrift.STRING), w.length(100<<20), make([]byte, 100<<20))),
-		w.message(call("ping"), make([]byte, 100<<20)),
+		w.message(call(p.method), slices.Concat(p.path(w, thrift.STRING), w.length(bombBytes), make([]byte, bombBytes))),
+		w.message(call("ping"), make([]byte, bombBytes)),
 		w.message(call(p.method), slices.Concat(p.path(w, thrift.LIST), w.list(thrift.STRUCT, 15<<20), make([]byte, 15<<20))),
 	}
 }

@@ -59,7 +59,7 @@ func runVictim(name string) int {
 	served := make(chan error, 1)
 	go func() {
 		if name == nodeVictim {
-			served <- rpc.ServeNode(ctx, l, plainNode{}, slog.New(log))
+			served <- rpc.ServeNode(ctx, l, newPlainNode(), slog.New(log))
 			return
 		}
 		s := mux.NewServer(mux.ServerConfig{}, echo.NewEchoProcessor(plainEcho{gate}), slog.New(log))
@@ -116,9 +116,20 @@ func (l *panicLog) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// plainNode does nothing, and says as much about itself as a node with many
-// operations does.
-type plainNode struct{}
+// plainNode does nothing, and has half a megabyte to say about itself.
+type plainNode struct{ profile job.Profile }
+
+func newPlainNode() plainNode {
+	p := job.Profile{Node: "node_0", Slots: 2}
+	for range 20 {
+		o := job.OperationInfo{Name: "operation", Summary: strings.Repeat("what it does ", 2000)}
+		for range 6 {
+			o.Params = append(o.Params, job.ParamInfo{Name: "param", Kind: "int", Summary: "what it means"})
+		}
+		p.Operations = append(p.Operations, o)
+	}
+	return plainNode{p}
+}
 
 func (plainNode) Execute(context.Context, job.Task) (job.Result, error) {
 	return job.Result{Node: "node_0"}, nil
@@ -126,17 +137,7 @@ func (plainNode) Execute(context.Context, job.Task) (job.Result, error) {
 
 func (plainNode) Probe(context.Context) (job.Load, error) { return job.Load{Slots: 2}, nil }
 
-func (plainNode) Profile() job.Profile {
-	p := job.Profile{Node: "node_0", Slots: 2}
-	for range 20 {
-		o := job.OperationInfo{Name: "operation", Summary: strings.Repeat("what it does ", 5)}
-		for range 6 {
-			o.Params = append(o.Params, job.ParamInfo{Name: "param", Kind: "int", Summary: "what it means"})
-		}
-		p.Operations = append(p.Operations, o)
-	}
-	return p
-}
+func (n plainNode) Profile() job.Profile { return n.profile }
 
 // holder lets calls wait together.
 type holder struct {

@@ -14,7 +14,7 @@ import (
 // default.
 type NodeConnConfig struct {
 	// MaxTasks is how many tasks are under way at once; further ones wait. Default
-	// 4096, and no more than 128 on a node that does not announce that it answers
+	// 4032, and no more than 128 on a node that does not announce that it answers
 	// many calls at once: there each has a connection of its own.
 	MaxTasks int
 	// IdleTimeout closes a connection that carries nothing. Default 60 seconds.
@@ -49,7 +49,7 @@ const spareCalls = 64
 
 func (c NodeConnConfig) withDefaults() NodeConnConfig {
 	if c.MaxTasks == 0 {
-		c.MaxTasks = 4096
+		c.MaxTasks = 4096 - spareCalls // with those, what a server takes on one connection
 	}
 	return c
 }

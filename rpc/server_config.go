@@ -17,7 +17,7 @@ type ServerConfig mux.ServerConfig
 
 // What is let in. Requests are small; a list of jobs with their failures is not.
 var (
-	requestLimits      = mux.Limits{Bytes: 1 << 20, Elements: 1 << 14}
+	requestLimits      = mux.Limits{Bytes: 1 << 20, Elements: 1 << 10}
 	nodeReplyLimits    = mux.Limits{Bytes: 16 << 20, Elements: 1 << 17}
 	serviceReplyLimits = mux.Limits{Bytes: 64 << 20, Elements: 1 << 22}
 )

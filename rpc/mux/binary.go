@@ -178,13 +178,17 @@ func (p *binaryProtocol) WriteSetBegin(ctx context.Context, t thrift.TType, n in
 
 func (p *binaryProtocol) WriteFieldStop(ctx context.Context) error { return p.WriteBool(ctx, false) }
 
-func (p *binaryProtocol) WriteMessageEnd(context.Context) error          { return nil }
-func (p *binaryProtocol) WriteStructBegin(context.Context, string) error { return nil }
-func (p *binaryProtocol) WriteStructEnd(context.Context) error           { return nil }
-func (p *binaryProtocol) WriteFieldEnd(context.Context) error            { return nil }
-func (p *binaryProtocol) WriteMapEnd(context.Context) error              { return nil }
-func (p *binaryProtocol) WriteListEnd(context.Context) error             { return nil }
-func (p *binaryProtocol) WriteSetEnd(context.Context) error              { return nil }
+func (p *binaryProtocol) WriteMessageEnd(context.Context) error { return nil }
+func (p *binaryProtocol) WriteStructEnd(context.Context) error  { return nil }
+func (p *binaryProtocol) WriteFieldEnd(context.Context) error   { return nil }
+func (p *binaryProtocol) WriteMapEnd(context.Context) error     { return nil }
+func (p *binaryProtocol) WriteListEnd(context.Context) error    { return nil }
+func (p *binaryProtocol) WriteSetEnd(context.Context) error     { return nil }
+
+func (p *binaryProtocol) WriteStructBegin(context.Context, string) error {
+	p.enlarge(0)
+	return nil
+}
 
 func (p *binaryProtocol) WriteBool(_ context.Context, v bool) error {
 	var b byte
@@ -215,6 +219,7 @@ func (p *binaryProtocol) WriteDouble(ctx context.Context, v float64) error {
 }
 
 func (p *binaryProtocol) WriteString(_ context.Context, v string) error {
+	p.enlarge(len(v))
 	p.o.str(v)
 	return nil
 }
@@ -226,6 +231,7 @@ func (p *binaryProtocol) WriteBinary(_ context.Context, v []byte) error {
 		p.o.segs = append(p.o.segs, segment{len(p.o.w), v})
 		return nil
 	}
+	p.enlarge(len(v))
 	p.o.room(len(v))
 	p.o.w = append(p.o.w, v...)
 	return nil

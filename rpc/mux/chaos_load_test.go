@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync"
@@ -35,10 +36,11 @@ func seedOf(t *testing.T) uint64 {
 type load struct {
 	callers, calls int // calls in all
 	first          int // place in the book
-	largest        int // bytes of data
+	least, largest int // bytes of data
 	patience       time.Duration
 	seed           uint64
 	mild           bool // nobody gives up before patience
+	fickle         bool // everybody does, at any time before it
 	slow           bool // one handler in four takes milliseconds
 	stubborn       bool // what was not sent is tried again
 }
@@ -109,9 +111,10 @@ func (l *loader) size() int {
 	case p < 100:
 		most = 4 << 10
 	case p < 200:
-		return 0
+		most = 0
 	}
-	return l.rng.IntN(min(most, l.largest) + 1)
+	most = max(min(most, l.largest), l.least)
+	return l.least + l.rng.IntN(most-l.least+1)
 }
 
 // wishOf: most want an answer.
@@ -176,6 +179,10 @@ func (l *loader) context(c *call) (context.Context, context.CancelFunc) {
 		p = 100
 	}
 	switch {
+	case l.fickle:
+		ctx, cancel := context.WithCancel(context.Background())
+		time.AfterFunc(time.Duration(l.rng.Int64N(int64(l.patience))), cancel)
+		return ctx, cancel
 	case p < 2 && c.shape != asNote:
 		c.wish = toLinger
 		fallthrough
@@ -211,14 +218,18 @@ func (l *loader) check(k kept) {
 	}
 }
 
-// startBook serves b over TCP until stop, which waits for the end.
+// network is that of an address; one that is a path is a Unix socket's.
+func network(addr string) string {
+	if filepath.IsAbs(addr) {
+		return "unix"
+	}
+	return "tcp"
+}
+
+// startBook serves b at addr until stop, which waits for the end.
 func startBook(t *testing.T, b *book, cfg mux.ServerConfig, addr string) (at string, stop func()) {
-	var listener net.Listener
-	require.Eventually(t, func() bool { // another may try the port meanwhile
-		var err error
-		listener, err = net.Listen("tcp", addr)
-		return err == nil
-	}, 20*time.Second, 5*time.Millisecond)
+	listener, err := net.Listen(network(addr), addr)
+	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
@@ -232,21 +243,29 @@ func startBook(t *testing.T, b *book, cfg mux.ServerConfig, addr string) (at str
 	return listener.Addr().String(), stop
 }
 
-// startPoolOf makes a pool over TCP that is closed at the end of the test.
+// startPoolOf makes a pool that is closed at the end of the test.
 func startPoolOf(t *testing.T, addr string, cfg mux.PoolConfig) *mux.Pool {
-	cfg.Dial = func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", addr) }
+	cfg.Dial = func(ctx context.Context) (net.Conn, error) { return dial(ctx, addr) }
 	p := mux.NewPool(cfg)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
 	return p
+}
+
+// dial connects to addr. The kernel holds few bytes for the connection, so that a
+// slow link is felt.
+func dial(ctx context.Context, addr string) (net.Conn, error) {
+	nc, err := new(net.Dialer).DialContext(ctx, network(addr), addr)
+	if tcp, ok := nc.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(narrow) // an error means that it has ended already
+	}
+	return nc, err
 }
 
 // startLink puts a link before a server.
 func startLink(t *testing.T, addr string, seed uint64) (l *link, at string) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	l = newLink(func(ctx context.Context) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "tcp", addr)
-	}, seed)
+	l = newLink(func(ctx context.Context) (net.Conn, error) { return dial(ctx, addr) }, seed)
 	l.serve(listener)
 	t.Cleanup(l.close)
 	return l, listener.Addr().String()

@@ -23,7 +23,7 @@ type fault struct {
 	loss float64
 	rto  time.Duration
 	// segment is how many bytes travel together at most. Default 1460 with loss,
-	// else 32 KiB.
+	// what passes in 10 ms with a rate, else 32 KiB.
 	segment int
 	// rate is how many bytes pass in a second. Default: any number.
 	rate int
@@ -54,12 +54,19 @@ const (
 	both = up | down
 )
 
+// narrow is how many bytes the kernel holds for a direction of a connection, about.
+// Much less than two of loopback's packets would make each wait for a timeout.
+const narrow = 128 << 10
+
+// chunk is how many bytes are taken at once.
 func (f fault) chunk() int {
 	switch {
 	case f.segment > 0:
 		return f.segment
 	case f.loss > 0:
 		return 1460
+	case f.rate > 0:
+		return min(max(f.rate/100, 1), 32<<10)
 	}
 	return 32 << 10
 }
@@ -175,6 +182,11 @@ func (l *link) join(ctx context.Context, near net.Conn) error {
 	if err != nil {
 		near.Close()
 		return err
+	}
+	for _, nc := range []net.Conn{near, far} {
+		if tcp, ok := nc.(*net.TCPConn); ok {
+			_ = tcp.SetReadBuffer(narrow) // an error means that it has ended already
+		}
 	}
 	w := &wire{l: l, near: near, far: far, gone: make(chan struct{})}
 	l.mu.Lock()

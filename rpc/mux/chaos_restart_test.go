@@ -1,8 +1,7 @@
 package mux_test
 
 import (
-	"fmt"
-	"net"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -11,9 +10,10 @@ import (
 	"spillway/rpc/mux"
 )
 
-// Servers are replaced at the same address, over TCP and under load: a call that
-// is tried again when it never left is answered in the end, each handler runs
-// once, and no answer of one is lost.
+// Servers are replaced at the same address under load: a call that is tried again
+// when it never left is answered in the end, each handler runs once, and no answer
+// of one is lost. The address is a path, since another process could take a port
+// meanwhile.
 func TestServer_StopsWithoutLosingAnAnswer(t *testing.T) {
 	seed := seedOf(t)
 	for _, row := range []struct {
@@ -29,7 +29,7 @@ func TestServer_StopsWithoutLosingAnAnswer(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			b := newBook(row.calls)
 			b.whole = true
-			addr, stop := startBook(t, b, mux.ServerConfig{}, freePort(t))
+			addr, stop := startBook(t, b, mux.ServerConfig{}, filepath.Join(t.TempDir(), "server"))
 			l, at := startLink(t, addr, seed)
 			l.set(row.far)
 			pool := startPoolOf(t, at, mux.PoolConfig{BackoffMin: time.Millisecond, BackoffMax: 5 * time.Millisecond})
@@ -59,18 +59,4 @@ func TestServer_StopsWithoutLosingAnAnswer(t *testing.T) {
 			b.complete(t)
 		})
 	}
-}
-
-// freePort is an address that no outgoing connection takes while nobody listens
-// there: those have higher ports.
-func freePort(t *testing.T) string {
-	for port := 10_000; port < 20_000; port++ {
-		addr := fmt.Sprint("127.0.0.1:", port)
-		if listener, err := net.Listen("tcp", addr); err == nil {
-			listener.Close()
-			return addr
-		}
-	}
-	require.FailNow(t, "no port is free")
-	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -62,7 +63,7 @@ type site struct {
 	*book
 	link *link
 	pool *mux.Pool
-	last int // call made
+	last atomic.Int32 // call made
 }
 
 // newSite is for bubbles: all goes over pipes. At the end of the test it audits
@@ -93,10 +94,18 @@ func newSite(t *testing.T, calls int, cfg mux.PoolConfig) *site {
 func (s *site) try(within time.Duration, size int) (verdict, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
-	s.last++
-	c := call{id: s.last, shape: asItem, data: make([]byte, size)}
+	c := call{id: int(s.last.Add(1)), shape: asItem, data: make([]byte, size)}
 	end, _, err := s.do(ctx, s.pool, c)
 	return end, err
+}
+
+// tryAtOnce makes n calls.
+func (s *site) tryAtOnce(n, size int) {
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() { _, _ = s.try(time.Second, size) })
+	}
+	wg.Wait()
 }
 
 // tries is how many calls, each after the longest backoff, the first to be
@@ -125,26 +134,28 @@ func (s *site) heals(t *testing.T, what string) {
 
 func TestPool_SurvivesACutAtEveryByte(t *testing.T) {
 	for _, row := range []struct {
-		name string
-		end  ending
-		size int
-		step int // bytes between two cuts
+		name    string
+		end     ending
+		callers int
+		size    int
+		step    int // bytes between two cuts
 	}{
-		{"closed", closed, 10, 1},
-		{"half open", swallow, 10, 1},
-		{"closed in a large call", closed, 100_000, 997},
-		{"half open in a large call", swallow, 100_000, 997},
+		{"closed", closed, 1, 10, 1},
+		{"half open", swallow, 1, 10, 1},
+		{"closed in a large call", closed, 1, 100_000, 997},
+		{"half open in a large call", swallow, 1, 100_000, 997},
+		{"closed among many calls", closed, 40, 2500, 997},
 	} {
 		for dir := up; dir <= both; dir++ {
 			t.Run(row.name+", "+[]string{up: "up", down: "down", both: "both"}[dir], func(t *testing.T) {
-				for after := 0; after < row.size+400; after += row.step {
+				for after := 0; after < row.callers*row.size+400; after += row.step {
 					synctest.Test(t, func(t *testing.T) {
-						s := newSite(t, 100, mux.PoolConfig{})
-						what := fmt.Sprint("after ", after, " bytes")
+						s := newSite(t, 200, mux.PoolConfig{})
 						s.link.set(fault{end: row.end, after: after, way: dir})
-						_, _ = s.try(time.Second, row.size)
-						_, _ = s.try(time.Second, row.size)
-						s.heals(t, what)
+						for range 2 {
+							s.tryAtOnce(row.callers, row.size)
+						}
+						s.heals(t, fmt.Sprint("after ", after, " bytes"))
 					})
 				}
 			})
@@ -174,7 +185,7 @@ func TestPool_NoCallOutlivesItsDeadlineWhateverTheLinkDoes(t *testing.T) {
 		t.Run(harm.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSite(t, 3*harmedCalls+tries, mux.PoolConfig{})
-				s.last = 3*harmedCalls - 1
+				s.last.Store(3*harmedCalls - 1)
 				load{callers: 16, calls: harmedCalls / 5, largest: 20_000, patience: time.Second, seed: seed}.run(t, s.book, s.pool)
 				s.link.set(harm)
 				largest := 300_000
@@ -190,6 +201,31 @@ func TestPool_NoCallOutlivesItsDeadlineWhateverTheLinkDoes(t *testing.T) {
 	}
 }
 
+// Large requests that are given up on a slow link, in mid-write and before, leave
+// no trace: their memory is the callers' again, who overwrite it, and what the
+// server gets of them is what was sent.
+func TestPool_RequestsGivenUpInMidWriteHarmNoOther(t *testing.T) {
+	seed := seedOf(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, 2*harmedCalls, mux.PoolConfig{})
+		s.link.set(fault{rate: 1 << 20})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			load{
+				callers: 16, calls: harmedCalls, least: 40_000, largest: 300_000, patience: 2 * time.Second,
+				seed: seed, fickle: true,
+			}.run(t, s.book, s.pool)
+		})
+		wg.Go(func() {
+			load{
+				callers: 4, first: harmedCalls, calls: harmedCalls, largest: 1000, patience: time.Minute,
+				seed: seed, mild: true,
+			}.run(t, s.book, s.pool)
+		})
+		wg.Wait()
+	})
+}
+
 func TestPool_AFreePlaceGoesToACallOfItsLane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, 0, mux.PoolConfig{MaxInFlight: 1, BulkBytes: 1000})
@@ -197,7 +233,9 @@ func TestPool_AFreePlaceGoesToACallOfItsLane(t *testing.T) {
 		var wg sync.WaitGroup
 		after := func(ms int64, size int, want time.Duration) {
 			wg.Go(func() {
-				_, err := echo.NewEchoClient(s.pool).After(soon(t), make([]byte, size), ms)
+				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+				defer cancel()
+				_, err := echo.NewEchoClient(s.pool).After(ctx, make([]byte, size), ms)
 				if took := time.Since(start); err != nil || took != want {
 					t.Errorf("a call of %d bytes ended after %v with %v; want %v", size, took, err, want)
 				}

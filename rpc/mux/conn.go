@@ -20,6 +20,10 @@ const (
 	goawayMethod = "$goaway"
 )
 
+// silentCalls is how many calls in a row may end by their deadlines without a
+// message from the peer before its connection is given up.
+const silentCalls = 2
+
 // idleAfter is how long nobody calls before somebody listens on the connection
 // for its end.
 const idleAfter = 5 * time.Millisecond
@@ -65,6 +69,7 @@ type conn struct {
 	tick    *time.Timer
 	seq     int32
 	heard   uint64 // messages received
+	silent  int    // deadlines in a row that passed without a message
 	waiting map[int32]*reply
 
 	pooled // what the pool knows of the connection
@@ -111,7 +116,11 @@ func (c *conn) call(ctx context.Context, method string, o *outgoing, result thri
 		}
 		return nil
 	}
-	// A call that could not be sent is told so through its reply.
+	if err != nil { // the connection has ended, and tells so through the reply
+		c.mu.Lock()
+		r.unsent = true
+		c.mu.Unlock()
+	}
 	if err := c.wait(ctx, r, seq); err != nil {
 		return &CallError{Method: method, Unsent: r.unsent, Err: err}
 	}
@@ -137,6 +146,9 @@ func (c *conn) enter(r *reply, o *outgoing, oneway bool) (int32, error) {
 	defer c.mu.Unlock()
 	if c.err != nil {
 		return 0, c.err
+	}
+	if c.retired { // since the call chose it; it may be about to end
+		return 0, errRetired
 	}
 	c.seq++
 	for c.seq == 0 || c.waiting[c.seq] != nil { // after four thousand million calls
@@ -231,7 +243,10 @@ func (c *conn) giveUp(ctx context.Context, r *reply, seq int32) error {
 	marked := c.marked
 	silent := c.heard == r.heard
 	if mine && silent && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		c.retired = true // it may be half open: the next call goes over another
+		c.silent++
+	}
+	if c.silent >= silentCalls { // it may be half open: the next call goes over another
+		c.retired = true
 		c.closed.Store(true)
 	}
 	last := c.retired && len(c.waiting) == 0

@@ -147,6 +147,7 @@ func (c *conn) deliver(m *message) bool {
 	seq := m.seq
 	c.mu.Lock()
 	c.heard++
+	c.silent = 0
 	r := c.waiting[seq]
 	delete(c.waiting, seq)
 	c.crowd.Store(int32(len(c.waiting)))

@@ -318,9 +318,9 @@ func TestConn_LoneCallerThatGivesUpInMidAnswerLosesNothing(t *testing.T) {
 	})
 }
 
-func TestConn_SilentDeadlineRetiresIt(t *testing.T) {
+func TestConn_SilentDeadlinesRetireIt(t *testing.T) {
 	withConn(t, func(f *farEnd) {
-		_ = f.serve(true, func(m *message) bool { return m.size() > 100 })
+		_ = f.serve(true, func(m *message) bool { return m.size() > 100 || m.method == cancelMethod })
 	}, func(t *testing.T, c *connRig) {
 		c.requireEchoes(t, "it was good once")
 		other := make(chan error, 1)
@@ -329,6 +329,9 @@ func TestConn_SilentDeadlineRetiresIt(t *testing.T) {
 			other <- err
 		}()
 		_, err := c.echo(within(t, time.Second), make([]byte, 200))
+		requireCallError(t, err, false, "deadline exceeded")
+		require.True(t, c.usable(), "the handler may only be slow")
+		_, err = c.echo(within(t, time.Second), make([]byte, 200))
 		requireCallError(t, err, false, "deadline exceeded")
 		require.False(t, c.usable(), "it may be half open")
 		require.Zero(t, c.ends.Load(), "another call still waits for its answer")

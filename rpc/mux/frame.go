@@ -16,7 +16,7 @@ type frame struct {
 const (
 	firstStep = 4 << 10       // what a message gets before its first byte
 	nextStep  = 1 << fineBits // and when that is full
-	freeBytes = 8 * nextStep  // what a message may take without being asked
+	freeBytes = 2 * nextStep  // what a message may take without being asked
 	fineBits  = 15            // from 1 << fineBits on, four classes to a doubling
 	topBits   = 26            // the largest class is 1 << topBits
 	notPooled = int8(-1)

@@ -167,7 +167,7 @@ func TestHeader_AsksBeforeItInflates(t *testing.T) {
 func TestHeader_WaitsForItsTurnToInflateMuch(t *testing.T) {
 	busy := errors.New("busy")
 	for name, row := range map[string]struct{ size, turns int }{
-		"small": {100 << 10, 0}, "large": {10 << 20, 1},
+		"small": {40 << 10, 0}, "large": {10 << 20, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wire := squeezed(t, 1, replyHeader, &echo.EchoEchoResult{Success: make([]byte, row.size)})

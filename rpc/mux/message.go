@@ -40,6 +40,7 @@ type message struct {
 	wire      int    // bytes on the wire
 	frame     *frame // the memory behind body
 	held      int64  // what it counts in the server's budget
+	gated     bool   // its answer has a place in the connection's gate
 }
 
 var messages = sync.Pool{New: func() any { return new(message) }}

@@ -203,11 +203,15 @@ func (p *Pool) try(ctx context.Context, r request) error {
 	}
 	p.put(c, err)
 	failed, ok := errors.AsType[*CallError](err)
-	if ok && failed.Unsent && used && ctx.Err() == nil {
+	if ok && failed.Unsent && (used || retired(err)) && ctx.Err() == nil {
 		failed.Err = fmt.Errorf("%w: %w", errStale, failed.Err)
 	}
 	return err
 }
+
+// retired tells that a connection ended because it was to take no more calls, or
+// because of another call's deadline. That may be a new one.
+func retired(err error) bool { return errors.Is(err, errRetired) || errors.Is(err, errGivenUp) }
 
 // fit makes o, which is framed binary, into what the connection carries.
 func (c *conn) fit(ctx context.Context, o *outgoing, r request, lim Limits) (*outgoing, error) {

@@ -44,6 +44,10 @@ func (p *Pool) get(ctx context.Context, lane int) (c *conn, used bool, err error
 			return c, used, nil
 		}
 		if err := p.grow(lane, since); err != nil {
+			if c := p.choose(small); c != nil { // better late than not at all
+				c.slots++
+				return c, c.used, nil
+			}
 			return nil, false, err
 		}
 		ready := make(chan struct{}, 1)

@@ -295,7 +295,9 @@ func TestPool_SilentPeerIsDialledAnew(t *testing.T) {
 		_ = f.serve(true, func(m *message) bool { return n == 1 && m.seq > 1 }) // half open after the hello
 	})
 	withPool(t, PoolConfig{Dial: dial}, func(t *testing.T, p *Pool) {
-		requireCallError(t, client(p).Ping(within(t, time.Second)), false, "deadline exceeded")
+		for range silentCalls {
+			requireCallError(t, client(p).Ping(within(t, time.Second)), false, "deadline exceeded")
+		}
 		requireEchoes(t, p, "over a new connection")
 		require.EqualValues(t, 2, p.Stats().Dials)
 	})
@@ -463,7 +465,7 @@ func TestPool_LosesNoAnswerWhileServersAreReplaced(t *testing.T) {
 				}
 			})
 		}
-		for range 50 {
+		for range 10 {
 			time.Sleep(20 * time.Millisecond)
 			old := g.now.Load()
 			g.now.Store(startRig(t, ServerConfig{}, h))
@@ -472,7 +474,7 @@ func TestPool_LosesNoAnswerWhileServersAreReplaced(t *testing.T) {
 		close(stop)
 		wg.Wait()
 		require.Equal(t, handled.Load(), answered.Load())
-		require.Greater(t, answered.Load(), int64(10_000))
+		require.Greater(t, answered.Load(), int64(2_000))
 		require.NoError(t, p.Close())
 		g.now.Load().stop()
 	})

@@ -19,11 +19,11 @@ const growth = 8
 type reader struct {
 	r   *bufio.Reader // of at least 256 bytes
 	lim Limits
-	// grow is asked before one message takes more than 256 KiB; its error ends
+	// grow is asked before one message takes more than 64 KiB; its error ends
 	// next. A frame asks once, with its whole size; a message without a length,
 	// or one that is inflated, with each new size. nil: always granted.
 	grow func(total int) error
-	// turn is asked before a message is inflated to more than 256 KiB, for what
+	// turn is asked before a message is inflated to more than 64 KiB, for what
 	// to call afterwards, so that bombs do not take all processors and much memory
 	// at once. nil: always granted.
 	turn func() (done func(), err error)

@@ -19,6 +19,9 @@ const (
 )
 
 // Server answers calls on the connections of its listeners, in every dialect.
+//
+// Binary arguments of 4 KiB and more lie in the request's own memory: a handler
+// that keeps one after it has returned must copy it. Its answer may refer to them.
 type Server struct {
 	cfg       ServerConfig
 	processor thrift.TProcessor
@@ -50,7 +53,7 @@ func NewServer(cfg ServerConfig, p thrift.TProcessor, log *slog.Logger) *Server 
 var noConnectivityTicker = sync.OnceFunc(func() { thrift.ServerConnectivityCheckInterval = 0 })
 
 // Serve answers until ctx ends, then lets running calls finish for the grace
-// time, cancels the rest, and returns nil when every connection is closed. It
+// time, cancels the rest, and returns nil when every handler has returned. It
 // closes the listeners. A server serves once.
 //
 // Errors: plain; a listener was lost.
@@ -60,11 +63,12 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	defer cancel(nil)
 	accepting, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
-	unhook := context.AfterFunc(accepting, func() {
+	shut := sync.OnceFunc(func() {
 		for _, l := range listeners {
 			l.Close()
 		}
 	})
+	unhook := context.AfterFunc(accepting, shut)
 	defer unhook()
 	var wg sync.WaitGroup
 	for _, l := range listeners {
@@ -75,6 +79,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 		})
 	}
 	wg.Wait()
+	shut() // accept may have seen the end of ctx before
 	s.drain(func() { cancel(ErrStopping) })
 	if ctx.Err() == nil {
 		return context.Cause(accepting)

@@ -135,12 +135,7 @@ func (c *serverConn) cancel(seq int32) {
 // handle does one call and sends its answer; done is closed after that, where
 // the next call waits for it.
 func (c *serverConn) handle(ctx context.Context, cancel context.CancelCauseFunc, m *message, done chan struct{}) {
-	var o *outgoing
-	var lent bool
-	// What a peer that does not read has asked for is not even made.
-	if !c.w.over(backlog) || c.w.await(backlog) {
-		o, lent = c.timed(ctx, m)
-	}
+	o, lent := c.timed(ctx, m)
 	if m.marked {
 		c.mu.Lock()
 		delete(c.running, m.seq)
@@ -159,6 +154,9 @@ func (c *serverConn) handle(ctx context.Context, cancel context.CancelCauseFunc,
 		}
 	default:
 		_ = c.w.send(o, m.seq) // an error ends the connection, whose reader tells
+	}
+	if m.gated {
+		c.gate.leave()
 	}
 	budget, held := c.s.large, m.held
 	if held == 0 {
@@ -190,7 +188,9 @@ func (c *serverConn) timed(ctx context.Context, m *message) (o *outgoing, lent b
 func (c *serverConn) process(ctx context.Context, m *message) (o *outgoing, lent bool) {
 	codec := openMessage(m, c.s.cfg.Requests, c.w.direct)
 	defer codec.close()
+	codec.bin.gate = &c.gate
 	err := c.run1(ctx, m, codec)
+	m.gated = codec.bin.gated
 	told, ok := errors.AsType[*AnswerError](err)
 	switch {
 	case ok:

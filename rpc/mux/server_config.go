@@ -16,7 +16,7 @@ type ServerConfig struct {
 	// wait unread. Default 4096.
 	MaxCalls int
 	// MaxBytes bounds the requests that are worked on, over all connections: those
-	// of up to 256 KiB together, each counting for 8 KiB at least, and the larger
+	// of up to 64 KiB together, each counting for 8 KiB at least, and the larger
 	// ones together. Further ones wait unread. Text that is decoded from them, and
 	// the answers, take memory beside it. Default 96 MiB.
 	MaxBytes int64

@@ -24,7 +24,7 @@ const (
 	callWeight = 8 << 10
 	// stride is after how many calls that go on a reader lets others run, so that
 	// it is not far ahead of quick handlers.
-	stride = 64
+	stride = 16
 	// backlog is how many bytes of answers may wait for a peer that does not read
 	// before no more of its calls are read.
 	backlog = 1 << 20
@@ -57,10 +57,15 @@ type serverConn struct {
 	src  source
 	in   reader
 	w    writer
+	gate gate
 
 	readOn func() // reads in the calling goroutine
-	quick  quick
-	lone   int // calls in a row that found no other
+	// busy is the parent of the calls' contexts; renew makes another when none
+	// goes on, since contexts never forget how many children they once had.
+	busy  func() context.Context
+	renew func()
+	quick quick
+	lone  int // calls in a row that found no other
 
 	armed     time.Time    // the read deadline, where it is bufferFor's
 	held      int64        // bytes of the budget that the message being read has taken
@@ -88,6 +93,7 @@ func newServerConn(s *Server, nc net.Conn) *serverConn {
 	c.w.init(nc, s.cfg.WriteTimeout, !spoilt)
 	c.w.crowd = func() bool { return c.inFlight.Load() > 1 }
 	c.w.broken = func(error, []int32) { nc.Close() }
+	c.gate.init(&c.w)
 	c.src.nc = nc
 	c.in.lim = s.cfg.Requests
 	c.idleSince.Store(neverCalled)
@@ -100,6 +106,12 @@ func (c *serverConn) run(base context.Context) {
 	c.in.grow = func(total int) error { return c.reserve(ctx, total) }
 	c.in.turn = func() (func(), error) { return c.turn(ctx) }
 	c.readOn = func() { c.loop(ctx, cancel) }
+	busy, end := context.WithCancelCause(ctx)
+	c.busy = func() context.Context { return busy }
+	c.renew = func() {
+		end(nil)
+		busy, end = context.WithCancelCause(ctx)
+	}
 	c.readOn()
 }
 
@@ -110,7 +122,7 @@ func (c *serverConn) loop(ctx context.Context, cancel context.CancelCauseFunc) {
 	if errors.Is(err, errTakenOver) {
 		return
 	}
-	if errors.Is(err, io.EOF) || !c.s.stopping.Load() {
+	if !errors.Is(err, errPeerIdle) { // that one may still wait for an answer
 		cancel(ErrCallerGone)
 	}
 	c.calls.Wait()
@@ -130,7 +142,7 @@ func (c *serverConn) read(ctx context.Context) error {
 		}
 		m, err := c.in.next()
 		if err == nil {
-			err = c.take(ctx, m)
+			err = c.take(c.busy(), m)
 		}
 		switch {
 		case errors.Is(err, errTakenOver):
@@ -142,6 +154,7 @@ func (c *serverConn) read(ctx context.Context) error {
 		case !c.w.await(backlog):
 			return errNotRead
 		}
+		c.gate.settle()
 	}
 }
 
@@ -179,8 +192,8 @@ func (c *serverConn) buffered() bool {
 	if r.Buffered() == 0 && !c.src.has {
 		return false
 	}
-	if head, err := r.Peek(min(4, r.Buffered())); err != nil || len(head) < 4 ||
-		uint64(binary.BigEndian.Uint32(head)) > uint64(r.Buffered()-4) {
+	if head, err := r.Peek(min(lengthWord+1, r.Buffered())); err != nil || len(head) <= lengthWord ||
+		!startsBody(head[lengthWord]) || uint64(binary.BigEndian.Uint32(head)) > uint64(r.Buffered()-lengthWord) {
 		begun := c.deadline(c.s.cfg.ReadTimeout) // not a whole frame
 		if c.called {
 			c.idleSince.Store(unfinished + begun.UnixNano())
@@ -205,10 +218,19 @@ func (c *serverConn) waitHot() error {
 		return os.ErrDeadlineExceeded
 	}
 	_, err := c.src.r.Peek(1)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		c.src.release()
+	if errors.Is(err, os.ErrDeadlineExceeded) && c.src.release() && c.inFlight.Load() == 0 {
+		c.shrink()
 	}
 	return err
+}
+
+// shrink gives up the room that many calls at once took.
+func (c *serverConn) shrink() {
+	c.mu.Lock()
+	c.running = nil
+	c.mu.Unlock()
+	c.w.shrink()
+	c.renew()
 }
 
 // waitIdle waits without a buffer. A connection is idle for too long if no call

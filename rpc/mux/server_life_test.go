@@ -61,6 +61,7 @@ func requireClosed(t testing.TB, f *farEnd) {
 func TestServer_OutOfDescriptorsMakesRoomAndIsWaitedOut(t *testing.T) {
 	inBubble(t, ServerConfig{}, fakeEcho{}, func(t *testing.T, r *rig) {
 		idle := []*farEnd{r.raw(t), r.raw(t), r.raw(t)}
+		synctest.Wait() // until the next one is waited for
 		r.err = &net.OpError{Op: "accept", Err: syscall.EMFILE}
 		r.fails.Store(22) // more than there are idle connections
 		idle = append(idle, r.raw(t))
@@ -228,6 +229,45 @@ func TestServer_LetsRunningCallsFinish(t *testing.T) {
 				f.Close()
 				r.stop()
 				require.Equal(t, 2*time.Second, time.Since(stopped))
+			})
+		})
+	}
+}
+
+// resets is a connection that ends as one does that is reset.
+type resets struct{ net.Conn }
+
+func (c resets) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err == io.EOF {
+		err = syscall.ECONNRESET
+	}
+	return n, err
+}
+
+func TestServer_CallerThatIsLostWhileItStopsEndsItsCalls(t *testing.T) {
+	for name, wrap := range map[string]func(net.Conn) net.Conn{
+		"closed": nil,
+		"reset":  func(far net.Conn) net.Conn { return resets{far} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var causes chan error
+			h := fakeEcho{after: func(ctx context.Context, data []byte, ms int64) ([]byte, error) {
+				return holdUntilGone(causes)(ctx, data, ms)
+			}}
+			inBubble(t, ServerConfig{}, h, func(t *testing.T, r *rig) {
+				causes = make(chan error, 1)
+				r.wrap = wrap
+				f := r.raw(t)
+				f.send(afterCall(1, 0))
+				time.Sleep(time.Second)
+				began := time.Now()
+				go r.stop()
+				require.Equal(t, goawayMethod, f.next(t).method)
+				f.Close()
+				require.ErrorIs(t, <-causes, ErrCallerGone)
+				r.stop()
+				require.Zero(t, time.Since(began), "the grace is for those who wait")
 			})
 		})
 	}

@@ -20,6 +20,8 @@ type tape struct {
 	headerSeq int32     // THeader's sequence id to write
 	byRef     bool      // large binary values are written by reference
 	o         *outgoing // what is written; nil: nothing is
+	gate      *gate     // for what is written; may be nil
+	gated     bool      // it was entered
 }
 
 // rewind goes to the beginning of the struct.
@@ -89,12 +91,14 @@ func (m memory) ReadByte() (byte, error) {
 }
 
 func (m memory) Write(p []byte) (int, error) {
+	m.t.enlarge(len(p))
 	m.t.o.room(len(p))
 	m.t.o.w = append(m.t.o.w, p...)
 	return len(p), nil
 }
 
 func (m memory) WriteString(s string) (int, error) {
+	m.t.enlarge(len(s))
 	m.t.o.room(len(s))
 	m.t.o.w = append(m.t.o.w, s...)
 	return len(s), nil

@@ -357,6 +357,15 @@ func (w *writer) reclaim(done chan struct{}) {
 // over tells that more than limit bytes wait to be taken by the peer.
 func (w *writer) over(limit int) bool { return w.size.Load() > int64(limit) }
 
+// shrink gives up the room that many messages at once took, if none is there.
+func (w *writer) shrink() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.busy {
+		w.queue, w.batch, w.rest, w.vec, w.buf = nil, nil, nil, nil, nil
+	}
+}
+
 // await waits until no more than limit bytes wait to be taken by the peer;
 // false: the connection is broken.
 func (w *writer) await(limit int) bool {
