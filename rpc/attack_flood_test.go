@@ -365,7 +365,7 @@ func (v *victim) hundred(t *testing.T, w wire, h head, args, result thrift.TStru
 		require.Eventually(t, func() bool {
 			was := held
 			held, _ = strconv.Atoi(v.order(t, orderHeld))
-			return held > 4 && held == was // no more are let in
+			return held > 1 && held == was // no more are let in
 		}, 20*time.Second, 200*time.Millisecond)
 		t.Logf("%d of %d held at once", held, largeCalls)
 		v.askHonestly(t)

@@ -284,8 +284,21 @@ func (c *conn) retire() {
 	last := len(c.waiting) == 0
 	c.mu.Unlock()
 	if last {
-		c.end(errRetired, nil)
+		c.part()
 	}
+}
+
+// part closes a retired connection that waits for no answer, once the oneway
+// calls have left.
+func (c *conn) part() {
+	if !c.w.over(0) {
+		c.end(errRetired, nil)
+		return
+	}
+	go func() {
+		c.w.await(0)
+		c.end(errRetired, nil)
+	}()
 }
 
 // usable tells whether a new call may use the connection.

@@ -168,7 +168,7 @@ func (c *conn) deliver(m *message) bool {
 		c.end(fmt.Errorf("read answer: it is for call %d, which nobody made", seq), nil)
 		return false
 	case last:
-		c.end(errRetired, nil)
+		c.part()
 		return false
 	}
 	return true

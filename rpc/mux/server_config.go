@@ -18,7 +18,7 @@ type ServerConfig struct {
 	// MaxBytes bounds the requests that are worked on, over all connections: those
 	// of up to 64 KiB together, each counting for 8 KiB at least, and the larger
 	// ones together. Further ones wait unread. Text that is decoded from them, and
-	// the answers, take memory beside it. Default 96 MiB.
+	// the answers, take memory beside it. Default 64 MiB.
 	MaxBytes int64
 	// IdleTimeout closes a connection without a call. Default 10 minutes.
 	IdleTimeout time.Duration
@@ -59,7 +59,7 @@ func (c ServerConfig) withDefaults() ServerConfig {
 	c.Grace = either(c.Grace, 5*time.Second)
 	c.Requests, c.Replies = c.Requests.withDefaults(), c.Replies.withDefaults()
 	if c.MaxBytes == 0 {
-		c.MaxBytes = 96 << 20
+		c.MaxBytes = 64 << 20
 	}
 	c.MaxBytes = max(c.MaxBytes, 2*int64(c.Requests.Bytes)) // or the largest, compressed, would never be read
 	return c

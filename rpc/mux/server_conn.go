@@ -62,10 +62,11 @@ type serverConn struct {
 	readOn func() // reads in the calling goroutine
 	// busy is the parent of the calls' contexts; renew makes another when none
 	// goes on, since contexts never forget how many children they once had.
-	busy  func() context.Context
-	renew func()
-	quick quick
-	lone  int // calls in a row that found no other
+	busy    func() context.Context
+	endBusy context.CancelCauseFunc
+	renew   func()
+	quick   quick
+	lone    int // calls in a row that found no other
 
 	armed     time.Time    // the read deadline, where it is bufferFor's
 	held      int64        // bytes of the budget that the message being read has taken
@@ -106,13 +107,19 @@ func (c *serverConn) run(base context.Context) {
 	c.in.grow = func(total int) error { return c.reserve(ctx, total) }
 	c.in.turn = func() (func(), error) { return c.turn(ctx) }
 	c.readOn = func() { c.loop(ctx, cancel) }
-	busy, end := context.WithCancelCause(ctx)
-	c.busy = func() context.Context { return busy }
-	c.renew = func() {
-		end(nil)
-		busy, end = context.WithCancelCause(ctx)
-	}
+	c.renew = func() { c.begin(ctx) }
+	c.begin(ctx)
 	c.readOn()
+}
+
+// begin makes the parent of the next calls' contexts.
+func (c *serverConn) begin(parent context.Context) {
+	before := c.endBusy
+	busy, end := context.WithCancelCause(parent)
+	c.busy, c.endBusy = func() context.Context { return busy }, end
+	if before != nil {
+		before(nil)
+	}
 }
 
 // loop reads calls until there are no more, and waits for those that run, unless
