@@ -65,7 +65,7 @@ var treacheries = []treachery{
 	}},
 	{name: "floods before it is asked", sends: answering("profile", 1000, wire.profile), does: (*session).pour},
 	{name: "floods when it is asked", sends: answering("profile", 1000, wire.profile), does: flood},
-	{name: "answers another call", sends: answering("profile", 3, wire.profile), does: tell},
+	{name: "answers another call", sends: answering("profile", 77, wire.profile), does: tell},
 	{name: "answers many times", sends: answering("profile", 2, wire.profile), does: flood, fine: true},
 	{name: "answers with another method", sends: answering("run", 2, wire.profile), does: tell},
 	{name: "answers with another type", does: tell, sends: answering("profile", 2, func(w wire) []byte {
