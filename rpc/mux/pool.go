@@ -218,16 +218,13 @@ func (c *conn) fit(ctx context.Context, o *outgoing, r request, lim Limits) (*ou
 	c.mu.Lock()
 	dialect := c.dialect
 	c.mu.Unlock()
-	switch {
-	case dialect != FramedBinary:
-		o.free()
-		r.seq = c.next()
-		return encode(ctx, form{dialect, false}, r.header, r.args, lim)
-	case len(o.segs) > 0 && !c.w.direct: // TLS copies anyway, and its writes cannot be interrupted
-		o.free()
-		return encode(ctx, form{dialect, false}, r.header, r.args, lim)
+	if dialect == FramedBinary && (len(o.segs) == 0 || c.w.direct) {
+		return o, nil
 	}
-	return o, nil
+	// Another dialect, or memory that is lent to writes which cannot be interrupted.
+	o.free()
+	r.seq = c.next()
+	return encode(ctx, form{dialect, false}, r.header, r.args, lim)
 }
 
 // Solo tells that the peer answers one call at a time a connection. That is

@@ -189,7 +189,7 @@ func (c *serverConn) process(ctx context.Context, m *message) (o *outgoing, lent
 	codec := openMessage(m, c.s.cfg.Requests, c.w.direct)
 	defer codec.close()
 	codec.bin.gate = &c.gate
-	err := c.run1(ctx, m, codec)
+	err := c.guarded(ctx, m, codec)
 	m.gated = codec.bin.gated
 	told, ok := errors.AsType[*AnswerError](err)
 	switch {
@@ -204,8 +204,8 @@ func (c *serverConn) process(ctx context.Context, m *message) (o *outgoing, lent
 	return o, o != nil && len(o.segs) > 0 && codec.aliased()
 }
 
-// run1 keeps a panic of the handler from ending more than its call.
-func (c *serverConn) run1(ctx context.Context, m *message, codec *codec) (err error) {
+// guarded runs the handler, and keeps its panic from ending more than the call.
+func (c *serverConn) guarded(ctx context.Context, m *message, codec *codec) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			c.s.log.Error("handler panicked", "peer", c.peer, "method", m.method, "err", v, "stack", string(debug.Stack()))
