@@ -85,7 +85,7 @@ func newBook(calls int) *book {
 	}
 }
 
-func (b *book) fault(format string, args ...any) {
+func (b *book) blame(format string, args ...any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.wrong) < 20 {
@@ -129,11 +129,11 @@ func open(data []byte) (number int64, ok bool) {
 func (b *book) handle(ctx context.Context, number int64, intact bool) (wish, error) {
 	w, id := wish(number>>48), int(number&(1<<48-1))
 	if !intact || id >= len(b.seen) {
-		b.fault("a handler got call %x with other data than was sent", number)
+		b.blame("a handler got call %x with other data than was sent", number)
 		return w, errors.New("spoilt")
 	}
 	if b.seen[id].Add(1) > 1 {
-		b.fault("call %d came to a handler twice", id)
+		b.blame("call %d came to a handler twice", id)
 	}
 	var err error
 	switch w {
@@ -247,15 +247,15 @@ func (b *book) do(ctx context.Context, client thrift.TClient, c call) (end verdi
 		got = ^n
 	}
 	if late := time.Since(deadline); ok && late > b.slack {
-		b.fault("call %d ended %v after its deadline", c.id, late)
+		b.blame("call %d ended %v after its deadline", c.id, late)
 	}
 	if err == nil && (got != ^n || !intact || len(answer) != len(c.data) && c.shape != asNote) {
-		b.fault("call %d has the answer %x, intact: %t, %d bytes for %d", n, ^got, intact, len(answer), len(c.data))
+		b.blame("call %d has the answer %x, intact: %t, %d bytes for %d", n, ^got, intact, len(answer), len(c.data))
 	}
 	clear(c.data)
 	end = b.judge(ctx, c, err)
 	if old := verdict(b.ended[c.id].Swap(uint32(end))); old != unmade && old != unsent {
-		b.fault("call %d ended twice", c.id)
+		b.blame("call %d ended twice", c.id)
 	}
 	return end, answer, err
 }
@@ -269,13 +269,13 @@ func (b *book) judge(ctx context.Context, c call, err error) verdict {
 	switch {
 	case isFailed:
 		if b.clean && ctx.Err() == nil {
-			b.fault("call %d failed before its context ended: %v", c.id, err)
+			b.blame("call %d failed before its context ended: %v", c.id, err)
 		}
 		if failed.Unsent {
 			return unsent
 		}
 		if b.whole && ctx.Err() == nil {
-			b.fault("call %d was neither answered nor unsent: %v", c.id, err)
+			b.blame("call %d was neither answered nor unsent: %v", c.id, err)
 		}
 		return broken
 	case c.shape == asNote && err == nil:
@@ -297,7 +297,7 @@ func (b *book) judge(ctx context.Context, c call, err error) verdict {
 		right = err == nil
 	}
 	if !right {
-		b.fault("call %d with wish %d ended with %v", c.id, c.wish, err)
+		b.blame("call %d with wish %d ended with %v", c.id, c.wish, err)
 	}
 	return answered
 }
@@ -311,11 +311,13 @@ func (b *book) audit(t testing.TB) {
 		sums[end]++
 		switch {
 		case end == unsent && seen > 0:
-			b.fault("call %d is said to be unsent, and came to a handler", id)
+			b.blame("call %d is said to be unsent, and came to a handler", id)
 		case end == answered && seen != 1:
-			b.fault("call %d was answered, and came to a handler %d times", id, seen)
+			b.blame("call %d was answered, and came to a handler %d times", id, seen)
+		case end == noted && seen == 0 && (b.clean || b.whole):
+			b.blame("call %d left, and came to no handler", id)
 		case end == unmade && seen > 0:
-			b.fault("call %d came to a handler, and never ended", id)
+			b.blame("call %d came to a handler, and never ended", id)
 		}
 	}
 	if len(b.seen) > 10_000 {
@@ -327,11 +329,21 @@ func (b *book) audit(t testing.TB) {
 	require.Empty(t, strings.Join(b.wrong, "\n"))
 }
 
+// count is how many calls ended so.
+func (b *book) count(end verdict) (n int) {
+	for id := range b.ended {
+		if verdict(b.ended[id].Load()) == end {
+			n++
+		}
+	}
+	return n
+}
+
 // complete checks that every call was answered.
 func (b *book) complete(t testing.TB) {
 	for id := range b.ended {
 		if end := verdict(b.ended[id].Load()); end != answered && end != noted {
-			b.fault("call %d was not answered; its handler has: %t", id, b.returned[id].Load())
+			b.blame("call %d was not answered; its handler has: %t", id, b.returned[id].Load())
 		}
 	}
 	b.audit(t)

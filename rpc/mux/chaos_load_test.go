@@ -45,15 +45,15 @@ type load struct {
 	stubborn       bool // what was not sent is tried again
 }
 
-// run makes the calls over the pools, and returns when all have ended.
-func (l load) run(t *testing.T, b *book, pools ...*mux.Pool) {
+// run makes the calls, and returns when all have ended.
+func (l load) run(t *testing.T, b *book, pool *mux.Pool) {
 	noise := make([]byte, l.largest)
 	rng := rand.NewChaCha8([32]byte{1: byte(l.seed)})
 	_, _ = rng.Read(noise)
 	var wg sync.WaitGroup
 	for i := range l.callers {
 		c := &loader{
-			load: l, book: b, noise: noise, pool: pools[i%len(pools)],
+			load: l, book: b, noise: noise, pool: pool,
 			rng: rand.New(rand.NewPCG(l.seed, uint64(i))), buf: make([]byte, 0, 1<<10),
 		}
 		from, to := l.first+i*l.calls/l.callers, l.first+(i+1)*l.calls/l.callers
@@ -214,7 +214,7 @@ func (l *loader) recheck() {
 
 func (l *loader) check(k kept) {
 	if k.data != nil && sum(0, k.data) != k.sum {
-		l.book.fault("the answer to call %d changed after the call", k.id)
+		l.book.blame("the answer to call %d changed after the call", k.id)
 	}
 }
 

@@ -84,8 +84,10 @@ type link struct {
 	changed chan struct{} // closed when now changes
 	rng     *rand.Rand
 	wires   map[*wire]struct{}
+	ends    func(n int) ending // what becomes of the n-th connection at once; nil: nothing
 	dials   int
-	most    int // wires at once
+	most    int  // wires at once
+	over    bool // close was called
 }
 
 func newLink(far func(ctx context.Context) (net.Conn, error), seed uint64) *link {
@@ -193,9 +195,19 @@ func (l *link) join(ctx context.Context, near net.Conn) error {
 	l.wires[w] = struct{}{}
 	l.dials++
 	l.most = max(l.most, len(l.wires))
+	how := none
+	if l.ends != nil {
+		how = l.ends(l.dials)
+	}
+	if l.over {
+		how = closed
+	}
 	l.mu.Unlock()
 	w.carry(up, near, far)
 	w.carry(down, far, near)
+	if how != none {
+		w.finish(how)
+	}
 	return nil
 }
 
@@ -204,6 +216,9 @@ func (l *link) close() {
 	if l.listener != nil {
 		l.listener.Close()
 	}
+	l.mu.Lock()
+	l.over = true
+	l.mu.Unlock()
 	l.strike(closed)
 	l.wg.Wait()
 }
@@ -217,7 +232,7 @@ type wire struct {
 	dead      atomic.Bool // half open
 }
 
-// finish ends the connection in this way; the first end counts.
+// finish ends the connection in this way; of several ends the first counts.
 func (w *wire) finish(how ending) {
 	if how == swallow {
 		w.dead.Store(true)

@@ -49,6 +49,9 @@ func TestServer_StopsWithoutLosingAnAnswer(t *testing.T) {
 				case <-time.After(50 * time.Millisecond):
 				}
 				stop()
+				if stops == 0 && row.calls == replacedCalls {
+					require.NotEqual(t, row.calls, b.count(answered)+b.count(noted), "it stops while calls go on")
+				}
 				_, stop = startBook(t, b, mux.ServerConfig{}, addr)
 			}
 			t.Logf("%d servers", stops)

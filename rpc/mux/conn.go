@@ -24,9 +24,9 @@ const (
 // message from the peer before its connection is given up.
 const silentCalls = 2
 
-// idleAfter is how long nobody calls before somebody listens on the connection
-// for its end.
-const idleAfter = 5 * time.Millisecond
+// tickEvery is how often it is looked after a connection of which callers read
+// their own answers.
+const tickEvery = 2 * time.Millisecond
 
 // reply is what a caller waits for.
 type reply struct {
@@ -35,11 +35,6 @@ type reply struct {
 	err    error
 	unsent bool   // with err: no byte of the call left
 	heard  uint64 // messages that the connection had received when the call was made
-
-	// What a caller needs who reads by itself.
-	seq  int32
-	wake func() // interrupts it
-	late bool   // wake may yet run, so that the reply must not be used again
 }
 
 // conn is the calling end of a connection, shared by many callers if the peer
@@ -64,9 +59,8 @@ type conn struct {
 	dialect Dialect    // of calls
 	retired bool       // no new calls, please
 	reading bool       // somebody reads
-	leader  int32      // the call whose caller reads; 0: none
-	ticking bool       // the idle check is due
-	tick    *time.Timer
+	leading leading
+	ticker  ticker
 	seq     int32
 	heard   uint64 // messages received
 	silent  int    // deadlines in a row that passed without a message
@@ -83,6 +77,7 @@ func newConn(nc net.Conn, lim Limits, writeTimeout time.Duration, gone func(*con
 	c.w.broken = c.end
 	c.src.nc = nc
 	c.in.lim = lim
+	c.ticker.run = c.tick
 	c.replies.New = func() any { return &reply{done: make(chan struct{}, 1)} }
 	return c
 }
@@ -126,9 +121,7 @@ func (c *conn) call(ctx context.Context, method string, o *outgoing, result thri
 	}
 	m := r.m
 	r.m = nil
-	if !r.late {
-		c.replies.Put(r)
-	}
+	c.replies.Put(r)
 	return c.decode(ctx, m, method, result)
 }
 
@@ -208,12 +201,12 @@ func (c *conn) wait(ctx context.Context, r *reply, seq int32) error {
 		c.reading = true
 	}
 	if alone {
-		c.leader = seq
+		c.follow(ctx, seq)
 	}
 	c.mu.Unlock()
 	switch {
 	case alone:
-		c.lead(ctx, r, seq)
+		c.lead(ctx, seq)
 	case own:
 		go c.readLoop()
 	}
@@ -325,9 +318,8 @@ func (c *conn) end(err error, unsent []int32) {
 	}
 	waiting := c.waiting
 	c.waiting = nil
-	if c.tick != nil {
-		c.tick.Stop()
-	}
+	c.ticker.stop()
+	c.leading.drop()
 	c.mu.Unlock()
 	if first {
 		for _, seq := range c.w.close(err) {

@@ -10,17 +10,114 @@ import (
 	"github.com/apache/thrift/lib/go/thrift"
 )
 
+// leading is the caller who reads: of call seq, 0 being none.
+type leading struct {
+	seq     int32
+	ctx     context.Context
+	unwatch func() bool // ctx is watched; nil: it is not, yet
+}
+
+// drop makes nobody the one who reads.
+func (l *leading) drop() {
+	if l.unwatch != nil {
+		l.unwatch()
+	}
+	*l = leading{}
+}
+
+// ticker has run called every tickEvery, as long as that is of use.
+type ticker struct {
+	run   func()
+	timer *time.Timer
+	due   bool
+	seq   int32 // the call of who read when it last ran, or else the latest
+}
+
+func (t *ticker) start() {
+	switch {
+	case t.due:
+		return
+	case t.timer == nil:
+		t.timer = time.AfterFunc(tickEvery, t.run)
+	default:
+		t.timer.Reset(tickEvery)
+	}
+	t.due = true
+}
+
+func (t *ticker) stop() {
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+}
+
+// follow makes the caller of seq the one who reads. That its context ends is
+// noticed after a tick or two: to watch each takes memory and time, and most
+// answers come sooner, once the peer has answered at all. It needs c.mu.
+func (c *conn) follow(ctx context.Context, seq int32) {
+	c.leading = leading{seq: seq, ctx: ctx}
+	switch deadline, ok := ctx.Deadline(); {
+	case ctx.Done() == nil:
+	case c.heard == 0, ctx.Err() != nil, ok && time.Until(deadline) < 2*tickEvery:
+		c.watch()
+	default:
+		c.ticker.start()
+	}
+}
+
+// watch has the caller who reads woken when its context ends. It needs c.mu.
+func (c *conn) watch() {
+	seq := c.leading.seq
+	c.leading.unwatch = context.AfterFunc(c.leading.ctx, func() { c.interrupt(seq) })
+}
+
+// interrupt wakes the caller of seq if it still reads.
+func (c *conn) interrupt(seq int32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.leading.seq == seq {
+		c.nc.SetReadDeadline(past)
+	}
+}
+
+// tick watches the context of a caller who has been reading for a while, and
+// listens on a connection that nobody has used for a while, so that its end is
+// noticed and not met by the next call.
+func (c *conn) tick() {
+	c.mu.Lock()
+	c.ticker.due = false
+	seq := c.leading.seq
+	if seq == 0 {
+		seq = c.seq
+	}
+	same := c.ticker.seq == seq
+	c.ticker.seq = seq
+	idle := false
+	switch {
+	case c.err != nil || c.reading && c.leading.seq == 0: // it has ended, or a goroutine reads
+	case !same:
+		c.ticker.start()
+	case c.reading:
+		if c.leading.unwatch == nil && c.leading.ctx.Done() != nil {
+			c.watch()
+		}
+	default:
+		idle, c.reading = true, true
+	}
+	c.mu.Unlock()
+	if !idle {
+		return
+	}
+	if err := c.src.idle(); err != nil {
+		c.end(err, nil)
+		return
+	}
+	c.readLoop()
+}
+
 // lead reads until the answer to call seq has come or ctx ends, and leaves
 // reading to another if callers wait.
-func (c *conn) lead(ctx context.Context, r *reply, seq int32) {
-	if ctx.Done() != nil {
-		if r.wake == nil {
-			r.wake = func() { c.interrupt(r.seq) }
-		}
-		r.seq = seq
-		stop := context.AfterFunc(ctx, r.wake)
-		defer func() { r.late = !stop() }()
-	}
+func (c *conn) lead(ctx context.Context, seq int32) {
 	for {
 		m, err := c.read()
 		if err != nil && errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
@@ -39,7 +136,7 @@ func (c *conn) lead(ctx context.Context, r *reply, seq int32) {
 		}
 	}
 	c.mu.Lock()
-	c.leader = 0
+	c.leading.drop()
 	if ctx.Err() != nil {
 		c.nc.SetReadDeadline(time.Time{}) // interrupt does nothing any more
 	}
@@ -53,47 +150,12 @@ func (c *conn) lead(ctx context.Context, r *reply, seq int32) {
 	}
 }
 
-// interrupt wakes the caller of seq if it still reads.
-func (c *conn) interrupt(seq int32) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.leader == seq {
-		c.nc.SetReadDeadline(past)
-	}
-}
-
-// rest gives up reading while nobody waits, until the idle check. It needs c.mu.
+// rest gives up reading while nobody waits. It needs c.mu.
 func (c *conn) rest() {
 	c.reading = false
-	if c.ticking || c.err != nil {
-		return
+	if c.err == nil {
+		c.ticker.start()
 	}
-	c.ticking = true
-	if c.tick == nil {
-		c.tick = time.AfterFunc(idleAfter, c.idle)
-	} else {
-		c.tick.Reset(idleAfter)
-	}
-}
-
-// idle listens on a connection that nobody uses, so that its end is noticed and
-// not met by the next call.
-func (c *conn) idle() {
-	c.mu.Lock()
-	c.ticking = false
-	free := !c.reading && c.err == nil
-	if free {
-		c.reading = true
-	}
-	c.mu.Unlock()
-	if !free {
-		return
-	}
-	if err := c.src.idle(); err != nil {
-		c.end(err, nil)
-		return
-	}
-	c.readLoop()
 }
 
 // readLoop reads for all callers, and stays while any wait.

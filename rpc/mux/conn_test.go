@@ -253,6 +253,40 @@ func TestConn_RequestGivenUpInMidWriteGivesItsMemoryBack(t *testing.T) {
 	})
 }
 
+// Its context is not watched from the start, which costs more than most calls take.
+func TestConn_LoneCallerNoticesThatItsContextEnds(t *testing.T) {
+	for _, after := range []time.Duration{0, 1, time.Millisecond, tickEvery, 2 * tickEvery, 3*tickEvery + 1, time.Second} {
+		for name, limit := range map[string]func(t *testing.T) (ctx context.Context, late time.Duration){
+			"deadline": func(t *testing.T) (context.Context, time.Duration) {
+				ctx, cancel := context.WithTimeout(context.Background(), after)
+				t.Cleanup(cancel)
+				return ctx, 0
+			},
+			"canceled":             func(t *testing.T) (context.Context, time.Duration) { return cancelAfter(t, after), 2 * tickEvery },
+			"canceled before that": func(t *testing.T) (context.Context, time.Duration) { return cancelAfter(t, after), 0 },
+		} {
+			if name == "canceled before that" && after > 0 {
+				continue
+			}
+			t.Run(fmt.Sprint(name, " after ", after), func(t *testing.T) {
+				withConn(t, nil, func(t *testing.T, c *connRig) {
+					go func() { _, _ = io.Copy(io.Discard, c.far) }()
+					ctx, late := limit(t)
+					if name == "canceled before that" {
+						<-ctx.Done()
+					}
+					began := time.Now()
+					_, err := c.echo(ctx, []byte("x"))
+					require.ErrorIs(t, err, ctx.Err())
+					took := time.Since(began)
+					require.GreaterOrEqual(t, took+late, after)
+					require.LessOrEqual(t, took, after+late)
+				})
+			})
+		}
+	}
+}
+
 func TestConn_LoneCallerReadsAndHandsReadingOn(t *testing.T) {
 	for name, giveUp := range map[string]bool{"when it gives up": true, "when it has its answer": false} {
 		t.Run(name, func(t *testing.T) {
@@ -268,7 +302,7 @@ func TestConn_LoneCallerReadsAndHandsReadingOn(t *testing.T) {
 				require.NoError(t, err)
 				synctest.Wait()
 				c.mu.Lock()
-				require.Equal(t, one.seq, c.leader)
+				require.Equal(t, one.seq, c.leading.seq)
 				c.mu.Unlock()
 				go func() {
 					_, err := c.echo(t.Context(), []byte("second"))
@@ -372,7 +406,7 @@ func TestConn_TakesNoNewCallAfterGoawayAndClosesAfterItsLast(t *testing.T) {
 			})
 		}, func(t *testing.T, c *connRig) {
 			c.requireEchoes(t, "once")
-			time.Sleep(idleAfter)
+			time.Sleep(3 * tickEvery)
 			synctest.Wait()
 			require.EqualValues(t, 1, c.ends.Load())
 		})

@@ -72,7 +72,7 @@ func TestPool_TriesAgainAfterTheBackoffAndForgetsIt(t *testing.T) {
 			for _, c := range open {
 				c.nc.Close()
 			}
-			time.Sleep(idleAfter)
+			time.Sleep(3 * tickEvery)
 			for range 6 {
 				require.Error(t, client(p).Ping(t.Context()))
 				time.Sleep(time.Second)
@@ -239,7 +239,7 @@ func TestPool_NoticesAnIdleConnectionThatThePeerClosed(t *testing.T) {
 		for i := range 5 {
 			requireEchoes(t, p, "not lost")
 			require.EqualValues(t, i+1, p.Stats().Dials)
-			time.Sleep(idleAfter)
+			time.Sleep(3 * tickEvery)
 			last.Load().Close()
 			synctest.Wait()
 			require.Zero(t, p.Stats().Conns)

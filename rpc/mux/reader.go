@@ -15,7 +15,8 @@ import (
 const growth = 8
 
 // reader reads whole messages of any dialect from r. Its memory grows with the
-// bytes that came, never with those that a length promises.
+// bytes that came, not with those that a length promises, unless as many have
+// followed such a length before.
 type reader struct {
 	r   *bufio.Reader // of at least 256 bytes
 	lim Limits
@@ -32,6 +33,7 @@ type reader struct {
 	got     int    // bytes in it
 	want    int    // the frame's size as announced; 0: it has no length
 	granted bool   // grow was asked
+	whole   int    // the size of the largest frame that came whole
 	broken  error  // after it the next message cannot be found
 }
 
@@ -81,6 +83,7 @@ func (r *reader) next() (*message, error) {
 	}
 	f := r.frame
 	r.frame = nil
+	r.whole = max(r.whole, r.want)
 	m, err := r.framed(f)
 	if err != nil {
 		putFrame(f)
@@ -178,14 +181,18 @@ func (r *reader) receive(need int) error {
 func (r *reader) enlarge(need int) error {
 	size, ask := step(len(r.frame.b), need, r.lim.Bytes), 0
 	switch {
+	case r.want == 0:
+	case r.want <= r.whole: // this peer has kept such a promise before
+		size = r.want
+	default:
+		size = min(size, r.want)
+	}
+	switch {
 	case size <= freeBytes:
 	case r.want == 0:
 		ask = size
 	case !r.granted:
 		ask = r.want
-	}
-	if r.want > 0 {
-		size = min(size, r.want)
 	}
 	if ask > 0 && r.grow != nil {
 		if err := r.grow(ask); err != nil {

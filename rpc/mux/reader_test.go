@@ -206,6 +206,53 @@ func TestReader_AsksBeforeALargeMessageTakesMemory(t *testing.T) {
 	})
 }
 
+// What has come whole once may come again at once; one byte more is a new promise.
+// Either way the server is asked before.
+func TestReader_TrustsALengthThatWasKeptBefore(t *testing.T) {
+	const size = 1 << 20
+	wire := apacheWrites(t, FramedBinary, true, replyHeader, &echo.EchoEchoResult{Success: make([]byte, size)})
+	longer := apacheWrites(t, FramedBinary, true, replyHeader, &echo.EchoEchoResult{Success: make([]byte, size+1)})
+	for name, row := range map[string]struct {
+		before, then []byte
+		trusted      bool
+	}{
+		"the same":   {wire, wire, true},
+		"less":       {longer, wire, true},
+		"one more":   {wire, longer, false},
+		"at first":   {nil, wire, false},
+		"after half": {wire[:len(wire)/2], wire, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			room := errors.New("no room")
+			in := readerOf(generous, row.before)
+			m, err := in.next()
+			if err == nil {
+				m.free()
+			}
+			whole := in.whole
+			in = readerOf(generous, row.then[:40<<10])
+			in.whole, in.grow = whole, func(total int) error {
+				require.Equal(t, len(row.then)-lengthWord, total)
+				require.Less(t, cap(in.frame.b), total, "asked before the memory is taken")
+				return nil
+			}
+			_, err = in.next()
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+			require.Equal(t, row.trusted, cap(in.frame.b) > freeBytes)
+			in.free()
+
+			in = readerOf(generous, row.then[:40<<10])
+			in.whole, in.grow = whole, func(int) error { return room }
+			_, err = in.next()
+			if row.trusted {
+				require.Equal(t, room, err)
+			}
+			require.LessOrEqual(t, cap(in.frame.b), freeBytes)
+			in.free()
+		})
+	}
+}
+
 func TestReader_RefusesAFrameByItsLengthAndTellsWhoSentIt(t *testing.T) {
 	lim := Limits{Bytes: 1 << 20, Elements: 10}
 	for _, d := range []Dialect{FramedBinary, FramedCompact} {

@@ -30,6 +30,8 @@ type Server struct {
 	large     *semaphore.Weighted // bytes of large ones, which must not keep small ones waiting
 	inflating *semaphore.Weighted // large requests that are inflated: one at a time
 
+	workers workers
+
 	stopping atomic.Bool
 	cut      atomic.Bool    // the grace is over: nothing is answered any more
 	wg       sync.WaitGroup // connections
@@ -81,6 +83,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	wg.Wait()
 	shut() // accept may have seen the end of ctx before
 	s.drain(func() { cancel(ErrStopping) })
+	s.workers.stop()
 	if ctx.Err() == nil {
 		return context.Cause(accepting)
 	}

@@ -48,7 +48,7 @@ func (c *serverConn) take(ctx context.Context, m *message) error {
 		}
 		return nil
 	}
-	go c.handle(ctx, cancel, m, done)
+	c.s.workers.run(job{c, ctx, cancel, m, done})
 	return nil
 }
 

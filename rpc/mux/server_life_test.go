@@ -377,7 +377,7 @@ func TestServer_ReadsOnWhileAQuickMethodIsSlowForOnce(t *testing.T) {
 				_, err := client(p).Echo(ctx, []byte("slow"))
 				done <- err
 			}()
-			time.Sleep(3 * time.Millisecond)
+			time.Sleep(3 * tickEvery) // by then the caller's context is watched
 			began := time.Now()
 			requireEchoes(t, p, "meanwhile")
 			cancel()
