@@ -64,6 +64,7 @@ type conn struct {
 	seq     int32
 	heard   uint64 // messages received
 	silent  int    // deadlines in a row that passed without a message
+	strays  int    // answers that may yet come to calls that were given up
 	waiting map[int32]*reply
 
 	pooled // what the pool knows of the connection
@@ -102,7 +103,7 @@ func (c *conn) call(ctx context.Context, method string, o *outgoing, result thri
 	if len(o.segs) > 0 {
 		err = c.lend(ctx, r, o, seq)
 	} else {
-		err = c.w.sendWithin(patienceOf(ctx), o, seq)
+		err = c.w.send(o, seq, patienceOf(ctx))
 	}
 	if result == nil {
 		c.replies.Put(r)
@@ -169,7 +170,7 @@ func (c *conn) next() int32 {
 // lend sends a message that refers to the caller's memory, and returns when it
 // does so no more.
 func (c *conn) lend(ctx context.Context, r *reply, o *outgoing, seq int32) error {
-	done, err := c.w.lendWithin(patienceOf(ctx), o, seq)
+	done, err := c.w.lend(o, seq, patienceOf(ctx))
 	if err != nil {
 		return err
 	}
@@ -243,6 +244,9 @@ func (c *conn) giveUp(ctx context.Context, r *reply, seq int32) error {
 		c.closed.Store(true)
 	}
 	last := c.retired && len(c.waiting) == 0
+	if mine {
+		c.strays++
+	}
 	c.mu.Unlock()
 	if !mine { // the answer came just now
 		<-r.done
@@ -256,7 +260,7 @@ func (c *conn) giveUp(ctx context.Context, r *reply, seq int32) error {
 	case r.unsent || c.w.recall(seq):
 		r.unsent = true
 	case marked:
-		c.w.sendLater(encodeControl(cancelMethod, seq), seq)
+		_ = c.w.send(encodeControl(cancelMethod, seq), seq, 0) // an error ends the connection
 	}
 	if !marked || last {
 		c.end(errGivenUp, nil)
@@ -338,7 +342,12 @@ func (c *conn) end(err error, unsent []int32) {
 	}
 }
 
-// decode reads the answer to method out of m, and frees it.
+// errMixedUp tells of an answer to another method, after which no other can be
+// relied upon.
+var errMixedUp = errors.New("the peer mixes up its answers")
+
+// decode reads the answer to method out of m, and frees it. One that cannot be
+// read is nobody else's loss.
 func (c *conn) decode(ctx context.Context, m *message, method string, result thrift.TStruct) error {
 	codec := openMessage(m, c.lim, false)
 	err := decode(ctx, codec, method, result)
@@ -351,7 +360,9 @@ func (c *conn) decode(ctx context.Context, m *message, method string, result thr
 	if err == nil || told {
 		return err
 	}
-	c.end(err, nil)
+	if errors.Is(err, errMixedUp) {
+		c.end(err, nil)
+	}
 	return &CallError{Method: method, Err: err}
 }
 
@@ -361,7 +372,7 @@ func decode(ctx context.Context, codec *codec, method string, result thrift.TStr
 	case err != nil:
 		return fmt.Errorf("decode answer: %w", err)
 	case name != method:
-		return fmt.Errorf("decode answer: it is for %q", name)
+		return fmt.Errorf("decode answer: %w: it is for %q", errMixedUp, name)
 	case kind == thrift.REPLY:
 		if err := result.Read(ctx, codec.in); err != nil {
 			return plain("decode answer", err)

@@ -13,14 +13,14 @@ import (
 // leading is the caller who reads: of call seq, 0 being none.
 type leading struct {
 	seq     int32
-	ctx     context.Context
-	unwatch func() bool // ctx is watched; nil: it is not, yet
+	gone    <-chan struct{} // closed when its context ends; nil: it does not
+	unwatch chan struct{}   // gone is watched until it is closed; nil: it is not, yet
 }
 
 // drop makes nobody the one who reads.
 func (l *leading) drop() {
 	if l.unwatch != nil {
-		l.unwatch()
+		close(l.unwatch)
 	}
 	*l = leading{}
 }
@@ -55,9 +55,9 @@ func (t *ticker) stop() {
 // noticed after a tick or two: to watch each takes memory and time, and most
 // answers come sooner, once the peer has answered at all. It needs c.mu.
 func (c *conn) follow(ctx context.Context, seq int32) {
-	c.leading = leading{seq: seq, ctx: ctx}
+	c.leading = leading{seq: seq, gone: ctx.Done()}
 	switch deadline, ok := ctx.Deadline(); {
-	case ctx.Done() == nil:
+	case c.leading.gone == nil:
 	case c.heard == 0, ctx.Err() != nil, ok && time.Until(deadline) < 2*tickEvery:
 		c.watch()
 	default:
@@ -67,8 +67,15 @@ func (c *conn) follow(ctx context.Context, seq int32) {
 
 // watch has the caller who reads woken when its context ends. It needs c.mu.
 func (c *conn) watch() {
-	seq := c.leading.seq
-	c.leading.unwatch = context.AfterFunc(c.leading.ctx, func() { c.interrupt(seq) })
+	seq, gone, unwatch := c.leading.seq, c.leading.gone, make(chan struct{})
+	c.leading.unwatch = unwatch
+	go func() {
+		select {
+		case <-gone:
+			c.interrupt(seq)
+		case <-unwatch:
+		}
+	}()
 }
 
 // interrupt wakes the caller of seq if it still reads.
@@ -98,7 +105,7 @@ func (c *conn) tick() {
 	case !same:
 		c.ticker.start()
 	case c.reading:
-		if c.leading.unwatch == nil && c.leading.ctx.Done() != nil {
+		if c.leading.unwatch == nil && c.leading.gone != nil {
 			c.watch()
 		}
 	default:
@@ -207,16 +214,7 @@ func (c *conn) deliver(m *message) bool {
 		return false
 	}
 	seq := m.seq
-	c.mu.Lock()
-	c.heard++
-	c.silent = 0
-	r := c.waiting[seq]
-	delete(c.waiting, seq)
-	c.crowd.Store(int32(len(c.waiting)))
-	c.marked = c.marked || m.marked
-	marked, ended := c.marked, c.err != nil
-	last := c.retired && len(c.waiting) == 0
-	c.mu.Unlock()
+	r, asked, ended, last := c.claim(m)
 	if r != nil {
 		r.m = m
 		r.done <- struct{}{}
@@ -226,7 +224,7 @@ func (c *conn) deliver(m *message) bool {
 	switch {
 	case ended:
 		return false
-	case r == nil && !marked:
+	case !asked:
 		c.end(fmt.Errorf("read answer: it is for call %d, which nobody made", seq), nil)
 		return false
 	case last:
@@ -234,4 +232,23 @@ func (c *conn) deliver(m *message) bool {
 		return false
 	}
 	return true
+}
+
+// claim finds the caller of the answer m, nil if it has none. asked tells that
+// somebody once made the call, ended that the connection has, last that it is to
+// end now.
+func (c *conn) claim(m *message) (r *reply, asked, ended, last bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heard++
+	c.silent = 0
+	c.marked = c.marked || m.marked
+	r, asked = c.waiting[m.seq]
+	delete(c.waiting, m.seq)
+	c.crowd.Store(int32(len(c.waiting)))
+	if !asked && c.marked && c.strays > 0 { // its caller has given it up
+		c.strays--
+		asked = true
+	}
+	return r, asked, c.err != nil, c.retired && len(c.waiting) == 0
 }

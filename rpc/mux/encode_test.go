@@ -137,7 +137,7 @@ func TestEncodeControl_IsAMarkedOnewayCall(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, header{"$cancel", thrift.ONEWAY, 41, true}, m.header)
 	require.Equal(t, FramedBinary, m.dialect)
-	require.Equal(t, o.size, m.size())
+	require.Equal(t, o.size, m.size)
 	readInto(t, m, &spillway.ComputeNodePingArgs{})
 }
 

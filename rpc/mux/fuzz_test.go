@@ -74,7 +74,7 @@ func FuzzReader(f *testing.F) {
 			require.Equal(t, m.header, same.header)
 			require.Equal(t, m.dialect, same.dialect)
 			require.Equal(t, m.body, same.body)
-			used += m.size()
+			used += m.size
 			require.LessOrEqual(t, used, len(sent))
 			require.LessOrEqual(t, len(m.body), lim.Bytes)
 			if m.dialect.prefix() < lengthWord+plainHeader { // what is inflated grows

@@ -54,7 +54,7 @@ func TestGate_FewLargeAnswersAreMadeAtOnceAndNoMoreCallsAreReadMeanwhile(t *test
 func TestGate_LargeAnswersWaitUntilThePeerReadsOrIsDropped(t *testing.T) {
 	withGate(t, func(t *testing.T, g *gate) {
 		began := time.Now()
-		require.NoError(t, g.w.send(text(string(make([]byte, backlog+1))), 1))
+		require.NoError(t, g.w.send(text(string(make([]byte, backlog+1))), 1, patience))
 		g.enter()
 		require.GreaterOrEqual(t, time.Since(began), time.Minute, "it is dropped then")
 		g.leave()

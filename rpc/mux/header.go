@@ -38,7 +38,7 @@ func (r *reader) unwrap(f *frame) (*message, error) {
 	}
 	m := messages.Get().(*message)
 	m.headerSeq = int32(binary.BigEndian.Uint32(f.b[4:]))
-	m.wire = lengthWord + len(f.b)
+	m.size = lengthWord + len(f.b)
 	m.body, m.frame = f.b[size:], f
 	if inflated {
 		err = r.inflate(m)
@@ -142,7 +142,7 @@ func (r *reader) inflate(m *message) error {
 		}
 		size := step(got, growth*got, r.lim.Bytes)
 		if size > freeBytes && r.grow != nil {
-			if r.broken = r.grow(m.wire + size); r.broken != nil {
+			if r.broken = r.grow(m.size + size); r.broken != nil {
 				return r.broken
 			}
 		}

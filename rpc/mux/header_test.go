@@ -34,7 +34,7 @@ func TestHeader_InflatesWhatApacheCompresses(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, HeaderBinary, m.dialect)
 			require.Equal(t, replyHeader, m.header)
-			require.Equal(t, len(wire), m.size())
+			require.Equal(t, len(wire), m.size)
 			into := &spillway.ServerJobResult{}
 			readInto(t, m, into)
 			require.Len(t, into.Success.Failures, failures)

@@ -37,16 +37,13 @@ type message struct {
 	body      []byte // the bare Thrift message, its header included
 	start     int    // of the struct in body, behind the header
 	headerSeq int32  // THeader's own sequence id
-	wire      int    // bytes on the wire
+	size      int    // bytes on the wire
 	frame     *frame // the memory behind body
 	held      int64  // what it counts in the server's budget
 	gated     bool   // its answer has a place in the connection's gate
 }
 
 var messages = sync.Pool{New: func() any { return new(message) }}
-
-// size is how many bytes the message took on the wire.
-func (m *message) size() int { return m.wire }
 
 // free gives the message and its memory back; nothing may refer to body
 // afterwards.

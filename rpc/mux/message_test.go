@@ -45,7 +45,7 @@ func TestReader_ReadsWhatApacheWrites(t *testing.T) {
 					require.NoError(t, err)
 					require.Equal(t, s.h, m.header)
 					require.Equal(t, d, m.dialect)
-					require.Equal(t, len(wire), m.size())
+					require.Equal(t, len(wire), m.size)
 					into := s.empty()
 					readInto(t, m, into)
 					require.Equal(t, s.body, into)

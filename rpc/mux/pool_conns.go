@@ -34,20 +34,16 @@ func (p *Pool) get(ctx context.Context, lane int) (c *conn, used bool, err error
 		if p.solo {
 			lane = small
 		}
-		if c := p.choose(lane); c != nil {
-			if c.solo {
-				c.began = time.Now()
+		c := p.choose(lane)
+		if c == nil {
+			if err = p.grow(lane, since); err != nil {
+				c = p.choose(small) // better late than not at all
 			}
-			used = c.used
-			c.used = true
-			c.slots++
-			return c, used, nil
 		}
-		if err := p.grow(lane, since); err != nil {
-			if c := p.choose(small); c != nil { // better late than not at all
-				c.slots++
-				return c, c.used, nil
-			}
+		switch {
+		case c != nil:
+			return c, c.take(), nil
+		case err != nil:
 			return nil, false, err
 		}
 		ready := make(chan struct{}, 1)
@@ -62,6 +58,17 @@ func (p *Pool) get(ctx context.Context, lane int) (c *conn, used bool, err error
 			return nil, false, p.waited(ctx.Err())
 		}
 	}
+}
+
+// take takes a place; used tells that it is not the first. It needs the pool's
+// mutex.
+func (c *conn) take() (used bool) {
+	if c.solo {
+		c.began = time.Now()
+	}
+	used, c.used = c.used, true
+	c.slots++
+	return used
 }
 
 // waited says what a call waited for until its context ended.

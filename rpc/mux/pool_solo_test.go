@@ -212,7 +212,7 @@ func TestSolo_ServerOfOneConnectionAtATimeServesEverybody(t *testing.T) {
 func TestSolo_CallThatIsGivenUpCostsItsConnection(t *testing.T) {
 	gone := make(chan error)
 	dial := byHand(func(_ int, f *farEnd) {
-		err := f.serve(false, func(m *message) bool { return m.size() > 100 })
+		err := f.serve(false, func(m *message) bool { return m.size > 100 })
 		gone <- err
 	})
 	synctest.Test(t, func(t *testing.T) {
@@ -235,7 +235,7 @@ func TestSolo_CallThatIsGivenUpCostsItsConnection(t *testing.T) {
 
 func TestSolo_ConnectionIsNotUsedAfterAnException(t *testing.T) {
 	dial := soloPeer(func(f *farEnd, m *message) bool {
-		if m.size() < 100 {
+		if m.size < 100 {
 			return false
 		}
 		x := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "no disk")

@@ -262,7 +262,7 @@ func (r *reader) unframed() (*message, error) {
 		return nil, err
 	}
 	m := messages.Get().(*message)
-	m.header, m.dialect, m.start, m.wire = h, d, start, t.off
+	m.header, m.dialect, m.start, m.size = h, d, start, t.off
 	m.body, m.frame = r.frame.b[:t.off], r.frame
 	r.frame = nil
 	return m, nil
@@ -299,7 +299,7 @@ func (r *reader) framed(f *frame) (*message, error) {
 		return nil, err
 	}
 	m := messages.Get().(*message)
-	m.header, m.dialect, m.start, m.wire = h, FramedBinary, c.off, lengthWord+len(f.b)
+	m.header, m.dialect, m.start, m.size = h, FramedBinary, c.off, lengthWord+len(f.b)
 	if compact {
 		m.dialect = FramedCompact
 	}

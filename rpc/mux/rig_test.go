@@ -234,7 +234,7 @@ func (f *farEnd) serve(marked bool, other func(m *message) bool) error {
 			return err
 		}
 		m.marked = m.marked && marked
-		if other != nil && other(m) {
+		if other != nil && other(m) || m.kind == thrift.ONEWAY {
 			continue
 		}
 		if _, err := f.Write(f.done(m)); err != nil {

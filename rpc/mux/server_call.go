@@ -48,7 +48,7 @@ func (c *serverConn) take(ctx context.Context, m *message) error {
 		}
 		return nil
 	}
-	c.s.workers.run(job{c, ctx, cancel, m, done})
+	c.s.workers.run(func() { c.handle(ctx, cancel, m, done) })
 	return nil
 }
 
@@ -149,11 +149,11 @@ func (c *serverConn) handle(ctx context.Context, cancel context.CancelCauseFunc,
 	switch {
 	case o == nil:
 	case lent || o.size > freeBytes: // the budget counts until it has left
-		if sent, err := c.w.sendLent(o, m.seq); err == nil {
+		if sent, err := c.w.lend(o, m.seq, patience); err == nil {
 			<-sent
 		}
 	default:
-		_ = c.w.send(o, m.seq) // an error ends the connection, whose reader tells
+		_ = c.w.send(o, m.seq, patience) // an error ends the connection, whose reader tells
 	}
 	if m.gated {
 		c.gate.leave()

@@ -291,7 +291,7 @@ func (c *serverConn) wake() {
 
 func (c *serverConn) goaway() {
 	if c.marked.Load() && c.sentAway.CompareAndSwap(false, true) {
-		c.w.sendLater(encodeControl(goawayMethod, 0), 0)
+		_ = c.w.send(encodeControl(goawayMethod, 0), 0, 0) // an error ends the connection
 	}
 }
 
@@ -322,7 +322,7 @@ func (c *serverConn) refuse(ctx context.Context, err error) {
 	h := refused.header
 	h.kind = thrift.EXCEPTION
 	o, err := encode(ctx, form{refused.dialect, false}, h, x, c.s.cfg.Replies)
-	if err != nil || c.w.send(o, h.seq) != nil || !c.w.await(0) {
+	if err != nil || c.w.send(o, h.seq, patience) != nil || !c.w.await(0) {
 		return
 	}
 	c.linger()

@@ -69,6 +69,7 @@ func FuzzServer_AnyBytes(f *testing.F) {
 		s := NewServer(cfg, handler, slog.New(slog.NewTextHandler(log, nil)))
 		near, far := net.Pipe()
 		go func() { _, _ = io.Copy(io.Discard, near) }()
+		defer s.workers.stop()
 		s.admit(t.Context(), far)
 		_, _ = near.Write(sent) // which the server may not want to read
 		near.Close()

@@ -58,7 +58,7 @@ func TestStats_CountTheBytesOnTheWireAlsoOfConnectionsThatEnded(t *testing.T) {
 			var there, back int64
 			dial := byHand(func(_ int, f *farEnd) {
 				_ = f.serve(marked, func(m *message) bool {
-					there += int64(m.size())
+					there += int64(m.size)
 					if m.method != cancelMethod {
 						back += int64(len(f.done(m)))
 					}

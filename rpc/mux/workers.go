@@ -1,7 +1,6 @@
 package mux
 
 import (
-	"context"
 	"sync"
 	"time"
 )
@@ -9,49 +8,39 @@ import (
 // workerTrim is how often workers end that nobody needed meanwhile.
 const workerTrim = time.Second
 
-// job is a call to be handled.
-type job struct {
-	c      *serverConn
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	m      *message
-	done   chan struct{}
-}
-
 // workers are goroutines that handle calls, and are used again: in a new one each
 // call makes the stack grow anew, which is a third of what a quick call costs the
 // server. There are as many as there are calls under way, and a second or two
 // later no more than there were.
 type workers struct {
-	mu       sync.Mutex // guards what follows
-	idle     []chan job // the latest last, whose stack is warm
-	spare    int        // the fewest that were idle since the last trim
-	trimming bool       // timer is due
+	mu       sync.Mutex    // guards what follows
+	idle     []chan func() // the latest last, whose stack is warm
+	spare    int           // the fewest that were idle since the last trim
+	trimming bool          // timer is due
 	timer    *time.Timer
 	stopped  bool
 }
 
-// run handles j in a goroutine of its own.
-func (w *workers) run(j job) {
+// run has handle called in a goroutine of its own.
+func (w *workers) run(handle func()) {
 	w.mu.Lock()
 	last := len(w.idle) - 1
 	if last < 0 {
 		w.mu.Unlock()
-		go w.work(j)
+		go w.work(handle)
 		return
 	}
 	in := w.idle[last]
 	w.idle = w.idle[:last]
 	w.spare = min(w.spare, last)
 	w.mu.Unlock()
-	in <- j
+	in <- handle
 }
 
-func (w *workers) work(j job) {
-	in := make(chan job, 1)
-	for more := true; more; j, more = <-in {
-		j.c.handle(j.ctx, j.cancel, j.m, j.done)
-		j = job{}
+func (w *workers) work(handle func()) {
+	in := make(chan func(), 1)
+	for more := true; more; handle, more = <-in {
+		handle()
 		if !w.park(in) {
 			return
 		}
@@ -59,7 +48,7 @@ func (w *workers) work(j job) {
 }
 
 // park makes the worker behind in available; false: it shall end.
-func (w *workers) park(in chan job) bool {
+func (w *workers) park(in chan func()) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stopped {

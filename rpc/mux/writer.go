@@ -70,25 +70,15 @@ func (w *writer) init(nc net.Conn, timeout time.Duration, direct bool) {
 }
 
 // send queues o, which it takes over, and writes it unless somebody else does.
-// An error means that the connection is broken and that nothing of o left.
-func (w *writer) send(o *outgoing, seq int32) error { return w.sendWithin(patience, o, seq) }
-
-// sendWithin is send for those who have less patience.
-func (w *writer) sendWithin(hold time.Duration, o *outgoing, seq int32) error {
+// hold is how long the sender may be held up by that, patience at most; 0: not at
+// all. An error means that the connection is broken and that nothing of o left.
+func (w *writer) send(o *outgoing, seq int32, hold time.Duration) error {
 	return w.enqueue(entry{o: o, seq: seq}, hold)
 }
 
-// sendLater is send for those who must not wait at all.
-func (w *writer) sendLater(o *outgoing, seq int32) { _ = w.sendWithin(0, o, seq) }
-
-// sendLent sends a message that refers to memory of the caller's; done is closed
-// when that is not used any more.
-func (w *writer) sendLent(o *outgoing, seq int32) (done chan struct{}, err error) {
-	return w.lendWithin(patience, o, seq)
-}
-
-// lendWithin is sendLent for those who have less patience.
-func (w *writer) lendWithin(hold time.Duration, o *outgoing, seq int32) (done chan struct{}, err error) {
+// lend sends a message that refers to memory of the caller's; done is closed when
+// that is not used any more.
+func (w *writer) lend(o *outgoing, seq int32, hold time.Duration) (done chan struct{}, err error) {
 	done = make(chan struct{})
 	return done, w.enqueue(entry{o: o, seq: seq, done: done}, hold)
 }

@@ -79,12 +79,12 @@ func TestWriter_OneWritesForAllWhoSendMeanwhile(t *testing.T) {
 	withWriter(t, time.Minute, func(t *testing.T, w *writerRig) {
 		counted := &countedWrites{Conn: w.near}
 		w.nc = counted
-		require.NoError(t, w.send(text("first;"), 1)) // a goroutine has it
+		require.NoError(t, w.send(text("first;"), 1, patience)) // a goroutine has it
 		want := "first;"
 		for i := range 1000 {
 			s := fmt.Sprintf("message %d;", i)
 			want += s
-			require.NoError(t, w.send(text(s), int32(i)))
+			require.NoError(t, w.send(text(s), int32(i), patience))
 		}
 		require.Equal(t, want, w.receive(t, len(want)))
 		require.LessOrEqual(t, counted.n.Load(), int32(3))
@@ -94,10 +94,10 @@ func TestWriter_OneWritesForAllWhoSendMeanwhile(t *testing.T) {
 func TestWriter_SlowPeerHoldsASenderForItsPatienceOnly(t *testing.T) {
 	withWriter(t, time.Minute, func(t *testing.T, w *writerRig) {
 		began := time.Now()
-		require.NoError(t, w.send(text("slow"), 1))
+		require.NoError(t, w.send(text("slow"), 1, patience))
 		require.Equal(t, patience, time.Since(began))
-		require.NoError(t, w.send(text("next"), 2))
-		w.sendLater(text("last"), 3)
+		require.NoError(t, w.send(text("next"), 2, patience))
+		_ = w.send(text("last"), 3, 0)
 		require.Equal(t, patience, time.Since(began), "they need not wait at all")
 		require.Equal(t, "slownextlast", w.receive(t, 12))
 	})
@@ -109,7 +109,7 @@ func TestWriter_SpeaksInTheOrderOfSending(t *testing.T) {
 		large := bytes.Repeat([]byte("0123456789abcdef"), 20<<10)
 		var want bytes.Buffer
 		var sent []chan struct{}
-		w.sendLater(text(""), 0)
+		_ = w.send(text(""), 0, 0)
 		for i := range 300 {
 			s := fmt.Sprintf("message %d;", i)
 			var refs [][]byte
@@ -123,7 +123,7 @@ func TestWriter_SpeaksInTheOrderOfSending(t *testing.T) {
 			for _, ref := range refs {
 				want.Write(ref)
 			}
-			done, err := w.sendLent(text(s, refs...), int32(i))
+			done, err := w.lend(text(s, refs...), int32(i), patience)
 			require.NoError(t, err)
 			sent = append(sent, done)
 		}
@@ -140,13 +140,13 @@ func TestWriter_SpeaksInTheOrderOfSending(t *testing.T) {
 func TestWriter_DropsAPeerThatDoesNotReadInTime(t *testing.T) {
 	withWriter(t, 20*time.Second, func(t *testing.T, w *writerRig) {
 		began := time.Now()
-		require.NoError(t, w.send(text("taken in part"), 1))
-		require.NoError(t, w.send(text("never begun"), 2))
-		require.NoError(t, w.send(text("nor this"), 3))
+		require.NoError(t, w.send(text("taken in part"), 1, patience))
+		require.NoError(t, w.send(text("never begun"), 2, patience))
+		require.NoError(t, w.send(text("nor this"), 3, patience))
 		require.Equal(t, "tak", w.receive(t, 3))
 		require.False(t, w.await(0))
 		require.LessOrEqual(t, time.Since(began), 20*time.Second+patience)
-		require.EqualError(t, w.send(text("late"), 4), "the peer does not read")
+		require.EqualError(t, w.send(text("late"), 4, patience), "the peer does not read")
 		synctest.Wait()
 		require.EqualValues(t, 1, w.ends.Load())
 		require.Equal(t, []int32{2, 3}, w.unsent)
@@ -184,11 +184,11 @@ func TestWriter_TellsOfWhichCallsNothingLeft(t *testing.T) {
 				w.nc = &brokenAfter{Conn: w.near, left: row.takes}
 				w.busy = true // until all three wait
 				for i, o := range []*outgoing{text("first"), text("second", make([]byte, 40_000)), text("third")} {
-					require.NoError(t, w.send(o, int32(i+1)))
+					require.NoError(t, w.send(o, int32(i+1), patience))
 				}
 				w.drain(true)
 				require.ElementsMatch(t, row.unsent, w.unsent)
-				require.ErrorContains(t, w.send(text("late"), 4), "broken pipe")
+				require.ErrorContains(t, w.send(text("late"), 4, patience), "broken pipe")
 			})
 		})
 	}
@@ -196,9 +196,9 @@ func TestWriter_TellsOfWhichCallsNothingLeft(t *testing.T) {
 
 func TestWriter_TakesBackOnlyWhatStillWaits(t *testing.T) {
 	withWriter(t, time.Minute, func(t *testing.T, w *writerRig) {
-		require.NoError(t, w.send(text("first;"), 1))
+		require.NoError(t, w.send(text("first;"), 1, patience))
 		for i := range int32(4) {
-			require.NoError(t, w.send(text(fmt.Sprint("message ", i, ";")), 10+i))
+			require.NoError(t, w.send(text(fmt.Sprint("message ", i, ";")), 10+i, patience))
 		}
 		require.False(t, w.recall(1), "it is being written")
 		require.True(t, w.recall(11))
@@ -214,11 +214,11 @@ func TestWriter_GivesLentMemoryBackInMidWrite(t *testing.T) {
 	withWriter(t, time.Minute, func(t *testing.T, w *writerRig) {
 		lent := bytes.Repeat([]byte("lent"), 256<<10)
 		want := "before" + string(lent) + "between" + string(lent) + "after"
-		done, err := w.sendLent(text("before", lent), 1)
+		done, err := w.lend(text("before", lent), 1, patience)
 		require.NoError(t, err)
-		other, err := w.sendLent(text("between", lent), 2)
+		other, err := w.lend(text("between", lent), 2, patience)
 		require.NoError(t, err)
-		w.sendLater(text("after"), 3)
+		_ = w.send(text("after"), 3, 0)
 		got := w.receive(t, 300_000)
 		require.Empty(t, done, "the peer has not taken it all")
 
@@ -251,7 +251,7 @@ func TestWriter_ReclaimsWhoeverWritesAndAsOftenAsAsked(t *testing.T) {
 					o := text("x", lent)
 					bytes := int64(o.size)
 					seq := i<<16 | k
-					done, err := w.sendLent(o, seq)
+					done, err := w.lend(o, seq, patience)
 					if err != nil {
 						t.Error(err)
 						return
@@ -280,7 +280,7 @@ func TestWriter_ABatchHasABoundedSize(t *testing.T) {
 	withWriter(t, time.Second, func(t *testing.T, w *writerRig) {
 		go io.Copy(io.Discard, slowReader{w.far, 2 * batchBytes}) // a batch in half the timeout
 		for i := range int32(160) {
-			require.NoError(t, w.send(text(string(make([]byte, batchBytes/16))), i))
+			require.NoError(t, w.send(text(string(make([]byte, batchBytes/16))), i, patience))
 		}
 		require.True(t, w.await(0), "it takes five seconds, but no batch more than one")
 	})
@@ -288,13 +288,13 @@ func TestWriter_ABatchHasABoundedSize(t *testing.T) {
 
 func TestWriter_CloseFreesWhatWaits(t *testing.T) {
 	withWriter(t, time.Minute, func(t *testing.T, w *writerRig) {
-		require.NoError(t, w.send(text("being written"), 1))
+		require.NoError(t, w.send(text("being written"), 1, patience))
 		w.receive(t, 1)
-		done, err := w.sendLent(text("waits", make([]byte, 100)), 2)
+		done, err := w.lend(text("waits", make([]byte, 100)), 2, patience)
 		require.NoError(t, err)
 		require.Equal(t, []int32{2}, w.close(errGivenUp))
 		<-done
-		require.ErrorIs(t, w.send(text("late"), 3), errGivenUp)
+		require.ErrorIs(t, w.send(text("late"), 3, patience), errGivenUp)
 		require.False(t, w.await(0))
 		w.near.Close()
 		synctest.Wait()
