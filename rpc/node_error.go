@@ -47,7 +47,11 @@ func callFailure(ctx context.Context, peer, op string, err error) error {
 	if !isBroken {
 		err = fmt.Errorf("%s: %w", op, err)
 	}
-	return job.E(endedCode(ctx), peer, err, job.HintOf(err))
+	hint := job.HintOf(err)
+	if errors.Is(err, mux.ErrTLSPeer) {
+		hint = hintBoth
+	}
+	return job.E(endedCode(ctx), peer, err, hint)
 }
 
 // endedCode is Unavailable, unless it was the caller who gave up.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -119,6 +120,7 @@ type cluster struct {
 	addr   string // of the server
 	names  []string
 	addrs  []string // of the nodes
+	flags  []string // of every client
 	nodes  []*process
 	server *process
 }
@@ -169,7 +171,7 @@ func (c *cluster) startServer(args ...string) {
 // client runs the client to its end and returns all it said and its exit code.
 func (c *cluster) client(args ...string) (string, int) {
 	c.t.Helper()
-	cmd := exec.Command(filepath.Join(bin, "client"), args...)
+	cmd := exec.Command(filepath.Join(bin, "client"), slices.Concat(args, c.flags)...)
 	cmd.Dir = c.dir
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil {
@@ -203,7 +205,7 @@ type failure struct {
 // run submits the folder with further flags and returns the job and the exit code.
 func (c *cluster) run(folder string, flags ...string) (result, int) {
 	c.t.Helper()
-	cmd := exec.Command(filepath.Join(bin, "client"), append(flags, "--json", folder)...)
+	cmd := exec.Command(filepath.Join(bin, "client"), slices.Concat(flags, c.flags, []string{"--json", folder})...)
 	cmd.Dir = c.dir
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

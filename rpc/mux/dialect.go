@@ -63,7 +63,7 @@ var foreigners = []struct{ first, what string }{
 	{"HTTP", "an HTTP answer"},
 	{"SSH-", "an SSH greeting"},
 	{"\x16\x03", "a TLS handshake; this port speaks plain Thrift"},
-	{"\x15\x03", "a TLS alert; the peer speaks TLS, this end plain Thrift"},
+	{tlsAlert, "a TLS alert"},
 }
 
 // foreigner names the protocol that begins so; "": unknown.
@@ -76,8 +76,14 @@ func foreigner(b []byte) string {
 	return ""
 }
 
+// tlsAlert begins what a peer says that wanted a TLS handshake.
+const tlsAlert = "\x15\x03"
+
 // foreign is the errNotThrift for these first bytes.
 func foreign(b []byte) error {
+	if bytes.HasPrefix(b, []byte(tlsAlert)) {
+		return fmt.Errorf("%w: %w", errNotThrift, ErrTLSPeer)
+	}
 	if what := foreigner(b); what != "" {
 		return fmt.Errorf("%w: %s", errNotThrift, what)
 	}

@@ -18,6 +18,9 @@ var (
 // ErrClosed tells that this end was closed.
 var ErrClosed = errors.New("the connection pool is closed")
 
+// ErrTLSPeer tells of a peer that speaks TLS to a plain connection.
+var ErrTLSPeer = errors.New("the peer speaks TLS, this end plain Thrift")
+
 // CallError tells that a call ended without an answer that can be used.
 type CallError struct {
 	Method string
