@@ -61,8 +61,8 @@ func TestCommand_RefusesWhatMakesNoSense(t *testing.T) {
 		want string
 	}{
 		{"unknown flag", []string{"--nope"}, "unknown flag: --nope"},
-		{"unknown case", []string{"--case", "huge"}, `--case: there is no case "huge"`},
-		{"unknown peer", []string{"--peer", "carrier pigeon"}, `--peer: there is no peer "carrier pigeon"`},
+		{"unknown case", []string{"--case", "huge"}, `--case: there is no case "huge"; there are tiny-1, tiny-16, tiny-256, tiny-4096, large-1, large-16, huge-4, slow-256, slow-4096, beside`},
+		{"unknown peer", []string{"--peer", "carrier pigeon"}, `--peer: there is no peer "carrier pigeon"; there are spillway, grpc-go, net/rpc, kitex mux, stock Thrift, spillway unix, spillway TLS`},
 		{"no round", []string{"--rounds", "0"}, "--rounds 0: want 1 or more"},
 		{"no window", []string{"--window", "0s"}, "--window and --settle: want a time such as 600ms"},
 		{"more words", []string{"run"}, `unexpected "run"; see --help`},

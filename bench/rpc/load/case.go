@@ -1,6 +1,9 @@
 package load
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Case is a kind of load.
 type Case struct {
@@ -65,5 +68,9 @@ func FindCase(name string) (Case, error) {
 			return c, nil
 		}
 	}
-	return Case{}, fmt.Errorf("there is no case %q", name)
+	var names []string
+	for _, c := range Cases() {
+		names = append(names, c.Name)
+	}
+	return Case{}, fmt.Errorf("there is no case %q; there are %s", name, strings.Join(names, ", "))
 }

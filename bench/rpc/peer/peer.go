@@ -8,6 +8,7 @@ import (
 	"net"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 )
 
@@ -74,7 +75,11 @@ func Find(name string) (Peer, error) {
 			return p, nil
 		}
 	}
-	return Peer{}, fmt.Errorf("there is no peer %q", name)
+	var names []string
+	for _, p := range All() {
+		names = append(names, p.Name)
+	}
+	return Peer{}, fmt.Errorf("there is no peer %q; there are %s", name, strings.Join(names, ", "))
 }
 
 // Version is that of the module, as it was linked; that of Go where the peer is

@@ -52,5 +52,5 @@ func TestPeers_HaveNamesOfTheirOwnAndVersions(t *testing.T) {
 	require.True(t, seen[peer.Own])
 	require.True(t, seen[peer.Base])
 	_, err := peer.Find("none")
-	require.EqualError(t, err, `there is no peer "none"`)
+	require.EqualError(t, err, `there is no peer "none"; there are spillway, grpc-go, net/rpc, kitex mux, stock Thrift, spillway unix, spillway TLS`)
 }
