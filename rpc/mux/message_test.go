@@ -138,7 +138,7 @@ func TestReader_TellsWhoIsNoThriftPeer(t *testing.T) {
 		"short HTTP":        {"GET ", "an HTTP request"},
 		"HTTP answer":       {"HTTP/1.1 400 Bad Request\r\n\r\n", "an HTTP answer"},
 		"TLS":               {tls, "a TLS handshake; this port speaks plain Thrift"},
-		"TLS alert":         {"\x15\x03\x01\x00\x02\x02\x46", "a TLS alert"},
+		"TLS alert":         {"\x15\x03\x01\x00\x02\x02\x46", "the peer speaks TLS"},
 		"SSH":               {"SSH-2.0-OpenSSH_9.2\r\n", "an SSH greeting"},
 		"random":            {"\xde\xad\xbe\xef\x01\x02\x03\x04\x05", "de ad be ef"},
 		"text":              {"hello there\n", "it begins with"},
