@@ -64,7 +64,7 @@ type conn struct {
 	seq     int32
 	heard   uint64 // messages received
 	silent  int    // deadlines in a row that passed without a message
-	strays  int    // answers that may yet come to calls that were given up
+	strays  int    // answers to calls that were given up, at most, that may yet come
 	waiting map[int32]*reply
 
 	pooled // what the pool knows of the connection
@@ -259,6 +259,9 @@ func (c *conn) giveUp(ctx context.Context, r *reply, seq int32) error {
 	switch {
 	case r.unsent || c.w.recall(seq):
 		r.unsent = true
+		c.mu.Lock()
+		c.strays--
+		c.mu.Unlock()
 	case marked:
 		_ = c.w.send(encodeControl(cancelMethod, seq), seq, 0) // an error ends the connection
 	}

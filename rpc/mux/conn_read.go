@@ -30,7 +30,8 @@ type ticker struct {
 	run   func()
 	timer *time.Timer
 	due   bool
-	seq   int32 // the call of who read when it last ran, or else the latest
+	seq   int32  // the call of who read when it last ran; 0: nobody did
+	heard uint64 // the messages received by then
 }
 
 func (t *ticker) start() {
@@ -88,17 +89,14 @@ func (c *conn) interrupt(seq int32) {
 }
 
 // tick watches the context of a caller who has been reading for a while, and
-// listens on a connection that nobody has used for a while, so that its end is
-// noticed and not met by the next call.
+// listens on a connection on which nothing was heard for a while, so that its end
+// is noticed and not met by the next call.
 func (c *conn) tick() {
 	c.mu.Lock()
 	c.ticker.due = false
 	seq := c.leading.seq
-	if seq == 0 {
-		seq = c.seq
-	}
-	same := c.ticker.seq == seq
-	c.ticker.seq = seq
+	same := c.ticker.seq == seq && (seq != 0 || c.ticker.heard == c.heard)
+	c.ticker.seq, c.ticker.heard = seq, c.heard
 	idle := false
 	switch {
 	case c.err != nil || c.reading && c.leading.seq == 0: // it has ended, or a goroutine reads

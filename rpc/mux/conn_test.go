@@ -352,6 +352,39 @@ func TestConn_LoneCallerThatGivesUpInMidAnswerLosesNothing(t *testing.T) {
 	})
 }
 
+// goaway is what a marked peer sends that wants no more calls.
+func goaway() []byte {
+	return bytesOf(FramedBinary, header{goawayMethod, thrift.ONEWAY, 0, true}, noFields{})
+}
+
+// Oneway calls are no sign of life.
+func TestConn_HearsOfItsEndBetweenOnewayCalls(t *testing.T) {
+	const at = 10
+	withConn(t, func(f *farEnd) {
+		notes := 0
+		_ = f.serve(true, func(m *message) bool {
+			if m.kind == thrift.ONEWAY {
+				notes++
+			}
+			if notes == at {
+				_, _ = f.Write(goaway())
+			}
+			return false
+		})
+	}, func(t *testing.T, c *connRig) {
+		c.requireEchoes(t, "once")
+		for range at + 5*int(tickEvery/time.Millisecond) {
+			o, err := encode(t.Context(), form{FramedBinary, true}, callOf("note", nil, nil).header, &echo.EchoNoteArgs{}, generous)
+			require.NoError(t, err)
+			if c.call(t.Context(), "note", o, nil) != nil {
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+		require.False(t, c.usable())
+	})
+}
+
 func TestConn_SilentDeadlinesRetireIt(t *testing.T) {
 	withConn(t, func(f *farEnd) {
 		_ = f.serve(true, func(m *message) bool { return m.size > 100 || m.method == cancelMethod })
@@ -376,7 +409,6 @@ func TestConn_SilentDeadlinesRetireIt(t *testing.T) {
 }
 
 func TestConn_TakesNoNewCallAfterGoawayAndClosesAfterItsLast(t *testing.T) {
-	goaway := bytesOf(FramedBinary, header{goawayMethod, thrift.ONEWAY, 0, true}, noFields{})
 	t.Run("with a call", func(t *testing.T) {
 		withConn(t, nil, func(t *testing.T, c *connRig) {
 			done := make(chan error, 1)
@@ -386,7 +418,7 @@ func TestConn_TakesNoNewCallAfterGoawayAndClosesAfterItsLast(t *testing.T) {
 			}()
 			m, err := c.far.in.next()
 			require.NoError(t, err)
-			_, err = c.far.Write(goaway)
+			_, err = c.far.Write(goaway())
 			require.NoError(t, err)
 			synctest.Wait()
 			require.False(t, c.usable())
@@ -401,7 +433,7 @@ func TestConn_TakesNoNewCallAfterGoawayAndClosesAfterItsLast(t *testing.T) {
 	t.Run("idle", func(t *testing.T) {
 		withConn(t, func(f *farEnd) {
 			_ = f.serve(true, func(m *message) bool {
-				_, _ = f.Write(append(f.done(m), goaway...)) // in one piece
+				_, _ = f.Write(append(f.done(m), goaway()...)) // in one piece
 				return true
 			})
 		}, func(t *testing.T, c *connRig) {

@@ -225,7 +225,7 @@ func (p *Pool) put(c *conn, err error) {
 func (p *Pool) lastCall(c *conn, err error) bool {
 	_, told := errors.AsType[thrift.TApplicationException](err)
 	_, broken := errors.AsType[*CallError](err)
-	c.answered = c.answered || !broken
+	c.answered = c.answered || c.hasHeard()
 	if broken && !c.usable() && !byCaller(err) {
 		p.solo = false // another may answer next
 	}
@@ -243,6 +243,13 @@ func (p *Pool) lastCall(c *conn, err error) bool {
 // byCaller tells that it was the caller who ended a call.
 func byCaller(err error) bool {
 	return errors.Is(err, errGivenUp) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// hasHeard tells that a message has come.
+func (c *conn) hasHeard() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.heard > 0
 }
 
 // many tells that the peer answers many calls at once.

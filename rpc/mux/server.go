@@ -20,7 +20,8 @@ const (
 
 // Server answers calls on the connections of its listeners, in every dialect.
 //
-// Binary arguments of 4 KiB and more lie in the request's own memory: a handler
+// Handlers run in goroutines that are used again: one that locks its thread or
+// labels its goroutine must undo that. Binary arguments of 4 KiB and more lie in the request's own memory: a handler
 // that keeps one after it has returned must copy it. Its answer may refer to them.
 type Server struct {
 	cfg       ServerConfig
