@@ -23,10 +23,13 @@ const usage = `client submits folders of pictures to a Spillway server and follo
 
   client [flags] DIR          process DIR/input_dir into DIR/output_dir, follow, report
   client jobs                 list the jobs, newest first
-  client job ID               one job: counts, nodes, failures
+  client job ID               one job: counts, nodes, tasks that run or failed, with their attempts
   client watch ID             follow a job to its end
   client cancel ID            end a job; what runs is told to stop
-  client nodes                the compute nodes, and how busy they are
+  client retry ID             run what an ended job has not done, and follow it
+  client nodes                the compute nodes, and how busy they are; --watch, --wide
+  client node NAME            one node in full, with the end of its log; --lines N
+  client drain NAME           let a node finish what it has and send it nothing new; --undo
   client operations           what the nodes can do, with every parameter
 
 Examples:
@@ -54,19 +57,34 @@ type config struct {
 	policies []string // at least one; "" is the server's own
 	op       job.Operation
 	deadline time.Duration
+	priority int
+	tags     []string
+	keep     time.Duration
+	states   []string // of jobs or tasks to show; none: all, or those worth a look
+	limit    int
+	after    string // the last job, or task, of the page before
+	oldest   bool
 	json     bool
 	detach   bool
 	quiet    bool
 	tls      *rpc.Credentials // nil: no TLS
+	nodes    nodesConfig
 }
 
 // errHelp says that help was asked for, and given.
 var errHelp = errors.New("help")
 
-// commands and whether they take an id.
-var commands = map[string]bool{
-	"jobs": false, "job": true, "watch": true, "cancel": true, "nodes": false, "operations": false,
+// commands and what they take: an id, a name, or nothing.
+var commands = map[string]string{
+	"jobs": "", "job": anID, "watch": anID, "cancel": anID, "retry": anID, "operations": "",
+	"nodes": "", "node": aName, "drain": aName,
 }
+
+// What a command may take.
+const (
+	anID  = "the id of a job; client jobs lists them"
+	aName = "the name of a node; client nodes lists them"
+)
 
 // parse reads the command line. Errors: InvalidArgument.
 func parse(args []string, out output) (config, error) {
@@ -81,9 +99,17 @@ func parse(args []string, out output) (config, error) {
 	flags.StringSliceVar(&cfg.policies, "policy", []string{""}, "how nodes are chosen: random, balance; several `names` run one after the other (default: the server's)")
 	flags.StringVar(&op, "op", job.DefaultOperation, "the operation, as `NAME[:k=v,...]`; client operations lists them")
 	flags.DurationVar(&cfg.deadline, "deadline", 0, "how long the job may take, as in 90s or 10m (default: no bound)")
+	flags.IntVar(&cfg.priority, "priority", 0, fmt.Sprintf("%d to %d; of the jobs that wait, a higher one starts first", job.MinPriority, job.MaxPriority))
+	flags.StringSliceVar(&cfg.tags, "tags", nil, "`tags` that a node must have to get a task")
+	flags.DurationVar(&cfg.keep, "keep", 0, "how long the server remembers the job after its end (default: the server's)")
+	flags.StringSliceVar(&cfg.states, "state", nil, "show only jobs (client jobs), or tasks (client job), in these `states`")
+	flags.IntVar(&cfg.limit, "limit", 0, "show so many at most (default 100)")
+	flags.StringVar(&cfg.after, "after", "", "go on behind this job, or task, the `last` of the page before")
+	flags.BoolVar(&cfg.oldest, "oldest", false, "list the oldest jobs first")
 	flags.BoolVar(&cfg.json, "json", false, "print JSON for programs instead of tables: one object a line")
 	flags.BoolVar(&cfg.detach, "detach", false, "submit, print the job's id, and leave")
 	flags.BoolVarP(&cfg.quiet, "quiet", "q", false, "show no progress")
+	newNodesFlags(flags, &cfg.nodes)
 	files.Flags(flags.StringVar)
 	help := flags.BoolP("help", "h", false, "show this help")
 	if err := flags.Parse(args); err != nil {
@@ -93,7 +119,7 @@ func parse(args []string, out output) (config, error) {
 		fmt.Fprint(out.stdout, usage, flags.FlagUsages())
 		return cfg, errHelp
 	}
-	if err := cfg.positional(flags.Args()); err != nil {
+	if err := cfg.positional(flags); err != nil {
 		return cfg, err
 	}
 	var err error
@@ -118,18 +144,20 @@ func parse(args []string, out output) (config, error) {
 	return cfg, cfg.findServer(machines, flags.Changed("machines"))
 }
 
-// positional takes a command with its argument, or a folder.
-func (c *config) positional(args []string) error {
+// positional takes a command with its argument, or a folder, and sees that the
+// flags about nodes go with it.
+func (c *config) positional(flags *pflag.FlagSet) error {
+	args := flags.Args()
 	if len(args) == 0 {
 		return bad("no folder is named")
 	}
-	wantsID, isCommand := commands[args[0]]
+	wants, isCommand := commands[args[0]]
 	switch {
 	case !isCommand:
 		c.arg, args = folder(args[0]), args[1:]
-	case wantsID && len(args) == 1:
-		return bad("client " + args[0] + " wants the id of a job; client jobs lists them")
-	case wantsID:
+	case wants != "" && len(args) == 1:
+		return bad("client " + args[0] + " wants " + wants)
+	case wants != "":
 		c.command, c.arg, args = args[0], args[1], args[2:]
 	default:
 		c.command, args = args[0], args[1:]
@@ -137,7 +165,7 @@ func (c *config) positional(args []string) error {
 	if len(args) > 0 {
 		return bad(fmt.Sprintf("%q is one argument too many", args[0]))
 	}
-	return nil
+	return c.nodes.check(flags, c.command)
 }
 
 // folder is how the server is told of a folder: one of this machine by its

@@ -33,7 +33,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
-	out := output{stdout: os.Stdout, stderr: os.Stderr, terminal: term.IsTerminal(int(os.Stderr.Fd()))}
+	out := output{stdout: os.Stdout, stderr: os.Stderr, terminal: term.IsTerminal(int(os.Stderr.Fd())), screen: term.IsTerminal(int(os.Stdout.Fd()))}
 	code := run(ctx, os.Args[1:], out)
 	stop()
 	os.Exit(code)
@@ -43,7 +43,8 @@ func main() {
 // stderr, which may be a terminal.
 type output struct {
 	stdout, stderr io.Writer
-	terminal       bool
+	terminal       bool   // stderr is one
+	screen         bool   // stdout is one
 	note           string // to add where the server cannot be reached
 }
 
@@ -62,22 +63,14 @@ func run(ctx context.Context, args []string, out output) int {
 		out.note = " (no machine.txt here and no --server, so that is where one listens by default)"
 	}
 	s := &session{cfg: cfg, out: out, conn: conn}
-	switch cfg.command {
-	case "jobs":
-		err = s.jobs(ctx)
-	case "job":
-		err = s.job(ctx)
-	case "watch":
-		err = s.watch(ctx)
-	case "cancel":
-		err = s.cancel(ctx)
-	case "nodes":
-		err = s.nodes(ctx)
-	case "operations":
-		err = s.operations(ctx)
-	default:
+	does := map[string]func(context.Context) error{
+		"jobs": s.jobs, "job": s.job, "watch": s.watch, "cancel": s.cancel, "retry": s.retry, "operations": s.operations,
+		"nodes": s.nodes, "node": s.node, "drain": s.drain,
+	}[cfg.command]
+	if does == nil {
 		return s.submit(ctx)
 	}
+	err = does(ctx)
 	if ctx.Err() != nil && job.CodeOf(err) == job.CancelledCode && s.cfg.command != "watch" {
 		err = job.E(job.CancelledCode, "", errors.New("interrupted"), "")
 	}

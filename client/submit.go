@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"spillway/job"
+	"spillway/rpc"
 )
 
 // firstWatch is the pause before the server is asked again for a job whose
@@ -25,6 +26,7 @@ func (s *session) submit(ctx context.Context) int {
 	for _, policy := range s.cfg.policies {
 		spec := job.Spec{
 			ID: job.NewID(), Source: s.cfg.arg, Operation: s.cfg.op, Policy: policy, Deadline: s.cfg.deadline,
+			Priority: s.cfg.priority, Tags: s.cfg.tags, Keep: s.cfg.keep,
 		}
 		if s.cfg.detach {
 			return s.detach(ctx, spec)
@@ -97,6 +99,9 @@ func (s *session) oneShot(ctx context.Context, spec job.Spec) (job.Job, error) {
 	switch {
 	case gone == nil:
 		return j, err
+	case errors.Is(err, rpc.ErrLost):
+		return job.Job{}, job.E(job.Unavailable, "", err,
+			fmt.Sprintf("job %s goes on when the server is back; then: client watch %s", spec.ID, spec.ID))
 	case err != nil:
 		return job.Job{}, err
 	}

@@ -25,9 +25,34 @@ type (
 		Parked      int64             `json:"parked"`
 		Skipped     int64             `json:"skipped"`
 		Waiting     string            `json:"waiting,omitempty"`
+		Priority    int               `json:"priority"`
+		Tags        []string          `json:"tags,omitempty"`
+		Position    int               `json:"position,omitempty"`
+		Reason      string            `json:"reason,omitempty"`
 		Nodes       []tallyJSON       `json:"nodes"`
 		Failures    []taskFailureJSON `json:"failures"`
 		Error       *errorJSON        `json:"error,omitempty"`
+	}
+	// jobWithTasks is what client job prints.
+	jobWithTasks struct {
+		jobJSON
+		Tasks []taskJSON `json:"tasks"`
+	}
+	taskJSON struct {
+		Index    int64         `json:"index"`
+		Name     string        `json:"name"`
+		State    job.TaskState `json:"state"`
+		Attempts []attemptJSON `json:"attempts"`
+	}
+	attemptJSON struct {
+		Number   int        `json:"number"`
+		Node     job.NodeID `json:"node"`
+		Sent     time.Time  `json:"sent"`
+		Delayed  bool       `json:"delayed"`
+		QueuedMS float64    `json:"queued_ms"`
+		RunMS    float64    `json:"run_ms"`
+		TotalMS  float64    `json:"total_ms"`
+		Error    *errorJSON `json:"error,omitempty"`
 	}
 	tallyJSON struct {
 		Node     job.NodeID `json:"node"`
@@ -64,32 +89,6 @@ type (
 		Choices []string      `json:"choices,omitempty"`
 		Summary string        `json:"summary"`
 	}
-	linkJSON struct {
-		InFlight      int     `json:"in_flight"`
-		Conns         int     `json:"conns"`
-		Dials         int64   `json:"dials"`
-		Calls         int64   `json:"calls"`
-		Errors        int64   `json:"errors"`
-		BytesSent     int64   `json:"bytes_sent"`
-		BytesReceived int64   `json:"bytes_received"`
-		P50MS         float64 `json:"p50_ms"`
-		P99MS         float64 `json:"p99_ms"`
-	}
-
-	nodeJSON struct {
-		Name        job.NodeID    `json:"name"`
-		Address     string        `json:"address"`
-		State       job.NodeState `json:"state"`
-		Slots       int           `json:"slots"`
-		Running     int           `json:"running"`
-		Queued      int           `json:"queued"`
-		Delayed     int           `json:"delayed"`
-		Outstanding int           `json:"outstanding"`
-		MeanMS      float64       `json:"mean_ms"`
-		Basic       bool          `json:"basic"`
-		Link        linkJSON      `json:"link"`
-		Error       string        `json:"error,omitempty"`
-	}
 )
 
 func jobView(j job.Job) jobJSON {
@@ -97,6 +96,7 @@ func jobView(j job.Job) jobJSON {
 		ID: j.ID, State: j.State, Source: j.Spec.Source, Operation: j.Spec.Operation.String(), Policy: j.Spec.Policy,
 		Created: j.Created, ElapsedS: j.Elapsed(time.Now()).Seconds(), Total: j.Total, Done: j.Done, Failed: j.Failed,
 		Quarantined: j.Quarantined, Running: j.Running, Parked: j.Parked, Skipped: j.Skipped, Waiting: j.Waiting,
+		Priority: j.Spec.Priority, Tags: j.Spec.Tags, Position: j.Position, Reason: j.Reason,
 		Nodes: []tallyJSON{}, Failures: []taskFailureJSON{}, Error: errorView(j.Err),
 	}
 	for _, n := range j.Nodes {
@@ -112,18 +112,22 @@ func jobView(j job.Job) jobJSON {
 	return v
 }
 
-func linkView(l job.Link) linkJSON {
-	return linkJSON{
-		InFlight: l.InFlight, Conns: l.Conns, Dials: l.Dials, Calls: l.Calls, Errors: l.Errors,
-		BytesSent: l.BytesSent, BytesReceived: l.BytesReceived, P50MS: ms(l.P50), P99MS: ms(l.P99),
-	}
+func taskView(t job.TaskInfo) taskJSON {
+	return taskJSON{Index: t.Index, Name: t.Name, State: t.State, Attempts: views(t.Attempts, func(a job.Attempt) attemptJSON {
+		return attemptJSON{
+			Number: a.Number, Node: a.Node, Sent: a.Sent, Delayed: a.Delayed,
+			QueuedMS: ms(a.Queued), RunMS: ms(a.Run), TotalMS: ms(a.Took), Error: errorView(a.Err),
+		}
+	})}
 }
 
-func nodeView(n job.Node) nodeJSON {
-	return nodeJSON{
-		Name: n.ID, Address: n.Addr, State: n.State, Slots: n.Load.Slots, Running: n.Load.Running, Queued: n.Load.Queued,
-		Delayed: n.Load.Delayed, Outstanding: n.Outstanding, MeanMS: ms(n.Load.Mean), Basic: n.Basic, Link: linkView(n.Link), Error: n.Err,
+// views maps a list, an empty one to an empty one.
+func views[A, B any](list []A, view func(A) B) []B {
+	out := make([]B, 0, len(list))
+	for _, a := range list {
+		out = append(out, view(a))
 	}
+	return out
 }
 
 func operationView(op job.OperationInfo) operationJSON {

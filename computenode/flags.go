@@ -34,11 +34,13 @@ type config struct {
 	TLS       *rpc.Credentials // nil: no TLS
 	Roots     []string
 	Level     slog.Level
+	Join      joinConfig
 }
 
 // raw are flags as they were written, before they are checked.
 type raw struct {
 	name, machines, isolate, memory, level string
+	worker                                 string // --worker-name
 	seed                                   uint64
 	timeout                                time.Duration
 	tls                                    rpc.TLS
@@ -52,6 +54,7 @@ func newFlags(c *config, r *raw) *pflag.FlagSet {
 	fs.StringVar(&r.name, "name", defaultName, "name of this node; its address is in machine.txt")
 	fs.StringVar(&c.Listen, "listen", "", "HOST:PORT to listen on (default: what --machines says for --name)")
 	fs.StringVar(&r.machines, "machines", "machine.txt", "file that says who listens where")
+	newJoinFlags(fs, c, r)
 	fs.DurationVar(&c.Control.Delay, "delay", admission.DefaultDelay, "the injected delay; the server's --attempt-timeout should be longer")
 	fs.Uint64Var(&r.seed, "seed", 0, "seed of the draws; the same seed draws the same (default: another each time)")
 	fs.IntVar(&c.Worker.Slots, "slots", 0, "tasks to work on at once (default: one a core)")
@@ -85,7 +88,10 @@ func parse(args []string) (config, error) {
 	if !fs.Changed("seed") {
 		c.Control.Seed = rand.Uint64()
 	}
-	c.Worker.Node = job.NodeID(r.name)
+	if err := c.Join.resolve(&r, fs); err != nil {
+		return config{}, err
+	}
+	c.Worker.Node, c.Worker.Tags = job.NodeID(r.name), c.Join.Tags
 	if err := c.resolve(r); err != nil {
 		return config{}, err
 	}
@@ -126,7 +132,11 @@ func (c *config) resolve(r raw) error {
 
 // address finds where to listen.
 func (c *config) address(r raw, listens bool) error {
-	if listens {
+	switch {
+	case listens:
+		return nil
+	case c.Join.Controller != "":
+		c.Listen = c.Join.listen()
 		return nil
 	}
 	pool, err := machine.Read(r.machines)

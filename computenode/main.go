@@ -18,7 +18,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"spillway/computenode/worker"
 	"spillway/job"
 	"spillway/rpc"
 )
@@ -67,7 +66,9 @@ func exit(stderr io.Writer, err error) int {
 
 // serve wires the node together and answers calls until ctx ends.
 func serve(ctx context.Context, cfg config, stderr io.Writer) error {
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.Level}))
+	lines := &tail{}
+	log := slog.New(slog.NewTextHandler(io.MultiWriter(lines, stderr), &slog.HandlerOptions{Level: cfg.Level}))
+	cfg.Worker.Machine = thisMachine()
 	n, err := newNode(cfg, log)
 	if err != nil {
 		return err
@@ -80,13 +81,16 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) error {
 	fmt.Fprintf(stderr, "computenode: %s is ready on %s: load probability %v, delay %v, admission %s, seed %d, slots %d, isolate %s\n",
 		cfg.Worker.Node, l.Addr(), cfg.Control.Probability, cfg.Control.Delay, cfg.Admission, cfg.Control.Seed,
 		n.worker.Profile().Slots, onOff(cfg.Isolated))
-	err = n.serve(ctx, func(ctx context.Context) error {
-		return rpc.ServerConfig{Grace: stopGrace}.ServeNode(ctx, l, n.worker, log)
-	})
+	var j *joiner
+	if cfg.Join.Controller != "" {
+		server := rpc.NewServiceConn(cfg.Join.Controller, cfg.TLS)
+		defer server.Close()
+		j = &joiner{server: server, addr: cfg.Join.Controller, self: cfg.Join.registration(cfg.Worker.Node, l.Addr()), log: log}
+	}
+	me := face{Worker: n.worker, meter: &meter{dir: cfg.Roots[0]}, tail: lines}
+	err = n.serve(ctx, func(ctx context.Context) error { return me.answer(ctx, l, j, log) })
 	if err == nil {
 		fmt.Fprintf(stderr, "computenode: %s stopped\n", cfg.Worker.Node)
 	}
 	return err
 }
-
-var _ rpc.Node = (*worker.Worker)(nil)

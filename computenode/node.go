@@ -17,6 +17,9 @@ import (
 // stopGrace is how long running tasks may go on once the node is told to stop.
 const stopGrace = 3 * time.Second
 
+// lastWords is how long the answers to them may take to leave.
+const lastWords = 500 * time.Millisecond
+
 // pool runs operations in child processes.
 type pool = isolate.Pool[operation.Request, operation.Reply]
 

@@ -29,6 +29,7 @@ Examples:
   computenode 0.5 --name node_1 --seed 42         the same draws each time
   computenode 0.9 --delay 300ms --slots 4         a shorter delay, four tasks at once
   computenode 0.1 --root /srv/pictures --root /tmp/more
+  computenode 0 --controller 127.0.0.1:5000 --worker-name node_lab --tags gpu,lab-2   joins a running server
 
 Flags:
 ` + newFlags(&config{}, &raw{}).FlagUsages() + `

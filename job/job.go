@@ -1,6 +1,9 @@
 package job
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // ID names a job. A client makes it, so that the same submission sent twice is
 // one job; see [NewID].
@@ -41,7 +44,26 @@ type Spec struct {
 	Policy string
 	// Deadline is how long the job may take from its submission. Zero: no bound.
 	Deadline time.Duration
+	// Priority orders waiting jobs: a higher one starts first, and within one the
+	// job that was submitted first. Default 0, from [MinPriority] to [MaxPriority].
+	Priority int
+	// Tags are those that a node must have to get a task of the job. Default: none.
+	Tags []string
+	// Keep is how long the job is remembered after its end. Zero: the server's.
+	Keep time.Duration
 }
+
+// Equal reports whether both ask for the same.
+func (s Spec) Equal(o Spec) bool {
+	return s.ID == o.ID && s.Source == o.Source && s.Operation.Equal(o.Operation) && s.Policy == o.Policy &&
+		s.Deadline == o.Deadline && s.Priority == o.Priority && slices.Equal(s.Tags, o.Tags) && s.Keep == o.Keep
+}
+
+// The range of priorities.
+const (
+	MinPriority = -100
+	MaxPriority = 100
+)
 
 // Job is a snapshot of one job. It shares nothing with the service's own state,
 // so the holder may keep and change it.
@@ -71,6 +93,11 @@ type Job struct {
 	// and Waiting says why the last of them does.
 	Parked  int64
 	Waiting string
+
+	// Position is how far a queued job is from its start, 1 being the next, and
+	// Reason why it waits.
+	Position int
+	Reason   string
 
 	// Nodes has a row for each node that the job was sent to, in order of name.
 	Nodes []Tally
@@ -126,7 +153,11 @@ type Failure struct {
 // Filter selects jobs. The zero Filter selects all that are remembered.
 type Filter struct {
 	States []State // empty: every state
-	Limit  int     // the newest so many; 0: 100
+	Limit  int     // so many at most; 0: 100
+	// After is the last job of the page before; empty: from the first.
+	After ID
+	// OldestFirst turns the order round, which is newest first.
+	OldestFirst bool
 }
 
 // Event says that a job changed. Events coalesce: a slow watcher misses states

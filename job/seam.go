@@ -16,11 +16,18 @@ type Service interface {
 	Submit(ctx context.Context, spec Spec) (ID, error)
 	// Job returns a snapshot. Errors: NotFound, Unavailable.
 	Job(ctx context.Context, id ID) (Job, error)
-	// Jobs returns snapshots, newest first. Errors: Unavailable.
+	// Jobs returns snapshots, newest first. Errors: NotFound (f.After), Unavailable.
 	Jobs(ctx context.Context, f Filter) ([]Job, error)
 	// Cancel ends a job: what is not sent never is, what runs is told to stop.
 	// Cancelling a job that has ended is no error. Errors: NotFound, Unavailable.
 	Cancel(ctx context.Context, id ID) error
+	// Tasks are those of a job, by index, with what they went through. Errors:
+	// NotFound, Unavailable.
+	Tasks(ctx context.Context, id ID, f TaskFilter) ([]TaskInfo, error)
+	// Retry makes what an ended job has not done pending again, and the job queued.
+	// Errors: NotFound, FailedPrecondition (it has not ended, or all is done),
+	// Unavailable.
+	Retry(ctx context.Context, id ID) error
 	// Watch sends the present state at once and then each change, coalesced, and
 	// closes the channel after the final state, or when ctx ends or the service
 	// is lost. Errors: NotFound, Unavailable.

@@ -29,6 +29,49 @@ type Task struct {
 	Deadline time.Time
 }
 
+// TaskState is where a task stands.
+//
+//	pending ──► running ──► done
+//	                ├─────► failed
+//	                └─────► quarantined   it broke every node that it was tried on
+type TaskState string
+
+// The states of a task. Those of a cancelled job that were not done stay pending.
+const (
+	TaskPending     TaskState = "pending"
+	TaskRunning     TaskState = "running"
+	TaskDone        TaskState = "done"
+	TaskFailed      TaskState = "failed"
+	TaskQuarantined TaskState = "quarantined"
+)
+
+// Attempt is one try of a task on a node that took it.
+type Attempt struct {
+	Number  int // from 1; rejected ones are counted, and not listed
+	Node    NodeID
+	Sent    time.Time
+	Delayed bool          // the injected delay struck
+	Queued  time.Duration // waiting for a slot of the node
+	Run     time.Duration // of the operation itself
+	Took    time.Duration // from sending to the answer
+	Err     *Error        // nil: done
+}
+
+// TaskInfo is one task of a job with what it went through.
+type TaskInfo struct {
+	Index    int64
+	Name     string
+	State    TaskState
+	Attempts []Attempt
+}
+
+// TaskFilter selects tasks of a job, in order of their index.
+type TaskFilter struct {
+	States []TaskState // empty: every state
+	After  int64       // only those with a greater index; -1: from the first
+	Limit  int         // 0: 100
+}
+
 // Result is the answer to one attempt that was done.
 type Result struct {
 	// Node is the node that did it.
@@ -61,6 +104,29 @@ type Load struct {
 	Delayed int // admitted tasks in the injected delay
 	// Mean is a moving average of the operation time of the latest tasks.
 	Mean time.Duration
+	// Operations is the same, by operation, and Usage what the node's machine has
+	// in use. Only an answer to Probe has them.
+	Operations map[string]time.Duration
+	Usage      Usage
+	// Draining tells that the node finishes what it has, and takes nothing new.
+	Draining bool
+}
+
+// Usage is what a machine has in use, of all programs. The zero Usage is unknown.
+type Usage struct {
+	CPU      float64 // percent of all cores, over about a second
+	Memory   float64 // percent
+	DiskFree int64   // bytes, where the node writes
+	// Sent and Received are bytes a second, over all network interfaces but loopback.
+	Sent, Received int64
+}
+
+// Machine is what a node runs on. The zero Machine is unknown.
+type Machine struct {
+	Cores  int
+	Memory int64  // bytes
+	GPU    string // "" where there is none
+	System string // "linux/amd64, debian 12.5"
 }
 
 // Profile is what a node can do; it does not change while the node runs.
@@ -68,6 +134,8 @@ type Profile struct {
 	Node       NodeID
 	Slots      int
 	Operations []OperationInfo
+	Machine    Machine
+	Tags       []string // that a job may require
 }
 
 // Node is what the server knows of one node.
@@ -87,6 +155,11 @@ type Node struct {
 	Err   string
 	// Link is what passed between the server and the node.
 	Link Link
+	// Tags and Machine are what its profile says of them.
+	Tags    []string
+	Machine Machine
+	// Registered tells that it joined by itself, and is not in machine.txt.
+	Registered bool
 }
 
 // Link counts what passed between two programs since the one that calls began.

@@ -136,6 +136,8 @@ func (plainNode) Probe(context.Context) (job.Load, error) { return job.Load{Slot
 
 func (n plainNode) Profile() job.Profile { return n.profile }
 
+func (n plainNode) Log(int) []string { return nil }
+
 // holder lets calls wait together.
 type holder struct {
 	held atomic.Int64

@@ -24,6 +24,15 @@ func specToWire(s job.Spec) *spillway.JobSpec {
 		ms := wholeMillis(s.Deadline)
 		out.DeadlineMs = &ms
 	}
+	if s.Priority != 0 {
+		priority := small(s.Priority)
+		out.Priority = &priority
+	}
+	out.Tags = convert(s.Tags, clean)
+	if s.Keep != 0 {
+		ms := wholeMillis(s.Keep)
+		out.KeepMs = &ms
+	}
 	return out
 }
 
@@ -34,11 +43,14 @@ func specFromWire(s *spillway.JobSpec) job.Spec {
 	return job.Spec{
 		ID: job.ID(s.GetID()), Source: s.GetSource(), Operation: operationFromWire(s.Operation),
 		Policy: s.GetPolicy(), Deadline: millis(s.GetDeadlineMs()),
+		Priority: int(s.GetPriority()), Tags: s.Tags, Keep: millis(s.GetKeepMs()),
 	}
 }
 
 func jobToWire(j job.Job) *spillway.Job {
+	position, reason := small(j.Position), clean(j.Reason)
 	return &spillway.Job{
+		Position: &position, Reason: &reason,
 		ID: string(j.ID), Spec: specToWire(j.Spec), State: string(j.State), Version: j.Version,
 		CreatedUs: toMicros(j.Created), StartedUs: toMicros(j.Started), FinishedUs: toMicros(j.Finished),
 		Total: j.Total, Counted: j.Counted, Skipped: j.Skipped,
@@ -57,7 +69,7 @@ func jobFromWire(j *spillway.Job) job.Job {
 		Done: j.Done, Failed: j.Failed, Quarantined: j.Quarantined, Running: j.Running,
 		Parked: j.Parked, Waiting: j.Waiting,
 		Nodes: convert(j.Nodes, tallyFromWire), Failures: convert(j.Failures, taskFailureFromWire),
-		Err: failureFromWire(j.Failure),
+		Err: failureFromWire(j.Failure), Position: int(j.GetPosition()), Reason: j.GetReason(),
 	}
 }
 
@@ -90,12 +102,17 @@ func taskFailureFromWire(f *spillway.TaskFailure) job.Failure {
 }
 
 func filterToWire(f job.Filter) *spillway.JobFilter {
-	return &spillway.JobFilter{States: convert(f.States, word[string, job.State]), Limit: small(f.Limit)}
+	after := string(f.After)
+	return &spillway.JobFilter{
+		States: convert(f.States, word[string, job.State]), Limit: small(f.Limit), After: &after, OldestFirst: &f.OldestFirst,
+	}
 }
 
 func filterFromWire(f *spillway.JobFilter) job.Filter {
 	if f == nil {
 		return job.Filter{}
 	}
-	return job.Filter{States: convert(f.States, word[job.State, string]), Limit: int(f.Limit)}
+	return job.Filter{
+		States: convert(f.States, word[job.State, string]), Limit: int(f.Limit), After: job.ID(f.GetAfter()), OldestFirst: f.GetOldestFirst(),
+	}
 }

@@ -12,7 +12,8 @@ import (
 func loadToWire(l job.Load) *spillway.Load {
 	return &spillway.Load{
 		Slots: small(l.Slots), Running: small(l.Running), Queued: small(l.Queued), Delayed: small(l.Delayed),
-		MeanUs: l.Mean.Microseconds(),
+		MeanUs: l.Mean.Microseconds(), OperationMeanUs: meansToWire(l.Operations), Usage: usageToWire(l.Usage),
+		Draining: onlyTrue(l.Draining),
 	}
 }
 
@@ -22,7 +23,7 @@ func loadFromWire(l *spillway.Load) job.Load {
 	}
 	return job.Load{
 		Slots: int(l.Slots), Running: int(l.Running), Queued: int(l.Queued), Delayed: int(l.Delayed),
-		Mean: micros(l.MeanUs),
+		Mean: micros(l.MeanUs), Operations: meansFromWire(l.OperationMeanUs), Usage: usageFromWire(l.Usage), Draining: l.GetDraining(),
 	}
 }
 
@@ -88,12 +89,14 @@ func resultFromWire(r *spillway.TaskReply) job.Result {
 func profileToWire(p job.Profile) *spillway.Profile {
 	return &spillway.Profile{
 		Node: string(p.Node), Slots: small(p.Slots), Operations: convert(p.Operations, infoToWire),
+		Machine: machineToWire(p.Machine), Tags: p.Tags,
 	}
 }
 
 func profileFromWire(p *spillway.Profile) job.Profile {
 	return job.Profile{
 		Node: job.NodeID(p.Node), Slots: int(p.Slots), Operations: convert(p.Operations, infoFromWire),
+		Machine: machineFromWire(p.Machine), Tags: filled(p.Tags),
 	}
 }
 
@@ -128,6 +131,7 @@ func nodeToWire(n job.Node) *spillway.Node {
 		Name: string(n.ID), Address: n.Addr, State: string(n.State), Load: loadToWire(n.Load),
 		Outstanding: small(n.Outstanding), Basic: n.Basic, Operations: convert(n.Operations, infoToWire),
 		SinceUs: toMicros(n.Since), Error: clean(n.Err), Link: linkToWire(n.Link),
+		Tags: n.Tags, Machine: machineToWire(n.Machine), Registered: onlyTrue(n.Registered),
 	}
 }
 
@@ -136,6 +140,7 @@ func nodeFromWire(n *spillway.Node) job.Node {
 		ID: job.NodeID(n.Name), Addr: n.Address, State: job.NodeState(n.State), Load: loadFromWire(n.Load),
 		Outstanding: int(n.Outstanding), Basic: n.Basic, Operations: convert(n.Operations, infoFromWire),
 		Since: fromMicros(n.SinceUs), Err: n.Error, Link: linkFromWire(n.Link),
+		Tags: filled(n.Tags), Machine: machineFromWire(n.Machine), Registered: n.GetRegistered(),
 	}
 }
 

@@ -82,6 +82,10 @@ func TestConvert_CarriesEveryField(t *testing.T) {
 	t.Run("profile", func(t *testing.T) {
 		roundTrip(t, func(p job.Profile) job.Profile { return profileFromWire(profileToWire(p)) })
 	})
+	t.Run("registration", func(t *testing.T) {
+		roundTrip(t, func(r job.Registration) job.Registration { return registrationFromWire(registrationToWire(r)) })
+	})
+	t.Run("load", func(t *testing.T) { roundTrip(t, func(l job.Load) job.Load { return loadFromWire(loadToWire(l)) }) })
 	t.Run("result", func(t *testing.T) {
 		roundTrip(t, func(r job.Result) job.Result { return resultFromWire(resultToWire(r)) })
 	})

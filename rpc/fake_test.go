@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -20,6 +21,7 @@ type fakeNode struct {
 	execute func(context.Context, job.Task) (job.Result, error)
 	probe   func(context.Context) (job.Load, error)
 	profile job.Profile
+	log     []string
 }
 
 func (n fakeNode) Execute(ctx context.Context, t job.Task) (job.Result, error) {
@@ -38,6 +40,8 @@ func (n fakeNode) Probe(ctx context.Context) (job.Load, error) {
 
 func (n fakeNode) Profile() job.Profile { return n.profile }
 
+func (n fakeNode) Log(lines int) []string { return n.log[max(0, len(n.log)-lines):] }
+
 // fakeService holds jobs that the test moves on.
 type fakeService struct {
 	mu        sync.Mutex
@@ -48,6 +52,9 @@ type fakeService struct {
 	refuse    error          // of Submit
 	onSubmit  job.State      // the state that a job begins in
 	end       func(*job.Job) // what a job looks like that begins in a final state
+
+	registered []job.Registration
+	drains     []bool
 }
 
 func newFakeService(begin job.State) *fakeService {
@@ -289,4 +296,30 @@ func soon(t testing.TB) context.Context {
 var aTask = job.Task{
 	Job: "j", Index: 3, Attempt: 1, Base: "/data", Name: "a b.jpg",
 	Operation: job.Operation{Name: "edges"}, MayReject: true,
+}
+
+func (s *fakeService) Tasks(_ context.Context, id job.ID, f job.TaskFilter) ([]job.TaskInfo, error) {
+	if _, err := s.Job(context.Background(), id); err != nil {
+		return nil, err
+	}
+	return []job.TaskInfo{someTask(f)}, nil
+}
+
+// someTask is a task with everything set, and what was asked for it.
+func someTask(f job.TaskFilter) job.TaskInfo {
+	return job.TaskInfo{Index: f.After + 1, Name: fmt.Sprint(f.States, f.Limit), State: job.TaskFailed, Attempts: []job.Attempt{
+		{
+			Number: 2, Node: "node_1", Sent: time.UnixMicro(1).UTC(), Delayed: true, Queued: time.Second, Run: time.Minute, Took: time.Hour,
+			Err: job.E(job.DataLoss, "", errors.New("torn"), "mend it"),
+		},
+	}}
+}
+
+func (s *fakeService) Retry(_ context.Context, id job.ID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if j := s.jobs[id]; !j.State.Final() {
+		return job.E(job.FailedPrecondition, "", errors.New("it has not ended"), "wait")
+	}
+	return nil
 }

@@ -18,6 +18,8 @@ type Node interface {
 	job.Worker
 	// Profile is what the node can do; it does not change.
 	Profile() job.Profile
+	// Log is the last lines of its log, oldest first.
+	Log(lines int) []string
 }
 
 // ServeNode answers for n on l with the default [ServerConfig].

@@ -13,6 +13,7 @@ import (
 // Service is what a server offers to its callers.
 type Service interface {
 	job.Service
+	Members
 	// Nodes are the compute nodes as they stand now, in order of name.
 	Nodes(ctx context.Context) ([]job.Node, error)
 	// Policy names the policy that submit_request's boolean asks for.
@@ -85,7 +86,7 @@ func (h *serviceHandler) Wait(ctx context.Context, id string, seen, timeoutMs in
 		}
 		if err == nil {
 			for e := range events {
-				if e.Job.Version > seen || e.Job.State.Final() {
+				if e.Job.Version != seen || e.Job.State.Final() {
 					return jobToWire(e.Job), nil
 				}
 			}

@@ -14,6 +14,8 @@ import (
 const (
 	// serviceTimeout bounds the short calls of a caller that sets no deadline.
 	serviceTimeout = 10 * time.Second
+	// submitTimeout bounds a submission: a folder of millions takes its time.
+	submitTimeout = 2 * time.Minute
 	// startHint mends an unreachable server.
 	startHint = "start it with bin/server, or name another with --server H:P"
 )
@@ -55,10 +57,14 @@ func (s *ServiceConn) Ping(ctx context.Context) error {
 // Submit implements [job.Service].
 func (s *ServiceConn) Submit(ctx context.Context, spec job.Spec) (job.ID, error) {
 	id := ""
-	err := s.call(ctx, "submit", func(ctx context.Context, c *spillway.ServerClient) (err error) {
-		id, err = c.Submit(ctx, specToWire(spec))
-		return err
-	})
+	limited, cancel := withDefaultTimeout(ctx, submitTimeout)
+	defer cancel()
+	err := s.persist(limited, func() error {
+		return s.callFor(limited, "submit", func(ctx context.Context, c *spillway.ServerClient) (err error) {
+			id, err = c.Submit(ctx, specToWire(spec))
+			return err
+		})
+	}, func(err error) bool { return spec.ID != "" && lostAfterSending(err) })
 	return job.ID(id), err
 }
 

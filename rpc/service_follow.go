@@ -119,7 +119,7 @@ func (s *ServiceConn) persist(ctx context.Context, f func() error, again func(er
 			lost = time.Now() // it was there until now
 		}
 		if time.Since(lost) >= redialFor || !sleep(ctx, pollEvery) {
-			return err
+			return lostError{err}
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"spillway/server/scheduler"
 )
 
-const usage = `server takes jobs from clients and sends their tasks to the compute nodes of machine.txt.
+const usage = `server takes jobs from clients and sends their tasks to the compute nodes of machine.txt, and to those that join by themselves.
 
   server [flags]
 
@@ -26,6 +26,7 @@ Examples:
   server                                     everything from ./machine.txt, folders below .
   server --machines lab.txt --root /srv/photos --root /srv/films
   server --listen 127.0.0.1:5100 --policy random
+  server --machines ""                       no machine.txt: nodes join with computenode --controller
 
 Flags:
 `
@@ -38,8 +39,11 @@ type config struct {
 	credentials   *rpc.Credentials // nil: no TLS
 	balancePolicy string
 	level         slog.Level
+	machines      string // path of the file that is read again on SIGHUP; "": none
 	pool          machine.Pool
 	roots         confine.Roots
+	state         string // the directory of the server's own files
+	db            string // URL of the database; empty: SQLite in state
 	scheduler     scheduler.Config
 	cluster       cluster.Config
 }
@@ -53,14 +57,19 @@ const defaultListen = "127.0.0.1:5000"
 // parse reads the command line. Errors: InvalidArgument.
 func parse(args []string, stdout io.Writer) (config, error) {
 	var cfg config
-	var machines, level string
+	var level string
 	var roots []string
 	flags := pflag.NewFlagSet("server", pflag.ContinueOnError)
 	flags.SortFlags = false
 	flags.Usage = func() {}
-	flags.StringVar(&machines, "machines", "machine.txt", "`file` that names the nodes")
+	flags.StringVar(&cfg.machines, "machines", "machine.txt", "`file` that names the nodes, read again on SIGHUP; empty: none, nodes join with --controller")
 	flags.StringVar(&cfg.listen, "listen", "", "`HOST:PORT` to listen on (default: the server of machine.txt, or "+defaultListen+")")
 	flags.StringArrayVar(&roots, "root", nil, "`directory` below which a job's folder must lie; may be given again (default: the working directory)")
+	flags.StringVar(&cfg.state, "state", "data/state", "`directory` for the jobs, of this server alone")
+	flags.StringVar(&cfg.db, "db", "", "keep the jobs in PostgreSQL, as `URL` postgres://..., which several servers may share (default: SQLite in --state)")
+	flags.IntVar(&cfg.scheduler.Jobs, "jobs", 0, "jobs that run at once; the others wait in order (default 8)")
+	flags.DurationVar(&cfg.scheduler.Keep, "keep", 0, "how long a job is remembered after its end (default 168h0m0s)")
+	flags.DurationVar(&cfg.scheduler.Grace, "grace", 0, "how long what runs may go on when the server is told to stop (default 10s)")
 	flags.StringVar(&cfg.scheduler.Policy, "policy", "balance", "policy of a job that names none: "+strings.Join(policy.Names(), ", "))
 	flags.StringVar(&cfg.balancePolicy, "balance-policy", "balance", "policy of submit_request with is_random = false")
 	flags.IntVar(&cfg.scheduler.Window, "window", 1024, "tasks in flight at once, of all jobs together")
@@ -84,11 +93,11 @@ func parse(args []string, stdout io.Writer) (config, error) {
 	if err := cfg.level.UnmarshalText([]byte(level)); err != nil {
 		return cfg, bad(fmt.Sprintf("--log-level %q is none of debug, info, warn, error", level))
 	}
-	return cfg, cfg.load(machines, roots)
+	return cfg, cfg.load(roots)
 }
 
 // load reads and checks what the flags name.
-func (c *config) load(machines string, roots []string) (err error) {
+func (c *config) load(roots []string) (err error) {
 	if c.scheduler.Window < 1 {
 		return bad(fmt.Sprintf("--window %d leaves no room for a task", c.scheduler.Window))
 	}
@@ -104,11 +113,10 @@ func (c *config) load(machines string, roots []string) (err error) {
 	if c.roots, err = confine.NewRoots(roots...); err != nil {
 		return job.E(job.InvalidArgument, "--root", err, "name directories that exist")
 	}
-	if c.pool, err = machine.Read(machines); err != nil {
-		return err
-	}
-	if _, err := c.pool.RequireNodes(); err != nil {
-		return err
+	if c.machines != "" {
+		if c.pool, err = machine.Read(c.machines); err != nil {
+			return err
+		}
 	}
 	if c.listen == "" {
 		c.listen = defaultListen

@@ -43,7 +43,6 @@ func called(t *testing.T, args ...string) (code int, stdout, stderr string) {
 func TestServer_WrongCommandLinesGiveOneLineAndExitCodeTwo(t *testing.T) {
 	inFolder(t, "node_0 127.0.0.1:1\n")
 	require.NoError(t, os.WriteFile("bad.txt", []byte("\n\n\n\n\n\nnode_0 127.0.0.1:90x\n"), 0o600))
-	require.NoError(t, os.WriteFile("none.txt", []byte("# nobody\nserver 127.0.0.1:5\n"), 0o600))
 	rows := []struct {
 		name string
 		args []string
@@ -63,7 +62,6 @@ func TestServer_WrongCommandLinesGiveOneLineAndExitCodeTwo(t *testing.T) {
 		{"root is a file", []string{"--root", "machine.txt"}, "not a directory; name directories that exist"},
 		{"machine.txt missing", []string{"--machines", "gone.txt"}, "gone.txt: there is no such file"},
 		{"machine.txt malformed", []string{"--machines", "bad.txt"}, `bad.txt:7: port "90x" is not a number; want NAME HOST[:PORT]`},
-		{"machine.txt without nodes", []string{"--machines", "none.txt"}, "none.txt: it names no node; add"},
 		{"listen without port", []string{"--listen", "localhost"}, "listen on localhost"},
 		{"listen port", []string{"--listen", "127.0.0.1:70000"}, `port "70000" is not a number from 0 to 65535; write HOST:PORT`},
 		{"listen beyond loopback", []string{"--listen", "0.0.0.0:0"}, "listen on 127.0.0.1, or add --tls-cert, --tls-key and --tls-ca, or --insecure if the network is trusted"},
@@ -154,38 +152,36 @@ func TestServer_TakesItsAddressFromFlagThenMachineTxtThenDefault(t *testing.T) {
 	require.Equal(t, here, cfg.roots.String(), "the working directory is the root")
 }
 
-func TestServer_ServesUntilToldToStopAndTellsClientsHowTheirJobsEnded(t *testing.T) {
+func TestServer_ServesUntilToldToStopAndGoesOnLater(t *testing.T) {
 	dir := inFolder(t, "node_0 127.0.0.1:1\n") // nobody listens there
 	require.NoError(t, os.MkdirAll("data/input_dir", 0o755))
 	require.NoError(t, os.WriteFile("data/input_dir/a.png", nil, 0o600))
 	cfg, err := parse([]string{"--listen", "127.0.0.1:0"}, nil)
 	require.NoError(t, err)
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	addr := make(chan string, 1)
-	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, cfg, ready(addr)) }()
-
-	conn := rpc.NewServiceConn(<-addr, nil)
-	defer func() { _ = conn.Close() }()
-	nodes, err := conn.Nodes(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, job.Inaccessible, nodes[0].State)
-	_, err = conn.Submit(t.Context(), job.Spec{ID: "mine", Source: "data"})
-	require.NoError(t, err)
-	_, err = conn.Submit(t.Context(), job.Spec{Source: filepath.Dir(dir)})
-	require.Equal(t, job.PermissionDenied, job.CodeOf(err))
-
-	events, err := conn.Watch(t.Context(), "mine")
-	require.NoError(t, err)
-	<-events
-	stop()
-	var last job.Job
-	for e := range events {
-		last = e.Job
+	for _, first := range []bool{true, false} {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		addr := make(chan string, 1)
+		ended := make(chan error, 1)
+		go func() { ended <- run(ctx, cfg, ready(addr)) }()
+		conn := rpc.NewServiceConn(<-addr, nil)
+		defer func() { _ = conn.Close() }()
+		nodes, err := conn.Nodes(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, job.Inaccessible, nodes[0].State)
+		if first {
+			_, err = conn.Submit(t.Context(), job.Spec{ID: "mine", Source: "data"})
+			require.NoError(t, err)
+		}
+		_, err = conn.Submit(t.Context(), job.Spec{Source: filepath.Dir(dir)})
+		require.Equal(t, job.PermissionDenied, job.CodeOf(err))
+		j, err := conn.Job(t.Context(), "mine")
+		require.NoError(t, err)
+		require.False(t, j.State.Final())
+		require.EqualValues(t, 1, j.Total)
+		stop()
+		require.NoError(t, <-ended)
 	}
-	require.Equal(t, job.Cancelled, last.State, "the end is still told")
-	require.NoError(t, <-ended)
 }
 
 func TestService_PolicyOfTheAssignmentsCall(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -9,11 +10,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"spillway/job"
 	"spillway/rpc"
 	"spillway/server/cluster"
 	"spillway/server/scheduler"
 	"spillway/server/split"
+	"spillway/server/store"
 )
 
 // service is what clients see: the scheduler's jobs and the cluster's nodes.
@@ -35,24 +36,56 @@ func (s service) Policy(isRandom bool) string {
 // it started runs any more.
 func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.level}))
+	hangup, ignore := hangups()
+	defer ignore()
 	listener, err := rpc.Listen(cfg.listen, rpc.ListenOptions{Insecure: cfg.insecure, TLS: cfg.credentials})
 	if err != nil {
 		return err
 	}
-	fleet := cluster.New(cfg.cluster, members(cfg), log)
+	kept, err := openStore(ctx, &cfg, log)
+	if err != nil && ctx.Err() != nil {
+		return listener.Close()
+	}
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer func() {
+		if err := kept.Close(); err != nil {
+			log.Warn("store closed with an error", "err", err)
+		}
+	}()
+	fleet := cluster.New(cfg.cluster, members(cfg.pool), connect(cfg), log)
 	open := func(path string) (scheduler.Source, error) { return split.Open(cfg.roots, path) }
-	jobs := scheduler.New(cfg.scheduler, open, fleet, log)
+	jobs := scheduler.New(cfg.scheduler, open, fleet, kept, log)
 	log.Info("server ready", "address", listener.Addr(), "nodes", fleet.Len(), "roots", cfg.roots.String(),
 		"policy", cfg.scheduler.Policy, "window", cfg.scheduler.Window)
-	return serve(ctx, listener, service{jobs, fleet, cfg.balancePolicy}, log)
+	if fleet.Len() == 0 {
+		log.Info("no node is known yet; those with --controller may join")
+	}
+	return serve(ctx, listener, service{jobs, fleet, cfg.balancePolicy}, log, func(ctx context.Context) {
+		rereads(ctx, hangup, cfg.machines, fleet, log)
+	})
+}
+
+// localOwner is the owner of all jobs in a directory that one server has for itself.
+const localOwner = "local"
+
+// openStore opens what keeps the jobs: PostgreSQL where a URL is given, and else
+// SQLite.
+func openStore(ctx context.Context, cfg *config, log *slog.Logger) (*store.SQL, error) {
+	if cfg.db != "" {
+		return store.OpenPostgres(ctx, cfg.db, store.Config{Log: log})
+	}
+	cfg.scheduler.Owner = localOwner
+	return store.OpenSQLite(ctx, cfg.state, store.Config{Log: log})
 }
 
 // lastWords is how long clients may ask how their jobs ended when the server stops.
 const lastWords = 250 * time.Millisecond
 
-// serve runs the three loops. When ctx ends, the jobs end first, so that clients
+// serve runs the loops, of which beside is one more. When ctx ends, the jobs end first, so that clients
 // still hear how, then the connections close.
-func serve(ctx context.Context, l net.Listener, s service, log *slog.Logger) error {
+func serve(ctx context.Context, l net.Listener, s service, log *slog.Logger, beside func(context.Context)) error {
 	listening, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	probing, forget := context.WithCancel(context.WithoutCancel(ctx))
 	g, ctx := errgroup.WithContext(ctx)
@@ -71,6 +104,10 @@ func serve(ctx context.Context, l net.Listener, s service, log *slog.Logger) err
 		return rpc.ServeService(listening, l, s, log)
 	})
 	g.Go(func() error { return s.Cluster.Run(probing, s.Scheduler) })
+	g.Go(func() error {
+		beside(ctx)
+		return nil
+	})
 	err := g.Wait()
 	log.Info("server stopped")
 	return err
@@ -80,13 +117,9 @@ func serve(ctx context.Context, l net.Listener, s service, log *slog.Logger) err
 // between two probes, so that a node that comes up is seen by the next.
 const dialBackoff = 500 * time.Millisecond
 
-// members are the nodes of machine.txt, each with its connections.
-func members(cfg config) []cluster.Member {
-	var all []cluster.Member
-	for _, m := range cfg.pool.Nodes() {
-		all = append(all, cluster.Member{
-			ID: job.NodeID(m.Name), Addr: m.Addr, Conn: rpc.NewNodeConn(m.Addr, rpc.NodeConnConfig{BackoffMax: dialBackoff, TLS: cfg.credentials}),
-		})
+// connect makes the connection to a node.
+func connect(cfg config) cluster.Connect {
+	return func(addr string) cluster.Conn {
+		return rpc.NewNodeConn(addr, rpc.NodeConnConfig{BackoffMax: dialBackoff, TLS: cfg.credentials})
 	}
-	return all
 }

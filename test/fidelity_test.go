@@ -19,6 +19,7 @@ import (
 	"spillway/job"
 	"spillway/server/policy"
 	"spillway/server/scheduler"
+	"spillway/server/store"
 )
 
 // Scheduler and workers in one process, on virtual time: the delay of 3 s costs
@@ -54,7 +55,7 @@ func meanMakespan(t *testing.T, p []float64, delay time.Duration, images, jobs i
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		fleet := newFleet(t, p, delay)
-		s := scheduler.New(scheduler.Config{Seed: 1, Keep: 10}, opener(images), fleet, quiet())
+		s := scheduler.New(scheduler.Config{Seed: 1, Keep: time.Second}, opener(images), fleet, store.NewMemory(), quiet())
 		for i := range p {
 			s.NodeChanged(i, policy.Node{ID: fleet.ID(i), Up: true})
 		}

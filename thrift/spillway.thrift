@@ -17,6 +17,15 @@ exception Failure {
   3: optional string hint,    // what to do
 }
 
+// Usage is what the node's machine has in use, of all programs.
+struct Usage {
+  1: double cpu_percent,      // of all cores, since the last probe
+  2: double memory_percent,
+  3: i64 disk_free_bytes,     // where the node writes
+  4: i64 sent_bytes_per_s,    // over all network interfaces but loopback
+  5: i64 received_bytes_per_s,
+}
+
 // Load is how busy a node is.
 struct Load {
   1: i32 slots,               // tasks that it works on at once
@@ -24,6 +33,9 @@ struct Load {
   3: i32 queued,              // admitted tasks that wait for a slot
   4: i32 delayed,             // admitted tasks in the injected delay
   5: i64 mean_us,             // moving average of the operation time
+  6: optional Usage usage,
+  7: optional map<string, i64> operation_mean_us,   // the same, by operation
+  8: optional bool draining,  // finishes what it has, takes nothing new
 }
 
 // Rejected: the node turned the task away, untouched; it may go elsewhere.
@@ -64,6 +76,9 @@ struct JobSpec {
   3: optional Operation operation,   // default: edges
   4: optional string policy,         // default: the server's
   5: optional i64 deadline_ms,       // from the submission; 0: none
+  6: optional i32 priority,          // -100 to 100; a higher one starts first
+  7: optional list<string> tags,     // that a node must have
+  8: optional i64 keep_ms,           // how long it is remembered after its end; 0: the server's
 }
 
 struct Tally {
@@ -104,11 +119,40 @@ struct Job {
   17: list<TaskFailure> failures,   // the first thousand
   18: optional Failure failure,     // why the job as a whole ended early
   19: i64 skipped,            // files and folders beside the inputs that are none
+  20: optional i32 position,  // of a queued job: 1 starts next
+  21: optional string reason, // why it waits
+}
+
+// Attempt is one try of a task on a node that took it.
+struct Attempt {
+  1: i32 number,
+  2: string node,
+  3: i64 sent_us,
+  4: bool delayed,
+  5: i64 queued_us,           // waiting for a slot of the node
+  6: i64 run_us,              // of the operation itself
+  7: i64 took_us,             // from sending to the answer
+  8: optional Failure failure,   // none: done
+}
+
+struct TaskInfo {
+  1: i64 index,
+  2: string name,
+  3: string state,            // pending running done failed quarantined
+  4: list<Attempt> attempts,
+}
+
+struct TaskFilter {
+  1: list<string> states,     // empty: all
+  2: i64 after,               // only greater indices; -1: from the first
+  3: i32 limit,               // 0: 100
 }
 
 struct JobFilter {
   1: list<string> states,     // empty: all
   2: i32 limit,               // 0: 100
+  3: optional string after,   // the last id of the page before
+  4: optional bool oldest_first,
 }
 
 // Link counts what passed between the server and a node.
@@ -124,6 +168,14 @@ struct Link {
   9: i64 p99_us,
 }
 
+// Machine is what a node runs on.
+struct Machine {
+  1: i32 cores,
+  2: i64 memory_bytes,
+  3: string gpu,              // empty: none
+  4: string system,           // "linux/amd64, Debian 12"
+}
+
 struct Node {
   1: string name,
   2: string address,
@@ -135,6 +187,22 @@ struct Node {
   8: i64 since_us,
   9: string error,            // why it was last inaccessible
   10: optional Link link,
+  11: optional list<string> tags,
+  12: optional Machine machine,
+  13: optional bool registered,   // joined by itself, and is not in machine.txt
+}
+
+// Registration is a node that joins a running server.
+struct Registration {
+  1: string name,
+  2: string address,          // HOST:PORT; without a host: as the server sees the caller
+  3: list<string> tags,
+  4: optional bool leaving,   // it stops: send nothing new, and forget it when it is gone
+}
+
+// Registered is the answer to it.
+struct Registered {
+  1: i64 every_ms,            // register again so often, or be forgotten after three times that
 }
 
 service Server {
@@ -155,6 +223,15 @@ service Server {
   Job wait(1: string id, 2: i64 seen, 3: i64 timeout_ms) throws (1: Failure failure),
   void cancel(1: string id) throws (1: Failure failure),
   list<Node> nodes() throws (1: Failure failure),
+  list<TaskInfo> tasks(1: string id, 2: TaskFilter filter) throws (1: Failure failure),
+  // retry_failed makes the failed tasks of an ended job pending again.
+  void retry_failed(1: string id) throws (1: Failure failure),
+  Registered register_node(1: Registration registration) throws (1: Failure failure),
+  // drain lets a node finish what it has and sends it nothing new; with false it
+  // takes work again.
+  void drain_node(1: string node, 2: bool on) throws (1: Failure failure),
+  // node_log is the last lines of a node's log.
+  list<string> node_log(1: string node, 2: i32 lines) throws (1: Failure failure),
 }
 
 // Task is one attempt of one task. deadline_ms is the time that is left, so that
@@ -182,6 +259,8 @@ struct Profile {
   1: string node,
   2: i32 slots,
   3: list<OperationInfo> operations,
+  4: optional Machine machine,
+  5: optional list<string> tags,
 }
 
 service ComputeNode {
@@ -197,4 +276,6 @@ service ComputeNode {
   void cancel_attempt(1: string job, 2: i64 index, 3: i32 attempt),
   Load probe(),
   Profile profile(),
+  // log is the last lines of the node's log.
+  list<string> log(1: i32 lines),
 }

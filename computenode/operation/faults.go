@@ -18,6 +18,9 @@ func faults() []Operation {
 	return []Operation{
 		fault{"abort", "dies in native code", nil, abort},
 		fault{"hang", "never returns, whatever its context says", nil, hang},
+		fault{"nap", "sleeps", []job.ParamInfo{
+			{Name: "ms", Kind: job.IntParam, Default: "20", Min: 1, Max: 60_000, Summary: "milliseconds"},
+		}, nap},
 		fault{"eat", "takes memory until it is stopped", []job.ParamInfo{
 			{Name: "mib", Kind: job.IntParam, Default: "8192", Min: 1, Max: 1 << 20, Summary: "gives up after so many MiB"},
 		}, eat},
@@ -50,6 +53,11 @@ func hang(job.Args) error {
 	for {
 		time.Sleep(time.Hour)
 	}
+}
+
+func nap(args job.Args) error {
+	time.Sleep(time.Duration(args.Int("ms")) * time.Millisecond)
+	return nil
 }
 
 // eat touches every page that it takes, so that the memory is really used.

@@ -26,6 +26,9 @@ type Config struct {
 	// it holds its caller's connection while it waits, and the server of this
 	// node bounds those.
 	Waiting int
+	// Machine and Tags are what its profile says of them.
+	Machine job.Machine
+	Tags    []string
 }
 
 // Validate reports the first field that cannot be used. Errors: InvalidArgument.
@@ -41,7 +44,7 @@ func (c Config) Validate() error {
 	case c.Waiting < 0:
 		return bad(fmt.Sprintf("%d waiting tasks are not possible", c.Waiting), "use 1 or more, or 0 for the default")
 	}
-	return nil
+	return job.CheckTags(c.Tags)
 }
 
 // withDefaults fills in what is zero.

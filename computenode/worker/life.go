@@ -22,6 +22,8 @@ func (w *Worker) admit(t job.Task) (time.Duration, error) {
 	now := w.now()
 	d := w.admission.Decide(now, admission.Arrival{MayReject: t.MayReject, Deadline: t.Deadline, Load: w.load})
 	switch {
+	case w.load.Draining:
+		return 0, w.rejection("it drains, and takes nothing new", 0)
 	case !t.Deadline.IsZero() && !now.Before(t.Deadline):
 		return 0, job.E(job.DeadlineExceeded, "", errors.New("the deadline was over when the task arrived"), "")
 	case d.Reject && t.MayReject:
@@ -100,25 +102,46 @@ func (w *Worker) slot(ctx context.Context) error {
 }
 
 // leave gives the slot back and returns the load without the task.
-func (w *Worker) leave(queued, run time.Duration, err error) job.Load {
-	s := admission.Sample{Queued: queued, Run: run}
+func (w *Worker) leave(op string, s admission.Sample, err error) job.Load {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.load.Running--
 	if err != nil {
 		s.Code = job.CodeOf(err)
-	} else if w.load.Mean == 0 {
-		w.load.Mean = run
 	} else {
-		w.load.Mean += (run - w.load.Mean) / smoothing
+		w.load.Mean = smooth(w.load.Mean, s.Run)
+		w.means[op] = smooth(w.means[op], s.Run)
 	}
 	w.observe(s)
 	<-w.slots
 	return w.load
 }
 
-// observe tells the admission; mu is held.
-func (w *Worker) observe(s admission.Sample) { w.admission.Observe(w.now(), s) }
+// smooth is the moving average with one more time in it.
+func smooth(mean, next time.Duration) time.Duration {
+	if mean == 0 {
+		return next
+	}
+	return mean + (next-mean)/smoothing
+}
+
+// observe tells the admission of a task that has left; mu is held.
+func (w *Worker) observe(s admission.Sample) {
+	w.admission.Observe(w.now(), s)
+	w.settle()
+}
+
+// settle tells that nothing is left of what a worker that drains had; mu is held.
+func (w *Worker) settle() {
+	if !w.load.Draining || w.load.Running+w.load.Queued+w.load.Delayed > 0 {
+		return
+	}
+	select {
+	case <-w.drained:
+	default:
+		close(w.drained)
+	}
+}
 
 // now is a clock that never goes back; mu is held.
 func (w *Worker) now() time.Time {

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"maps"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -43,6 +44,9 @@ type Worker struct {
 	admission admission.Controller // guarded by mu
 	load      job.Load             // guarded by mu
 	last      time.Time            // guarded by mu: the admission's clock never goes back
+
+	means   map[string]time.Duration // guarded by mu: of the operation time, by operation
+	drained chan struct{}            // closed when a worker that drains has nothing left
 }
 
 var _ job.Worker = (*Worker)(nil)
@@ -56,11 +60,13 @@ func New(cfg Config, roots confine.Roots, control admission.Controller, runner R
 	cfg = cfg.withDefaults()
 	return &Worker{
 		cfg: cfg, roots: roots, runner: runner, log: log.With("node", cfg.Node),
-		profile:   job.Profile{Node: cfg.Node, Slots: cfg.Slots, Operations: operation.Infos()},
+		profile:   job.Profile{Node: cfg.Node, Slots: cfg.Slots, Operations: operation.Infos(), Machine: cfg.Machine, Tags: cfg.Tags},
 		slots:     make(chan struct{}, cfg.Slots),
 		prefix:    rand.Text()[:10] + "-",
 		admission: control,
 		load:      job.Load{Slots: cfg.Slots},
+		means:     map[string]time.Duration{},
+		drained:   make(chan struct{}),
 	}, nil
 }
 
@@ -97,16 +103,32 @@ func (w *Worker) Execute(ctx context.Context, t job.Task) (job.Result, error) {
 // work does the operation and gives the slot back, even in a panic.
 func (w *Worker) work(ctx context.Context, t job.Task, r *job.Result) (err error) {
 	err = errPanic
-	defer func() { r.Load = w.leave(r.Queued, r.Run, err) }()
+	defer func() { r.Load = w.leave(t.Operation.Name, admission.Sample{Queued: r.Queued, Run: r.Run}, err) }()
 	r.Run, err = w.operate(ctx, t)
 	return err
 }
 
-// Probe implements [job.Worker].
+// Probe implements [job.Worker]. It does not know the usage of the machine.
 func (w *Worker) Probe(context.Context) (job.Load, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.load, nil
+	load := w.load
+	if len(w.means) > 0 {
+		load.Operations = maps.Clone(w.means)
+	}
+	return load, nil
+}
+
+// Drain rejects every task from now on; those that were admitted go on. The
+// channel is closed when none is left.
+func (w *Worker) Drain() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.load.Draining {
+		w.load.Draining = true
+		w.settle()
+	}
+	return w.drained
 }
 
 // Profile is what this node can do. The caller must not change it.

@@ -245,17 +245,310 @@ func (Failure) TExceptionType() thrift.TExceptionType {
 var _ thrift.TException = (*Failure)(nil)
 
 // Attributes:
+//   - CPUPercent
+//   - MemoryPercent
+//   - DiskFreeBytes
+//   - SentBytesPerS
+//   - ReceivedBytesPerS
+type Usage struct {
+	CPUPercent        float64 `thrift:"cpu_percent,1" db:"cpu_percent" json:"cpu_percent"`
+	MemoryPercent     float64 `thrift:"memory_percent,2" db:"memory_percent" json:"memory_percent"`
+	DiskFreeBytes     int64   `thrift:"disk_free_bytes,3" db:"disk_free_bytes" json:"disk_free_bytes"`
+	SentBytesPerS     int64   `thrift:"sent_bytes_per_s,4" db:"sent_bytes_per_s" json:"sent_bytes_per_s"`
+	ReceivedBytesPerS int64   `thrift:"received_bytes_per_s,5" db:"received_bytes_per_s" json:"received_bytes_per_s"`
+}
+
+func NewUsage() *Usage {
+	return &Usage{}
+}
+
+func (p *Usage) GetCPUPercent() float64 {
+	return p.CPUPercent
+}
+
+func (p *Usage) GetMemoryPercent() float64 {
+	return p.MemoryPercent
+}
+
+func (p *Usage) GetDiskFreeBytes() int64 {
+	return p.DiskFreeBytes
+}
+
+func (p *Usage) GetSentBytesPerS() int64 {
+	return p.SentBytesPerS
+}
+
+func (p *Usage) GetReceivedBytesPerS() int64 {
+	return p.ReceivedBytesPerS
+}
+func (p *Usage) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.DOUBLE {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.DOUBLE {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *Usage) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadDouble(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.CPUPercent = v
+	}
+	return nil
+}
+
+func (p *Usage) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadDouble(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.MemoryPercent = v
+	}
+	return nil
+}
+
+func (p *Usage) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.DiskFreeBytes = v
+	}
+	return nil
+}
+
+func (p *Usage) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.SentBytesPerS = v
+	}
+	return nil
+}
+
+func (p *Usage) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.ReceivedBytesPerS = v
+	}
+	return nil
+}
+
+func (p *Usage) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "Usage"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *Usage) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "cpu_percent", thrift.DOUBLE, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:cpu_percent: ", p), err)
+	}
+	if err := oprot.WriteDouble(ctx, float64(p.CPUPercent)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.cpu_percent (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:cpu_percent: ", p), err)
+	}
+	return err
+}
+
+func (p *Usage) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "memory_percent", thrift.DOUBLE, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:memory_percent: ", p), err)
+	}
+	if err := oprot.WriteDouble(ctx, float64(p.MemoryPercent)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.memory_percent (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:memory_percent: ", p), err)
+	}
+	return err
+}
+
+func (p *Usage) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "disk_free_bytes", thrift.I64, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:disk_free_bytes: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.DiskFreeBytes)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.disk_free_bytes (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:disk_free_bytes: ", p), err)
+	}
+	return err
+}
+
+func (p *Usage) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "sent_bytes_per_s", thrift.I64, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:sent_bytes_per_s: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.SentBytesPerS)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.sent_bytes_per_s (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:sent_bytes_per_s: ", p), err)
+	}
+	return err
+}
+
+func (p *Usage) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "received_bytes_per_s", thrift.I64, 5); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:received_bytes_per_s: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.ReceivedBytesPerS)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.received_bytes_per_s (5) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 5:received_bytes_per_s: ", p), err)
+	}
+	return err
+}
+
+func (p *Usage) Equals(other *Usage) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.CPUPercent != other.CPUPercent {
+		return false
+	}
+	if p.MemoryPercent != other.MemoryPercent {
+		return false
+	}
+	if p.DiskFreeBytes != other.DiskFreeBytes {
+		return false
+	}
+	if p.SentBytesPerS != other.SentBytesPerS {
+		return false
+	}
+	if p.ReceivedBytesPerS != other.ReceivedBytesPerS {
+		return false
+	}
+	return true
+}
+
+func (p *Usage) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("Usage(%+v)", *p)
+}
+
+// Attributes:
 //   - Slots
 //   - Running
 //   - Queued
 //   - Delayed
 //   - MeanUs
+//   - Usage
+//   - OperationMeanUs
+//   - Draining
 type Load struct {
-	Slots   int32 `thrift:"slots,1" db:"slots" json:"slots"`
-	Running int32 `thrift:"running,2" db:"running" json:"running"`
-	Queued  int32 `thrift:"queued,3" db:"queued" json:"queued"`
-	Delayed int32 `thrift:"delayed,4" db:"delayed" json:"delayed"`
-	MeanUs  int64 `thrift:"mean_us,5" db:"mean_us" json:"mean_us"`
+	Slots           int32            `thrift:"slots,1" db:"slots" json:"slots"`
+	Running         int32            `thrift:"running,2" db:"running" json:"running"`
+	Queued          int32            `thrift:"queued,3" db:"queued" json:"queued"`
+	Delayed         int32            `thrift:"delayed,4" db:"delayed" json:"delayed"`
+	MeanUs          int64            `thrift:"mean_us,5" db:"mean_us" json:"mean_us"`
+	Usage           *Usage           `thrift:"usage,6" db:"usage" json:"usage,omitempty"`
+	OperationMeanUs map[string]int64 `thrift:"operation_mean_us,7" db:"operation_mean_us" json:"operation_mean_us,omitempty"`
+	Draining        *bool            `thrift:"draining,8" db:"draining" json:"draining,omitempty"`
 }
 
 func NewLoad() *Load {
@@ -281,6 +574,42 @@ func (p *Load) GetDelayed() int32 {
 func (p *Load) GetMeanUs() int64 {
 	return p.MeanUs
 }
+
+var Load_Usage_DEFAULT *Usage
+
+func (p *Load) GetUsage() *Usage {
+	if !p.IsSetUsage() {
+		return Load_Usage_DEFAULT
+	}
+	return p.Usage
+}
+
+var Load_OperationMeanUs_DEFAULT map[string]int64
+
+func (p *Load) GetOperationMeanUs() map[string]int64 {
+	return p.OperationMeanUs
+}
+
+var Load_Draining_DEFAULT bool
+
+func (p *Load) GetDraining() bool {
+	if !p.IsSetDraining() {
+		return Load_Draining_DEFAULT
+	}
+	return *p.Draining
+}
+func (p *Load) IsSetUsage() bool {
+	return p.Usage != nil
+}
+
+func (p *Load) IsSetOperationMeanUs() bool {
+	return p.OperationMeanUs != nil
+}
+
+func (p *Load) IsSetDraining() bool {
+	return p.Draining != nil
+}
+
 func (p *Load) Read(ctx context.Context, iprot thrift.TProtocol) error {
 	if _, err := iprot.ReadStructBegin(ctx); err != nil {
 		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
@@ -338,6 +667,36 @@ func (p *Load) Read(ctx context.Context, iprot thrift.TProtocol) error {
 		case 5:
 			if fieldTypeId == thrift.I64 {
 				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 6:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField6(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 7:
+			if fieldTypeId == thrift.MAP {
+				if err := p.ReadField7(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 8:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField8(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -405,6 +764,51 @@ func (p *Load) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
 	return nil
 }
 
+func (p *Load) ReadField6(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Usage = &Usage{}
+	if err := p.Usage.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Usage), err)
+	}
+	return nil
+}
+
+func (p *Load) ReadField7(ctx context.Context, iprot thrift.TProtocol) error {
+	_, _, size, err := iprot.ReadMapBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading map begin: ", err)
+	}
+	tMap := make(map[string]int64, size)
+	p.OperationMeanUs = tMap
+	for i := 0; i < size; i++ {
+		var _key0 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_key0 = v
+		}
+		var _val1 int64
+		if v, err := iprot.ReadI64(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_val1 = v
+		}
+		p.OperationMeanUs[_key0] = _val1
+	}
+	if err := iprot.ReadMapEnd(ctx); err != nil {
+		return thrift.PrependError("error reading map end: ", err)
+	}
+	return nil
+}
+
+func (p *Load) ReadField8(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 8: ", err)
+	} else {
+		p.Draining = &v
+	}
+	return nil
+}
+
 func (p *Load) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	if err := oprot.WriteStructBegin(ctx, "Load"); err != nil {
 		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
@@ -423,6 +827,15 @@ func (p *Load) Write(ctx context.Context, oprot thrift.TProtocol) error {
 			return err
 		}
 		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField6(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField7(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField8(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -500,6 +913,62 @@ func (p *Load) writeField5(ctx context.Context, oprot thrift.TProtocol) (err err
 	return err
 }
 
+func (p *Load) writeField6(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetUsage() {
+		if err := oprot.WriteFieldBegin(ctx, "usage", thrift.STRUCT, 6); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 6:usage: ", p), err)
+		}
+		if err := p.Usage.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Usage), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 6:usage: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *Load) writeField7(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetOperationMeanUs() {
+		if err := oprot.WriteFieldBegin(ctx, "operation_mean_us", thrift.MAP, 7); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 7:operation_mean_us: ", p), err)
+		}
+		if err := oprot.WriteMapBegin(ctx, thrift.STRING, thrift.I64, len(p.OperationMeanUs)); err != nil {
+			return thrift.PrependError("error writing map begin: ", err)
+		}
+		for k, v := range p.OperationMeanUs {
+			if err := oprot.WriteString(ctx, string(k)); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+			}
+			if err := oprot.WriteI64(ctx, int64(v)); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+			}
+		}
+		if err := oprot.WriteMapEnd(ctx); err != nil {
+			return thrift.PrependError("error writing map end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 7:operation_mean_us: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *Load) writeField8(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetDraining() {
+		if err := oprot.WriteFieldBegin(ctx, "draining", thrift.BOOL, 8); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 8:draining: ", p), err)
+		}
+		if err := oprot.WriteBool(ctx, bool(*p.Draining)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.draining (8) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 8:draining: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *Load) Equals(other *Load) bool {
 	if p == other {
 		return true
@@ -520,6 +989,26 @@ func (p *Load) Equals(other *Load) bool {
 	}
 	if p.MeanUs != other.MeanUs {
 		return false
+	}
+	if !p.Usage.Equals(other.Usage) {
+		return false
+	}
+	if len(p.OperationMeanUs) != len(other.OperationMeanUs) {
+		return false
+	}
+	for k, _tgt := range p.OperationMeanUs {
+		_src2 := other.OperationMeanUs[k]
+		if _tgt != _src2 {
+			return false
+		}
+	}
+	if p.Draining != other.Draining {
+		if p.Draining == nil || other.Draining == nil {
+			return false
+		}
+		if (*p.Draining) != (*other.Draining) {
+			return false
+		}
 	}
 	return true
 }
@@ -833,19 +1322,19 @@ func (p *Operation) ReadField2(ctx context.Context, iprot thrift.TProtocol) erro
 	tMap := make(map[string]string, size)
 	p.Params = tMap
 	for i := 0; i < size; i++ {
-		var _key0 string
+		var _key3 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_key0 = v
+			_key3 = v
 		}
-		var _val1 string
+		var _val4 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_val1 = v
+			_val4 = v
 		}
-		p.Params[_key0] = _val1
+		p.Params[_key3] = _val4
 	}
 	if err := iprot.ReadMapEnd(ctx); err != nil {
 		return thrift.PrependError("error reading map end: ", err)
@@ -924,8 +1413,8 @@ func (p *Operation) Equals(other *Operation) bool {
 		return false
 	}
 	for k, _tgt := range p.Params {
-		_src2 := other.Params[k]
-		if _tgt != _src2 {
+		_src5 := other.Params[k]
+		if _tgt != _src5 {
 			return false
 		}
 	}
@@ -1165,13 +1654,13 @@ func (p *ParamInfo) ReadField7(ctx context.Context, iprot thrift.TProtocol) erro
 	tSlice := make([]string, 0, size)
 	p.Choices = tSlice
 	for i := 0; i < size; i++ {
-		var _elem3 string
+		var _elem6 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem3 = v
+			_elem6 = v
 		}
-		p.Choices = append(p.Choices, _elem3)
+		p.Choices = append(p.Choices, _elem6)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -1367,8 +1856,8 @@ func (p *ParamInfo) Equals(other *ParamInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.Choices {
-		_src4 := other.Choices[i]
-		if _tgt != _src4 {
+		_src7 := other.Choices[i]
+		if _tgt != _src7 {
 			return false
 		}
 	}
@@ -1495,11 +1984,11 @@ func (p *OperationInfo) ReadField3(ctx context.Context, iprot thrift.TProtocol) 
 	tSlice := make([]*ParamInfo, 0, size)
 	p.Params = tSlice
 	for i := 0; i < size; i++ {
-		_elem5 := &ParamInfo{}
-		if err := _elem5.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem5), err)
+		_elem8 := &ParamInfo{}
+		if err := _elem8.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem8), err)
 		}
-		p.Params = append(p.Params, _elem5)
+		p.Params = append(p.Params, _elem8)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -1594,8 +2083,8 @@ func (p *OperationInfo) Equals(other *OperationInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.Params {
-		_src6 := other.Params[i]
-		if !_tgt.Equals(_src6) {
+		_src9 := other.Params[i]
+		if !_tgt.Equals(_src9) {
 			return false
 		}
 	}
@@ -1615,12 +2104,18 @@ func (p *OperationInfo) String() string {
 //   - Operation
 //   - Policy
 //   - DeadlineMs
+//   - Priority
+//   - Tags
+//   - KeepMs
 type JobSpec struct {
 	ID         *string    `thrift:"id,1" db:"id" json:"id,omitempty"`
 	Source     *string    `thrift:"source,2" db:"source" json:"source,omitempty"`
 	Operation  *Operation `thrift:"operation,3" db:"operation" json:"operation,omitempty"`
 	Policy     *string    `thrift:"policy,4" db:"policy" json:"policy,omitempty"`
 	DeadlineMs *int64     `thrift:"deadline_ms,5" db:"deadline_ms" json:"deadline_ms,omitempty"`
+	Priority   *int32     `thrift:"priority,6" db:"priority" json:"priority,omitempty"`
+	Tags       []string   `thrift:"tags,7" db:"tags" json:"tags,omitempty"`
+	KeepMs     *int64     `thrift:"keep_ms,8" db:"keep_ms" json:"keep_ms,omitempty"`
 }
 
 func NewJobSpec() *JobSpec {
@@ -1671,6 +2166,30 @@ func (p *JobSpec) GetDeadlineMs() int64 {
 	}
 	return *p.DeadlineMs
 }
+
+var JobSpec_Priority_DEFAULT int32
+
+func (p *JobSpec) GetPriority() int32 {
+	if !p.IsSetPriority() {
+		return JobSpec_Priority_DEFAULT
+	}
+	return *p.Priority
+}
+
+var JobSpec_Tags_DEFAULT []string
+
+func (p *JobSpec) GetTags() []string {
+	return p.Tags
+}
+
+var JobSpec_KeepMs_DEFAULT int64
+
+func (p *JobSpec) GetKeepMs() int64 {
+	if !p.IsSetKeepMs() {
+		return JobSpec_KeepMs_DEFAULT
+	}
+	return *p.KeepMs
+}
 func (p *JobSpec) IsSetID() bool {
 	return p.ID != nil
 }
@@ -1689,6 +2208,18 @@ func (p *JobSpec) IsSetPolicy() bool {
 
 func (p *JobSpec) IsSetDeadlineMs() bool {
 	return p.DeadlineMs != nil
+}
+
+func (p *JobSpec) IsSetPriority() bool {
+	return p.Priority != nil
+}
+
+func (p *JobSpec) IsSetTags() bool {
+	return p.Tags != nil
+}
+
+func (p *JobSpec) IsSetKeepMs() bool {
+	return p.KeepMs != nil
 }
 
 func (p *JobSpec) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -1755,6 +2286,36 @@ func (p *JobSpec) Read(ctx context.Context, iprot thrift.TProtocol) error {
 					return err
 				}
 			}
+		case 6:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField6(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 7:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField7(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 8:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField8(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -1814,6 +2375,46 @@ func (p *JobSpec) ReadField5(ctx context.Context, iprot thrift.TProtocol) error 
 	return nil
 }
 
+func (p *JobSpec) ReadField6(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 6: ", err)
+	} else {
+		p.Priority = &v
+	}
+	return nil
+}
+
+func (p *JobSpec) ReadField7(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]string, 0, size)
+	p.Tags = tSlice
+	for i := 0; i < size; i++ {
+		var _elem10 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_elem10 = v
+		}
+		p.Tags = append(p.Tags, _elem10)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *JobSpec) ReadField8(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 8: ", err)
+	} else {
+		p.KeepMs = &v
+	}
+	return nil
+}
+
 func (p *JobSpec) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	if err := oprot.WriteStructBegin(ctx, "JobSpec"); err != nil {
 		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
@@ -1832,6 +2433,15 @@ func (p *JobSpec) Write(ctx context.Context, oprot thrift.TProtocol) error {
 			return err
 		}
 		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField6(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField7(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField8(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -1919,6 +2529,59 @@ func (p *JobSpec) writeField5(ctx context.Context, oprot thrift.TProtocol) (err 
 	return err
 }
 
+func (p *JobSpec) writeField6(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetPriority() {
+		if err := oprot.WriteFieldBegin(ctx, "priority", thrift.I32, 6); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 6:priority: ", p), err)
+		}
+		if err := oprot.WriteI32(ctx, int32(*p.Priority)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.priority (6) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 6:priority: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *JobSpec) writeField7(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetTags() {
+		if err := oprot.WriteFieldBegin(ctx, "tags", thrift.LIST, 7); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 7:tags: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRING, len(p.Tags)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Tags {
+			if err := oprot.WriteString(ctx, string(v)); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 7:tags: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *JobSpec) writeField8(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetKeepMs() {
+		if err := oprot.WriteFieldBegin(ctx, "keep_ms", thrift.I64, 8); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 8:keep_ms: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(*p.KeepMs)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.keep_ms (8) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 8:keep_ms: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *JobSpec) Equals(other *JobSpec) bool {
 	if p == other {
 		return true
@@ -1957,6 +2620,31 @@ func (p *JobSpec) Equals(other *JobSpec) bool {
 			return false
 		}
 		if (*p.DeadlineMs) != (*other.DeadlineMs) {
+			return false
+		}
+	}
+	if p.Priority != other.Priority {
+		if p.Priority == nil || other.Priority == nil {
+			return false
+		}
+		if (*p.Priority) != (*other.Priority) {
+			return false
+		}
+	}
+	if len(p.Tags) != len(other.Tags) {
+		return false
+	}
+	for i, _tgt := range p.Tags {
+		_src11 := other.Tags[i]
+		if _tgt != _src11 {
+			return false
+		}
+	}
+	if p.KeepMs != other.KeepMs {
+		if p.KeepMs == nil || other.KeepMs == nil {
+			return false
+		}
+		if (*p.KeepMs) != (*other.KeepMs) {
 			return false
 		}
 	}
@@ -2452,13 +3140,13 @@ func (p *TaskFailure) ReadField3(ctx context.Context, iprot thrift.TProtocol) er
 	tSlice := make([]string, 0, size)
 	p.Nodes = tSlice
 	for i := 0; i < size; i++ {
-		var _elem7 string
+		var _elem12 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem7 = v
+			_elem12 = v
 		}
-		p.Nodes = append(p.Nodes, _elem7)
+		p.Nodes = append(p.Nodes, _elem12)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -2602,8 +3290,8 @@ func (p *TaskFailure) Equals(other *TaskFailure) bool {
 		return false
 	}
 	for i, _tgt := range p.Nodes {
-		_src8 := other.Nodes[i]
-		if _tgt != _src8 {
+		_src13 := other.Nodes[i]
+		if _tgt != _src13 {
 			return false
 		}
 	}
@@ -2643,6 +3331,8 @@ func (p *TaskFailure) String() string {
 //   - Failures
 //   - Failure
 //   - Skipped
+//   - Position
+//   - Reason
 type Job struct {
 	ID          string         `thrift:"id,1" db:"id" json:"id"`
 	Spec        *JobSpec       `thrift:"spec,2" db:"spec" json:"spec"`
@@ -2663,6 +3353,8 @@ type Job struct {
 	Failures    []*TaskFailure `thrift:"failures,17" db:"failures" json:"failures"`
 	Failure     *Failure       `thrift:"failure,18" db:"failure" json:"failure,omitempty"`
 	Skipped     int64          `thrift:"skipped,19" db:"skipped" json:"skipped"`
+	Position    *int32         `thrift:"position,20" db:"position" json:"position,omitempty"`
+	Reason      *string        `thrift:"reason,21" db:"reason" json:"reason,omitempty"`
 }
 
 func NewJob() *Job {
@@ -2754,12 +3446,38 @@ func (p *Job) GetFailure() *Failure {
 func (p *Job) GetSkipped() int64 {
 	return p.Skipped
 }
+
+var Job_Position_DEFAULT int32
+
+func (p *Job) GetPosition() int32 {
+	if !p.IsSetPosition() {
+		return Job_Position_DEFAULT
+	}
+	return *p.Position
+}
+
+var Job_Reason_DEFAULT string
+
+func (p *Job) GetReason() string {
+	if !p.IsSetReason() {
+		return Job_Reason_DEFAULT
+	}
+	return *p.Reason
+}
 func (p *Job) IsSetSpec() bool {
 	return p.Spec != nil
 }
 
 func (p *Job) IsSetFailure() bool {
 	return p.Failure != nil
+}
+
+func (p *Job) IsSetPosition() bool {
+	return p.Position != nil
+}
+
+func (p *Job) IsSetReason() bool {
+	return p.Reason != nil
 }
 
 func (p *Job) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -2966,6 +3684,26 @@ func (p *Job) Read(ctx context.Context, iprot thrift.TProtocol) error {
 					return err
 				}
 			}
+		case 20:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField20(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 21:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField21(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -3123,11 +3861,11 @@ func (p *Job) ReadField16(ctx context.Context, iprot thrift.TProtocol) error {
 	tSlice := make([]*Tally, 0, size)
 	p.Nodes = tSlice
 	for i := 0; i < size; i++ {
-		_elem9 := &Tally{}
-		if err := _elem9.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem9), err)
+		_elem14 := &Tally{}
+		if err := _elem14.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem14), err)
 		}
-		p.Nodes = append(p.Nodes, _elem9)
+		p.Nodes = append(p.Nodes, _elem14)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -3143,11 +3881,11 @@ func (p *Job) ReadField17(ctx context.Context, iprot thrift.TProtocol) error {
 	tSlice := make([]*TaskFailure, 0, size)
 	p.Failures = tSlice
 	for i := 0; i < size; i++ {
-		_elem10 := &TaskFailure{}
-		if err := _elem10.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem10), err)
+		_elem15 := &TaskFailure{}
+		if err := _elem15.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem15), err)
 		}
-		p.Failures = append(p.Failures, _elem10)
+		p.Failures = append(p.Failures, _elem15)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -3168,6 +3906,24 @@ func (p *Job) ReadField19(ctx context.Context, iprot thrift.TProtocol) error {
 		return thrift.PrependError("error reading field 19: ", err)
 	} else {
 		p.Skipped = v
+	}
+	return nil
+}
+
+func (p *Job) ReadField20(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 20: ", err)
+	} else {
+		p.Position = &v
+	}
+	return nil
+}
+
+func (p *Job) ReadField21(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 21: ", err)
+	} else {
+		p.Reason = &v
 	}
 	return nil
 }
@@ -3232,6 +3988,12 @@ func (p *Job) Write(ctx context.Context, oprot thrift.TProtocol) error {
 			return err
 		}
 		if err := p.writeField19(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField20(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField21(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -3509,6 +4271,36 @@ func (p *Job) writeField19(ctx context.Context, oprot thrift.TProtocol) (err err
 	return err
 }
 
+func (p *Job) writeField20(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetPosition() {
+		if err := oprot.WriteFieldBegin(ctx, "position", thrift.I32, 20); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 20:position: ", p), err)
+		}
+		if err := oprot.WriteI32(ctx, int32(*p.Position)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.position (20) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 20:position: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *Job) writeField21(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetReason() {
+		if err := oprot.WriteFieldBegin(ctx, "reason", thrift.STRING, 21); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 21:reason: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Reason)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.reason (21) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 21:reason: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *Job) Equals(other *Job) bool {
 	if p == other {
 		return true
@@ -3564,8 +4356,8 @@ func (p *Job) Equals(other *Job) bool {
 		return false
 	}
 	for i, _tgt := range p.Nodes {
-		_src11 := other.Nodes[i]
-		if !_tgt.Equals(_src11) {
+		_src16 := other.Nodes[i]
+		if !_tgt.Equals(_src16) {
 			return false
 		}
 	}
@@ -3573,8 +4365,8 @@ func (p *Job) Equals(other *Job) bool {
 		return false
 	}
 	for i, _tgt := range p.Failures {
-		_src12 := other.Failures[i]
-		if !_tgt.Equals(_src12) {
+		_src17 := other.Failures[i]
+		if !_tgt.Equals(_src17) {
 			return false
 		}
 	}
@@ -3583,6 +4375,22 @@ func (p *Job) Equals(other *Job) bool {
 	}
 	if p.Skipped != other.Skipped {
 		return false
+	}
+	if p.Position != other.Position {
+		if p.Position == nil || other.Position == nil {
+			return false
+		}
+		if (*p.Position) != (*other.Position) {
+			return false
+		}
+	}
+	if p.Reason != other.Reason {
+		if p.Reason == nil || other.Reason == nil {
+			return false
+		}
+		if (*p.Reason) != (*other.Reason) {
+			return false
+		}
 	}
 	return true
 }
@@ -3595,11 +4403,938 @@ func (p *Job) String() string {
 }
 
 // Attributes:
+//   - Number
+//   - Node
+//   - SentUs
+//   - Delayed
+//   - QueuedUs
+//   - RunUs
+//   - TookUs
+//   - Failure
+type Attempt struct {
+	Number   int32    `thrift:"number,1" db:"number" json:"number"`
+	Node     string   `thrift:"node,2" db:"node" json:"node"`
+	SentUs   int64    `thrift:"sent_us,3" db:"sent_us" json:"sent_us"`
+	Delayed  bool     `thrift:"delayed,4" db:"delayed" json:"delayed"`
+	QueuedUs int64    `thrift:"queued_us,5" db:"queued_us" json:"queued_us"`
+	RunUs    int64    `thrift:"run_us,6" db:"run_us" json:"run_us"`
+	TookUs   int64    `thrift:"took_us,7" db:"took_us" json:"took_us"`
+	Failure  *Failure `thrift:"failure,8" db:"failure" json:"failure,omitempty"`
+}
+
+func NewAttempt() *Attempt {
+	return &Attempt{}
+}
+
+func (p *Attempt) GetNumber() int32 {
+	return p.Number
+}
+
+func (p *Attempt) GetNode() string {
+	return p.Node
+}
+
+func (p *Attempt) GetSentUs() int64 {
+	return p.SentUs
+}
+
+func (p *Attempt) GetDelayed() bool {
+	return p.Delayed
+}
+
+func (p *Attempt) GetQueuedUs() int64 {
+	return p.QueuedUs
+}
+
+func (p *Attempt) GetRunUs() int64 {
+	return p.RunUs
+}
+
+func (p *Attempt) GetTookUs() int64 {
+	return p.TookUs
+}
+
+var Attempt_Failure_DEFAULT *Failure
+
+func (p *Attempt) GetFailure() *Failure {
+	if !p.IsSetFailure() {
+		return Attempt_Failure_DEFAULT
+	}
+	return p.Failure
+}
+func (p *Attempt) IsSetFailure() bool {
+	return p.Failure != nil
+}
+
+func (p *Attempt) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 6:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField6(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 7:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField7(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 8:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField8(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *Attempt) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Number = v
+	}
+	return nil
+}
+
+func (p *Attempt) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Node = v
+	}
+	return nil
+}
+
+func (p *Attempt) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.SentUs = v
+	}
+	return nil
+}
+
+func (p *Attempt) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.Delayed = v
+	}
+	return nil
+}
+
+func (p *Attempt) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.QueuedUs = v
+	}
+	return nil
+}
+
+func (p *Attempt) ReadField6(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 6: ", err)
+	} else {
+		p.RunUs = v
+	}
+	return nil
+}
+
+func (p *Attempt) ReadField7(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 7: ", err)
+	} else {
+		p.TookUs = v
+	}
+	return nil
+}
+
+func (p *Attempt) ReadField8(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Failure = &Failure{}
+	if err := p.Failure.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Failure), err)
+	}
+	return nil
+}
+
+func (p *Attempt) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "Attempt"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField6(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField7(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField8(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *Attempt) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "number", thrift.I32, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:number: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.Number)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.number (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:number: ", p), err)
+	}
+	return err
+}
+
+func (p *Attempt) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "node", thrift.STRING, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:node: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Node)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.node (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:node: ", p), err)
+	}
+	return err
+}
+
+func (p *Attempt) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "sent_us", thrift.I64, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:sent_us: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.SentUs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.sent_us (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:sent_us: ", p), err)
+	}
+	return err
+}
+
+func (p *Attempt) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "delayed", thrift.BOOL, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:delayed: ", p), err)
+	}
+	if err := oprot.WriteBool(ctx, bool(p.Delayed)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.delayed (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:delayed: ", p), err)
+	}
+	return err
+}
+
+func (p *Attempt) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "queued_us", thrift.I64, 5); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:queued_us: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.QueuedUs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.queued_us (5) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 5:queued_us: ", p), err)
+	}
+	return err
+}
+
+func (p *Attempt) writeField6(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "run_us", thrift.I64, 6); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 6:run_us: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.RunUs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.run_us (6) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 6:run_us: ", p), err)
+	}
+	return err
+}
+
+func (p *Attempt) writeField7(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "took_us", thrift.I64, 7); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 7:took_us: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.TookUs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.took_us (7) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 7:took_us: ", p), err)
+	}
+	return err
+}
+
+func (p *Attempt) writeField8(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFailure() {
+		if err := oprot.WriteFieldBegin(ctx, "failure", thrift.STRUCT, 8); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 8:failure: ", p), err)
+		}
+		if err := p.Failure.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Failure), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 8:failure: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *Attempt) Equals(other *Attempt) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Number != other.Number {
+		return false
+	}
+	if p.Node != other.Node {
+		return false
+	}
+	if p.SentUs != other.SentUs {
+		return false
+	}
+	if p.Delayed != other.Delayed {
+		return false
+	}
+	if p.QueuedUs != other.QueuedUs {
+		return false
+	}
+	if p.RunUs != other.RunUs {
+		return false
+	}
+	if p.TookUs != other.TookUs {
+		return false
+	}
+	if !p.Failure.Equals(other.Failure) {
+		return false
+	}
+	return true
+}
+
+func (p *Attempt) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("Attempt(%+v)", *p)
+}
+
+// Attributes:
+//   - Index
+//   - Name
+//   - State
+//   - Attempts
+type TaskInfo struct {
+	Index    int64      `thrift:"index,1" db:"index" json:"index"`
+	Name     string     `thrift:"name,2" db:"name" json:"name"`
+	State    string     `thrift:"state,3" db:"state" json:"state"`
+	Attempts []*Attempt `thrift:"attempts,4" db:"attempts" json:"attempts"`
+}
+
+func NewTaskInfo() *TaskInfo {
+	return &TaskInfo{}
+}
+
+func (p *TaskInfo) GetIndex() int64 {
+	return p.Index
+}
+
+func (p *TaskInfo) GetName() string {
+	return p.Name
+}
+
+func (p *TaskInfo) GetState() string {
+	return p.State
+}
+
+func (p *TaskInfo) GetAttempts() []*Attempt {
+	return p.Attempts
+}
+func (p *TaskInfo) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *TaskInfo) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Index = v
+	}
+	return nil
+}
+
+func (p *TaskInfo) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Name = v
+	}
+	return nil
+}
+
+func (p *TaskInfo) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.State = v
+	}
+	return nil
+}
+
+func (p *TaskInfo) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*Attempt, 0, size)
+	p.Attempts = tSlice
+	for i := 0; i < size; i++ {
+		_elem18 := &Attempt{}
+		if err := _elem18.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem18), err)
+		}
+		p.Attempts = append(p.Attempts, _elem18)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *TaskInfo) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "TaskInfo"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *TaskInfo) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "index", thrift.I64, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:index: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Index)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.index (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:index: ", p), err)
+	}
+	return err
+}
+
+func (p *TaskInfo) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "name", thrift.STRING, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:name: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Name)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.name (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:name: ", p), err)
+	}
+	return err
+}
+
+func (p *TaskInfo) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "state", thrift.STRING, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:state: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.State)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.state (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:state: ", p), err)
+	}
+	return err
+}
+
+func (p *TaskInfo) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "attempts", thrift.LIST, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:attempts: ", p), err)
+	}
+	if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Attempts)); err != nil {
+		return thrift.PrependError("error writing list begin: ", err)
+	}
+	for _, v := range p.Attempts {
+		if err := v.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+		}
+	}
+	if err := oprot.WriteListEnd(ctx); err != nil {
+		return thrift.PrependError("error writing list end: ", err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:attempts: ", p), err)
+	}
+	return err
+}
+
+func (p *TaskInfo) Equals(other *TaskInfo) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Index != other.Index {
+		return false
+	}
+	if p.Name != other.Name {
+		return false
+	}
+	if p.State != other.State {
+		return false
+	}
+	if len(p.Attempts) != len(other.Attempts) {
+		return false
+	}
+	for i, _tgt := range p.Attempts {
+		_src19 := other.Attempts[i]
+		if !_tgt.Equals(_src19) {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *TaskInfo) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("TaskInfo(%+v)", *p)
+}
+
+// Attributes:
+//   - States
+//   - After
+//   - Limit
+type TaskFilter struct {
+	States []string `thrift:"states,1" db:"states" json:"states"`
+	After  int64    `thrift:"after,2" db:"after" json:"after"`
+	Limit  int32    `thrift:"limit,3" db:"limit" json:"limit"`
+}
+
+func NewTaskFilter() *TaskFilter {
+	return &TaskFilter{}
+}
+
+func (p *TaskFilter) GetStates() []string {
+	return p.States
+}
+
+func (p *TaskFilter) GetAfter() int64 {
+	return p.After
+}
+
+func (p *TaskFilter) GetLimit() int32 {
+	return p.Limit
+}
+func (p *TaskFilter) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *TaskFilter) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]string, 0, size)
+	p.States = tSlice
+	for i := 0; i < size; i++ {
+		var _elem20 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_elem20 = v
+		}
+		p.States = append(p.States, _elem20)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *TaskFilter) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.After = v
+	}
+	return nil
+}
+
+func (p *TaskFilter) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.Limit = v
+	}
+	return nil
+}
+
+func (p *TaskFilter) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "TaskFilter"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *TaskFilter) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "states", thrift.LIST, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:states: ", p), err)
+	}
+	if err := oprot.WriteListBegin(ctx, thrift.STRING, len(p.States)); err != nil {
+		return thrift.PrependError("error writing list begin: ", err)
+	}
+	for _, v := range p.States {
+		if err := oprot.WriteString(ctx, string(v)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+		}
+	}
+	if err := oprot.WriteListEnd(ctx); err != nil {
+		return thrift.PrependError("error writing list end: ", err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:states: ", p), err)
+	}
+	return err
+}
+
+func (p *TaskFilter) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "after", thrift.I64, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:after: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.After)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.after (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:after: ", p), err)
+	}
+	return err
+}
+
+func (p *TaskFilter) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "limit", thrift.I32, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:limit: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.Limit)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.limit (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:limit: ", p), err)
+	}
+	return err
+}
+
+func (p *TaskFilter) Equals(other *TaskFilter) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if len(p.States) != len(other.States) {
+		return false
+	}
+	for i, _tgt := range p.States {
+		_src21 := other.States[i]
+		if _tgt != _src21 {
+			return false
+		}
+	}
+	if p.After != other.After {
+		return false
+	}
+	if p.Limit != other.Limit {
+		return false
+	}
+	return true
+}
+
+func (p *TaskFilter) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("TaskFilter(%+v)", *p)
+}
+
+// Attributes:
 //   - States
 //   - Limit
+//   - After
+//   - OldestFirst
 type JobFilter struct {
-	States []string `thrift:"states,1" db:"states" json:"states"`
-	Limit  int32    `thrift:"limit,2" db:"limit" json:"limit"`
+	States      []string `thrift:"states,1" db:"states" json:"states"`
+	Limit       int32    `thrift:"limit,2" db:"limit" json:"limit"`
+	After       *string  `thrift:"after,3" db:"after" json:"after,omitempty"`
+	OldestFirst *bool    `thrift:"oldest_first,4" db:"oldest_first" json:"oldest_first,omitempty"`
 }
 
 func NewJobFilter() *JobFilter {
@@ -3613,6 +5348,32 @@ func (p *JobFilter) GetStates() []string {
 func (p *JobFilter) GetLimit() int32 {
 	return p.Limit
 }
+
+var JobFilter_After_DEFAULT string
+
+func (p *JobFilter) GetAfter() string {
+	if !p.IsSetAfter() {
+		return JobFilter_After_DEFAULT
+	}
+	return *p.After
+}
+
+var JobFilter_OldestFirst_DEFAULT bool
+
+func (p *JobFilter) GetOldestFirst() bool {
+	if !p.IsSetOldestFirst() {
+		return JobFilter_OldestFirst_DEFAULT
+	}
+	return *p.OldestFirst
+}
+func (p *JobFilter) IsSetAfter() bool {
+	return p.After != nil
+}
+
+func (p *JobFilter) IsSetOldestFirst() bool {
+	return p.OldestFirst != nil
+}
+
 func (p *JobFilter) Read(ctx context.Context, iprot thrift.TProtocol) error {
 	if _, err := iprot.ReadStructBegin(ctx); err != nil {
 		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
@@ -3647,6 +5408,26 @@ func (p *JobFilter) Read(ctx context.Context, iprot thrift.TProtocol) error {
 					return err
 				}
 			}
+		case 3:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -3670,13 +5451,13 @@ func (p *JobFilter) ReadField1(ctx context.Context, iprot thrift.TProtocol) erro
 	tSlice := make([]string, 0, size)
 	p.States = tSlice
 	for i := 0; i < size; i++ {
-		var _elem13 string
+		var _elem22 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem13 = v
+			_elem22 = v
 		}
-		p.States = append(p.States, _elem13)
+		p.States = append(p.States, _elem22)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -3693,6 +5474,24 @@ func (p *JobFilter) ReadField2(ctx context.Context, iprot thrift.TProtocol) erro
 	return nil
 }
 
+func (p *JobFilter) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.After = &v
+	}
+	return nil
+}
+
+func (p *JobFilter) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.OldestFirst = &v
+	}
+	return nil
+}
+
 func (p *JobFilter) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	if err := oprot.WriteStructBegin(ctx, "JobFilter"); err != nil {
 		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
@@ -3702,6 +5501,12 @@ func (p *JobFilter) Write(ctx context.Context, oprot thrift.TProtocol) error {
 			return err
 		}
 		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -3748,6 +5553,36 @@ func (p *JobFilter) writeField2(ctx context.Context, oprot thrift.TProtocol) (er
 	return err
 }
 
+func (p *JobFilter) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetAfter() {
+		if err := oprot.WriteFieldBegin(ctx, "after", thrift.STRING, 3); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:after: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.After)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.after (3) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 3:after: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *JobFilter) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetOldestFirst() {
+		if err := oprot.WriteFieldBegin(ctx, "oldest_first", thrift.BOOL, 4); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:oldest_first: ", p), err)
+		}
+		if err := oprot.WriteBool(ctx, bool(*p.OldestFirst)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.oldest_first (4) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 4:oldest_first: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *JobFilter) Equals(other *JobFilter) bool {
 	if p == other {
 		return true
@@ -3758,13 +5593,29 @@ func (p *JobFilter) Equals(other *JobFilter) bool {
 		return false
 	}
 	for i, _tgt := range p.States {
-		_src14 := other.States[i]
-		if _tgt != _src14 {
+		_src23 := other.States[i]
+		if _tgt != _src23 {
 			return false
 		}
 	}
 	if p.Limit != other.Limit {
 		return false
+	}
+	if p.After != other.After {
+		if p.After == nil || other.After == nil {
+			return false
+		}
+		if (*p.After) != (*other.After) {
+			return false
+		}
+	}
+	if p.OldestFirst != other.OldestFirst {
+		if p.OldestFirst == nil || other.OldestFirst == nil {
+			return false
+		}
+		if (*p.OldestFirst) != (*other.OldestFirst) {
+			return false
+		}
 	}
 	return true
 }
@@ -4240,6 +6091,249 @@ func (p *Link) String() string {
 }
 
 // Attributes:
+//   - Cores
+//   - MemoryBytes
+//   - Gpu
+//   - System
+type Machine struct {
+	Cores       int32  `thrift:"cores,1" db:"cores" json:"cores"`
+	MemoryBytes int64  `thrift:"memory_bytes,2" db:"memory_bytes" json:"memory_bytes"`
+	Gpu         string `thrift:"gpu,3" db:"gpu" json:"gpu"`
+	System      string `thrift:"system,4" db:"system" json:"system"`
+}
+
+func NewMachine() *Machine {
+	return &Machine{}
+}
+
+func (p *Machine) GetCores() int32 {
+	return p.Cores
+}
+
+func (p *Machine) GetMemoryBytes() int64 {
+	return p.MemoryBytes
+}
+
+func (p *Machine) GetGpu() string {
+	return p.Gpu
+}
+
+func (p *Machine) GetSystem() string {
+	return p.System
+}
+func (p *Machine) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *Machine) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Cores = v
+	}
+	return nil
+}
+
+func (p *Machine) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.MemoryBytes = v
+	}
+	return nil
+}
+
+func (p *Machine) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.Gpu = v
+	}
+	return nil
+}
+
+func (p *Machine) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.System = v
+	}
+	return nil
+}
+
+func (p *Machine) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "Machine"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *Machine) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "cores", thrift.I32, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:cores: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.Cores)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.cores (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:cores: ", p), err)
+	}
+	return err
+}
+
+func (p *Machine) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "memory_bytes", thrift.I64, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:memory_bytes: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.MemoryBytes)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.memory_bytes (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:memory_bytes: ", p), err)
+	}
+	return err
+}
+
+func (p *Machine) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "gpu", thrift.STRING, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:gpu: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Gpu)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.gpu (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:gpu: ", p), err)
+	}
+	return err
+}
+
+func (p *Machine) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "system", thrift.STRING, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:system: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.System)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.system (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:system: ", p), err)
+	}
+	return err
+}
+
+func (p *Machine) Equals(other *Machine) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Cores != other.Cores {
+		return false
+	}
+	if p.MemoryBytes != other.MemoryBytes {
+		return false
+	}
+	if p.Gpu != other.Gpu {
+		return false
+	}
+	if p.System != other.System {
+		return false
+	}
+	return true
+}
+
+func (p *Machine) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("Machine(%+v)", *p)
+}
+
+// Attributes:
 //   - Name
 //   - Address
 //   - State
@@ -4250,6 +6344,9 @@ func (p *Link) String() string {
 //   - SinceUs
 //   - Error
 //   - Link
+//   - Tags
+//   - Machine
+//   - Registered
 type Node struct {
 	Name        string           `thrift:"name,1" db:"name" json:"name"`
 	Address     string           `thrift:"address,2" db:"address" json:"address"`
@@ -4261,6 +6358,9 @@ type Node struct {
 	SinceUs     int64            `thrift:"since_us,8" db:"since_us" json:"since_us"`
 	Error       string           `thrift:"error,9" db:"error" json:"error"`
 	Link        *Link            `thrift:"link,10" db:"link" json:"link,omitempty"`
+	Tags        []string         `thrift:"tags,11" db:"tags" json:"tags,omitempty"`
+	Machine     *Machine         `thrift:"machine,12" db:"machine" json:"machine,omitempty"`
+	Registered  *bool            `thrift:"registered,13" db:"registered" json:"registered,omitempty"`
 }
 
 func NewNode() *Node {
@@ -4316,12 +6416,48 @@ func (p *Node) GetLink() *Link {
 	}
 	return p.Link
 }
+
+var Node_Tags_DEFAULT []string
+
+func (p *Node) GetTags() []string {
+	return p.Tags
+}
+
+var Node_Machine_DEFAULT *Machine
+
+func (p *Node) GetMachine() *Machine {
+	if !p.IsSetMachine() {
+		return Node_Machine_DEFAULT
+	}
+	return p.Machine
+}
+
+var Node_Registered_DEFAULT bool
+
+func (p *Node) GetRegistered() bool {
+	if !p.IsSetRegistered() {
+		return Node_Registered_DEFAULT
+	}
+	return *p.Registered
+}
 func (p *Node) IsSetLoad() bool {
 	return p.Load != nil
 }
 
 func (p *Node) IsSetLink() bool {
 	return p.Link != nil
+}
+
+func (p *Node) IsSetTags() bool {
+	return p.Tags != nil
+}
+
+func (p *Node) IsSetMachine() bool {
+	return p.Machine != nil
+}
+
+func (p *Node) IsSetRegistered() bool {
+	return p.Registered != nil
 }
 
 func (p *Node) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -4438,6 +6574,36 @@ func (p *Node) Read(ctx context.Context, iprot thrift.TProtocol) error {
 					return err
 				}
 			}
+		case 11:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField11(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 12:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField12(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 13:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField13(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -4514,11 +6680,11 @@ func (p *Node) ReadField7(ctx context.Context, iprot thrift.TProtocol) error {
 	tSlice := make([]*OperationInfo, 0, size)
 	p.Operations = tSlice
 	for i := 0; i < size; i++ {
-		_elem15 := &OperationInfo{}
-		if err := _elem15.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem15), err)
+		_elem24 := &OperationInfo{}
+		if err := _elem24.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem24), err)
 		}
-		p.Operations = append(p.Operations, _elem15)
+		p.Operations = append(p.Operations, _elem24)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -4548,6 +6714,45 @@ func (p *Node) ReadField10(ctx context.Context, iprot thrift.TProtocol) error {
 	p.Link = &Link{}
 	if err := p.Link.Read(ctx, iprot); err != nil {
 		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Link), err)
+	}
+	return nil
+}
+
+func (p *Node) ReadField11(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]string, 0, size)
+	p.Tags = tSlice
+	for i := 0; i < size; i++ {
+		var _elem25 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_elem25 = v
+		}
+		p.Tags = append(p.Tags, _elem25)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *Node) ReadField12(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Machine = &Machine{}
+	if err := p.Machine.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Machine), err)
+	}
+	return nil
+}
+
+func (p *Node) ReadField13(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 13: ", err)
+	} else {
+		p.Registered = &v
 	}
 	return nil
 }
@@ -4585,6 +6790,15 @@ func (p *Node) Write(ctx context.Context, oprot thrift.TProtocol) error {
 			return err
 		}
 		if err := p.writeField10(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField11(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField12(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField13(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -4737,6 +6951,59 @@ func (p *Node) writeField10(ctx context.Context, oprot thrift.TProtocol) (err er
 	return err
 }
 
+func (p *Node) writeField11(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetTags() {
+		if err := oprot.WriteFieldBegin(ctx, "tags", thrift.LIST, 11); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 11:tags: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRING, len(p.Tags)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Tags {
+			if err := oprot.WriteString(ctx, string(v)); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 11:tags: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *Node) writeField12(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetMachine() {
+		if err := oprot.WriteFieldBegin(ctx, "machine", thrift.STRUCT, 12); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 12:machine: ", p), err)
+		}
+		if err := p.Machine.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Machine), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 12:machine: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *Node) writeField13(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetRegistered() {
+		if err := oprot.WriteFieldBegin(ctx, "registered", thrift.BOOL, 13); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 13:registered: ", p), err)
+		}
+		if err := oprot.WriteBool(ctx, bool(*p.Registered)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.registered (13) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 13:registered: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *Node) Equals(other *Node) bool {
 	if p == other {
 		return true
@@ -4765,8 +7032,8 @@ func (p *Node) Equals(other *Node) bool {
 		return false
 	}
 	for i, _tgt := range p.Operations {
-		_src16 := other.Operations[i]
-		if !_tgt.Equals(_src16) {
+		_src26 := other.Operations[i]
+		if !_tgt.Equals(_src26) {
 			return false
 		}
 	}
@@ -4779,6 +7046,26 @@ func (p *Node) Equals(other *Node) bool {
 	if !p.Link.Equals(other.Link) {
 		return false
 	}
+	if len(p.Tags) != len(other.Tags) {
+		return false
+	}
+	for i, _tgt := range p.Tags {
+		_src27 := other.Tags[i]
+		if _tgt != _src27 {
+			return false
+		}
+	}
+	if !p.Machine.Equals(other.Machine) {
+		return false
+	}
+	if p.Registered != other.Registered {
+		if p.Registered == nil || other.Registered == nil {
+			return false
+		}
+		if (*p.Registered) != (*other.Registered) {
+			return false
+		}
+	}
 	return true
 }
 
@@ -4787,6 +7074,403 @@ func (p *Node) String() string {
 		return "<nil>"
 	}
 	return fmt.Sprintf("Node(%+v)", *p)
+}
+
+// Attributes:
+//   - Name
+//   - Address
+//   - Tags
+//   - Leaving
+type Registration struct {
+	Name    string   `thrift:"name,1" db:"name" json:"name"`
+	Address string   `thrift:"address,2" db:"address" json:"address"`
+	Tags    []string `thrift:"tags,3" db:"tags" json:"tags"`
+	Leaving *bool    `thrift:"leaving,4" db:"leaving" json:"leaving,omitempty"`
+}
+
+func NewRegistration() *Registration {
+	return &Registration{}
+}
+
+func (p *Registration) GetName() string {
+	return p.Name
+}
+
+func (p *Registration) GetAddress() string {
+	return p.Address
+}
+
+func (p *Registration) GetTags() []string {
+	return p.Tags
+}
+
+var Registration_Leaving_DEFAULT bool
+
+func (p *Registration) GetLeaving() bool {
+	if !p.IsSetLeaving() {
+		return Registration_Leaving_DEFAULT
+	}
+	return *p.Leaving
+}
+func (p *Registration) IsSetLeaving() bool {
+	return p.Leaving != nil
+}
+
+func (p *Registration) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *Registration) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Name = v
+	}
+	return nil
+}
+
+func (p *Registration) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Address = v
+	}
+	return nil
+}
+
+func (p *Registration) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]string, 0, size)
+	p.Tags = tSlice
+	for i := 0; i < size; i++ {
+		var _elem28 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_elem28 = v
+		}
+		p.Tags = append(p.Tags, _elem28)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *Registration) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.Leaving = &v
+	}
+	return nil
+}
+
+func (p *Registration) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "Registration"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *Registration) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "name", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:name: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Name)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.name (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:name: ", p), err)
+	}
+	return err
+}
+
+func (p *Registration) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "address", thrift.STRING, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:address: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Address)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.address (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:address: ", p), err)
+	}
+	return err
+}
+
+func (p *Registration) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "tags", thrift.LIST, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:tags: ", p), err)
+	}
+	if err := oprot.WriteListBegin(ctx, thrift.STRING, len(p.Tags)); err != nil {
+		return thrift.PrependError("error writing list begin: ", err)
+	}
+	for _, v := range p.Tags {
+		if err := oprot.WriteString(ctx, string(v)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+		}
+	}
+	if err := oprot.WriteListEnd(ctx); err != nil {
+		return thrift.PrependError("error writing list end: ", err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:tags: ", p), err)
+	}
+	return err
+}
+
+func (p *Registration) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetLeaving() {
+		if err := oprot.WriteFieldBegin(ctx, "leaving", thrift.BOOL, 4); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:leaving: ", p), err)
+		}
+		if err := oprot.WriteBool(ctx, bool(*p.Leaving)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.leaving (4) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 4:leaving: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *Registration) Equals(other *Registration) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Name != other.Name {
+		return false
+	}
+	if p.Address != other.Address {
+		return false
+	}
+	if len(p.Tags) != len(other.Tags) {
+		return false
+	}
+	for i, _tgt := range p.Tags {
+		_src29 := other.Tags[i]
+		if _tgt != _src29 {
+			return false
+		}
+	}
+	if p.Leaving != other.Leaving {
+		if p.Leaving == nil || other.Leaving == nil {
+			return false
+		}
+		if (*p.Leaving) != (*other.Leaving) {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *Registration) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("Registration(%+v)", *p)
+}
+
+// Attributes:
+//   - EveryMs
+type Registered struct {
+	EveryMs int64 `thrift:"every_ms,1" db:"every_ms" json:"every_ms"`
+}
+
+func NewRegistered() *Registered {
+	return &Registered{}
+}
+
+func (p *Registered) GetEveryMs() int64 {
+	return p.EveryMs
+}
+func (p *Registered) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *Registered) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.EveryMs = v
+	}
+	return nil
+}
+
+func (p *Registered) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "Registered"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *Registered) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "every_ms", thrift.I64, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:every_ms: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.EveryMs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.every_ms (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:every_ms: ", p), err)
+	}
+	return err
+}
+
+func (p *Registered) Equals(other *Registered) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.EveryMs != other.EveryMs {
+		return false
+	}
+	return true
+}
+
+func (p *Registered) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("Registered(%+v)", *p)
 }
 
 // Attributes:
@@ -5515,10 +8199,14 @@ func (p *TaskReply) String() string {
 //   - Node
 //   - Slots
 //   - Operations
+//   - Machine
+//   - Tags
 type Profile struct {
 	Node       string           `thrift:"node,1" db:"node" json:"node"`
 	Slots      int32            `thrift:"slots,2" db:"slots" json:"slots"`
 	Operations []*OperationInfo `thrift:"operations,3" db:"operations" json:"operations"`
+	Machine    *Machine         `thrift:"machine,4" db:"machine" json:"machine,omitempty"`
+	Tags       []string         `thrift:"tags,5" db:"tags" json:"tags,omitempty"`
 }
 
 func NewProfile() *Profile {
@@ -5536,6 +8224,29 @@ func (p *Profile) GetSlots() int32 {
 func (p *Profile) GetOperations() []*OperationInfo {
 	return p.Operations
 }
+
+var Profile_Machine_DEFAULT *Machine
+
+func (p *Profile) GetMachine() *Machine {
+	if !p.IsSetMachine() {
+		return Profile_Machine_DEFAULT
+	}
+	return p.Machine
+}
+
+var Profile_Tags_DEFAULT []string
+
+func (p *Profile) GetTags() []string {
+	return p.Tags
+}
+func (p *Profile) IsSetMachine() bool {
+	return p.Machine != nil
+}
+
+func (p *Profile) IsSetTags() bool {
+	return p.Tags != nil
+}
+
 func (p *Profile) Read(ctx context.Context, iprot thrift.TProtocol) error {
 	if _, err := iprot.ReadStructBegin(ctx); err != nil {
 		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
@@ -5573,6 +8284,26 @@ func (p *Profile) Read(ctx context.Context, iprot thrift.TProtocol) error {
 		case 3:
 			if fieldTypeId == thrift.LIST {
 				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField5(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -5621,11 +8352,41 @@ func (p *Profile) ReadField3(ctx context.Context, iprot thrift.TProtocol) error 
 	tSlice := make([]*OperationInfo, 0, size)
 	p.Operations = tSlice
 	for i := 0; i < size; i++ {
-		_elem17 := &OperationInfo{}
-		if err := _elem17.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem17), err)
+		_elem30 := &OperationInfo{}
+		if err := _elem30.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem30), err)
 		}
-		p.Operations = append(p.Operations, _elem17)
+		p.Operations = append(p.Operations, _elem30)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *Profile) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Machine = &Machine{}
+	if err := p.Machine.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Machine), err)
+	}
+	return nil
+}
+
+func (p *Profile) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]string, 0, size)
+	p.Tags = tSlice
+	for i := 0; i < size; i++ {
+		var _elem31 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_elem31 = v
+		}
+		p.Tags = append(p.Tags, _elem31)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -5645,6 +8406,12 @@ func (p *Profile) Write(ctx context.Context, oprot thrift.TProtocol) error {
 			return err
 		}
 		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -5704,6 +8471,44 @@ func (p *Profile) writeField3(ctx context.Context, oprot thrift.TProtocol) (err 
 	return err
 }
 
+func (p *Profile) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetMachine() {
+		if err := oprot.WriteFieldBegin(ctx, "machine", thrift.STRUCT, 4); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:machine: ", p), err)
+		}
+		if err := p.Machine.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Machine), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 4:machine: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *Profile) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetTags() {
+		if err := oprot.WriteFieldBegin(ctx, "tags", thrift.LIST, 5); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:tags: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRING, len(p.Tags)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Tags {
+			if err := oprot.WriteString(ctx, string(v)); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 5:tags: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *Profile) Equals(other *Profile) bool {
 	if p == other {
 		return true
@@ -5720,8 +8525,20 @@ func (p *Profile) Equals(other *Profile) bool {
 		return false
 	}
 	for i, _tgt := range p.Operations {
-		_src18 := other.Operations[i]
-		if !_tgt.Equals(_src18) {
+		_src32 := other.Operations[i]
+		if !_tgt.Equals(_src32) {
+			return false
+		}
+	}
+	if !p.Machine.Equals(other.Machine) {
+		return false
+	}
+	if len(p.Tags) != len(other.Tags) {
+		return false
+	}
+	for i, _tgt := range p.Tags {
+		_src33 := other.Tags[i]
+		if _tgt != _src33 {
 			return false
 		}
 	}
@@ -5760,6 +8577,24 @@ type Server interface {
 	//  - ID
 	Cancel(ctx context.Context, id string) (_err error)
 	Nodes(ctx context.Context) (_r []*Node, _err error)
+	// Parameters:
+	//  - ID
+	//  - Filter
+	Tasks(ctx context.Context, id string, filter *TaskFilter) (_r []*TaskInfo, _err error)
+	// Parameters:
+	//  - ID
+	RetryFailed(ctx context.Context, id string) (_err error)
+	// Parameters:
+	//  - Registration
+	RegisterNode(ctx context.Context, registration *Registration) (_r *Registered, _err error)
+	// Parameters:
+	//  - Node
+	//  - On
+	DrainNode(ctx context.Context, node string, on bool) (_err error)
+	// Parameters:
+	//  - Node
+	//  - Lines
+	NodeLog(ctx context.Context, node string, lines int32) (_r []string, _err error)
 }
 
 type ServerClient struct {
@@ -5802,31 +8637,31 @@ func (p *ServerClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - IsRandom
 //   - Spec
 func (p *ServerClient) SubmitRequest(ctx context.Context, source_folder string, is_random bool, spec *JobSpec) (_r string, _err error) {
-	var _args19 ServerSubmitRequestArgs
-	_args19.SourceFolder = source_folder
-	_args19.IsRandom = is_random
-	_args19.Spec = spec
-	var _result21 ServerSubmitRequestResult
-	var _meta20 thrift.ResponseMeta
-	_meta20, _err = p.Client_().Call(ctx, "submit_request", &_args19, &_result21)
-	p.SetLastResponseMeta_(_meta20)
+	var _args34 ServerSubmitRequestArgs
+	_args34.SourceFolder = source_folder
+	_args34.IsRandom = is_random
+	_args34.Spec = spec
+	var _result36 ServerSubmitRequestResult
+	var _meta35 thrift.ResponseMeta
+	_meta35, _err = p.Client_().Call(ctx, "submit_request", &_args34, &_result36)
+	p.SetLastResponseMeta_(_meta35)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result21.Failure != nil:
-		return _r, _result21.Failure
+	case _result36.Failure != nil:
+		return _r, _result36.Failure
 	}
 
-	return _result21.GetSuccess(), nil
+	return _result36.GetSuccess(), nil
 }
 
 func (p *ServerClient) Ping(ctx context.Context) (_err error) {
-	var _args22 ServerPingArgs
-	var _result24 ServerPingResult
-	var _meta23 thrift.ResponseMeta
-	_meta23, _err = p.Client_().Call(ctx, "ping", &_args22, &_result24)
-	p.SetLastResponseMeta_(_meta23)
+	var _args37 ServerPingArgs
+	var _result39 ServerPingResult
+	var _meta38 thrift.ResponseMeta
+	_meta38, _err = p.Client_().Call(ctx, "ping", &_args37, &_result39)
+	p.SetLastResponseMeta_(_meta38)
 	if _err != nil {
 		return
 	}
@@ -5836,42 +8671,42 @@ func (p *ServerClient) Ping(ctx context.Context) (_err error) {
 // Parameters:
 //   - Spec
 func (p *ServerClient) Submit(ctx context.Context, spec *JobSpec) (_r string, _err error) {
-	var _args25 ServerSubmitArgs
-	_args25.Spec = spec
-	var _result27 ServerSubmitResult
-	var _meta26 thrift.ResponseMeta
-	_meta26, _err = p.Client_().Call(ctx, "submit", &_args25, &_result27)
-	p.SetLastResponseMeta_(_meta26)
+	var _args40 ServerSubmitArgs
+	_args40.Spec = spec
+	var _result42 ServerSubmitResult
+	var _meta41 thrift.ResponseMeta
+	_meta41, _err = p.Client_().Call(ctx, "submit", &_args40, &_result42)
+	p.SetLastResponseMeta_(_meta41)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result27.Failure != nil:
-		return _r, _result27.Failure
+	case _result42.Failure != nil:
+		return _r, _result42.Failure
 	}
 
-	return _result27.GetSuccess(), nil
+	return _result42.GetSuccess(), nil
 }
 
 // Parameters:
 //   - ID
 func (p *ServerClient) Job(ctx context.Context, id string) (_r *Job, _err error) {
-	var _args28 ServerJobArgs
-	_args28.ID = id
-	var _result30 ServerJobResult
-	var _meta29 thrift.ResponseMeta
-	_meta29, _err = p.Client_().Call(ctx, "job", &_args28, &_result30)
-	p.SetLastResponseMeta_(_meta29)
+	var _args43 ServerJobArgs
+	_args43.ID = id
+	var _result45 ServerJobResult
+	var _meta44 thrift.ResponseMeta
+	_meta44, _err = p.Client_().Call(ctx, "job", &_args43, &_result45)
+	p.SetLastResponseMeta_(_meta44)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result30.Failure != nil:
-		return _r, _result30.Failure
+	case _result45.Failure != nil:
+		return _r, _result45.Failure
 	}
 
-	if _ret31 := _result30.GetSuccess(); _ret31 != nil {
-		return _ret31, nil
+	if _ret46 := _result45.GetSuccess(); _ret46 != nil {
+		return _ret46, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "job failed: unknown result")
 }
@@ -5879,21 +8714,21 @@ func (p *ServerClient) Job(ctx context.Context, id string) (_r *Job, _err error)
 // Parameters:
 //   - Filter
 func (p *ServerClient) Jobs(ctx context.Context, filter *JobFilter) (_r []*Job, _err error) {
-	var _args32 ServerJobsArgs
-	_args32.Filter = filter
-	var _result34 ServerJobsResult
-	var _meta33 thrift.ResponseMeta
-	_meta33, _err = p.Client_().Call(ctx, "jobs", &_args32, &_result34)
-	p.SetLastResponseMeta_(_meta33)
+	var _args47 ServerJobsArgs
+	_args47.Filter = filter
+	var _result49 ServerJobsResult
+	var _meta48 thrift.ResponseMeta
+	_meta48, _err = p.Client_().Call(ctx, "jobs", &_args47, &_result49)
+	p.SetLastResponseMeta_(_meta48)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result34.Failure != nil:
-		return _r, _result34.Failure
+	case _result49.Failure != nil:
+		return _r, _result49.Failure
 	}
 
-	return _result34.GetSuccess(), nil
+	return _result49.GetSuccess(), nil
 }
 
 // Parameters:
@@ -5901,24 +8736,24 @@ func (p *ServerClient) Jobs(ctx context.Context, filter *JobFilter) (_r []*Job, 
 //   - Seen
 //   - TimeoutMs
 func (p *ServerClient) Wait(ctx context.Context, id string, seen int64, timeout_ms int64) (_r *Job, _err error) {
-	var _args35 ServerWaitArgs
-	_args35.ID = id
-	_args35.Seen = seen
-	_args35.TimeoutMs = timeout_ms
-	var _result37 ServerWaitResult
-	var _meta36 thrift.ResponseMeta
-	_meta36, _err = p.Client_().Call(ctx, "wait", &_args35, &_result37)
-	p.SetLastResponseMeta_(_meta36)
+	var _args50 ServerWaitArgs
+	_args50.ID = id
+	_args50.Seen = seen
+	_args50.TimeoutMs = timeout_ms
+	var _result52 ServerWaitResult
+	var _meta51 thrift.ResponseMeta
+	_meta51, _err = p.Client_().Call(ctx, "wait", &_args50, &_result52)
+	p.SetLastResponseMeta_(_meta51)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result37.Failure != nil:
-		return _r, _result37.Failure
+	case _result52.Failure != nil:
+		return _r, _result52.Failure
 	}
 
-	if _ret38 := _result37.GetSuccess(); _ret38 != nil {
-		return _ret38, nil
+	if _ret53 := _result52.GetSuccess(); _ret53 != nil {
+		return _ret53, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "wait failed: unknown result")
 }
@@ -5926,38 +8761,147 @@ func (p *ServerClient) Wait(ctx context.Context, id string, seen int64, timeout_
 // Parameters:
 //   - ID
 func (p *ServerClient) Cancel(ctx context.Context, id string) (_err error) {
-	var _args39 ServerCancelArgs
-	_args39.ID = id
-	var _result41 ServerCancelResult
-	var _meta40 thrift.ResponseMeta
-	_meta40, _err = p.Client_().Call(ctx, "cancel", &_args39, &_result41)
-	p.SetLastResponseMeta_(_meta40)
+	var _args54 ServerCancelArgs
+	_args54.ID = id
+	var _result56 ServerCancelResult
+	var _meta55 thrift.ResponseMeta
+	_meta55, _err = p.Client_().Call(ctx, "cancel", &_args54, &_result56)
+	p.SetLastResponseMeta_(_meta55)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result41.Failure != nil:
-		return _result41.Failure
+	case _result56.Failure != nil:
+		return _result56.Failure
 	}
 
 	return nil
 }
 
 func (p *ServerClient) Nodes(ctx context.Context) (_r []*Node, _err error) {
-	var _args42 ServerNodesArgs
-	var _result44 ServerNodesResult
-	var _meta43 thrift.ResponseMeta
-	_meta43, _err = p.Client_().Call(ctx, "nodes", &_args42, &_result44)
-	p.SetLastResponseMeta_(_meta43)
+	var _args57 ServerNodesArgs
+	var _result59 ServerNodesResult
+	var _meta58 thrift.ResponseMeta
+	_meta58, _err = p.Client_().Call(ctx, "nodes", &_args57, &_result59)
+	p.SetLastResponseMeta_(_meta58)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result44.Failure != nil:
-		return _r, _result44.Failure
+	case _result59.Failure != nil:
+		return _r, _result59.Failure
 	}
 
-	return _result44.GetSuccess(), nil
+	return _result59.GetSuccess(), nil
+}
+
+// Parameters:
+//   - ID
+//   - Filter
+func (p *ServerClient) Tasks(ctx context.Context, id string, filter *TaskFilter) (_r []*TaskInfo, _err error) {
+	var _args60 ServerTasksArgs
+	_args60.ID = id
+	_args60.Filter = filter
+	var _result62 ServerTasksResult
+	var _meta61 thrift.ResponseMeta
+	_meta61, _err = p.Client_().Call(ctx, "tasks", &_args60, &_result62)
+	p.SetLastResponseMeta_(_meta61)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result62.Failure != nil:
+		return _r, _result62.Failure
+	}
+
+	return _result62.GetSuccess(), nil
+}
+
+// Parameters:
+//   - ID
+func (p *ServerClient) RetryFailed(ctx context.Context, id string) (_err error) {
+	var _args63 ServerRetryFailedArgs
+	_args63.ID = id
+	var _result65 ServerRetryFailedResult
+	var _meta64 thrift.ResponseMeta
+	_meta64, _err = p.Client_().Call(ctx, "retry_failed", &_args63, &_result65)
+	p.SetLastResponseMeta_(_meta64)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result65.Failure != nil:
+		return _result65.Failure
+	}
+
+	return nil
+}
+
+// Parameters:
+//   - Registration
+func (p *ServerClient) RegisterNode(ctx context.Context, registration *Registration) (_r *Registered, _err error) {
+	var _args66 ServerRegisterNodeArgs
+	_args66.Registration = registration
+	var _result68 ServerRegisterNodeResult
+	var _meta67 thrift.ResponseMeta
+	_meta67, _err = p.Client_().Call(ctx, "register_node", &_args66, &_result68)
+	p.SetLastResponseMeta_(_meta67)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result68.Failure != nil:
+		return _r, _result68.Failure
+	}
+
+	if _ret69 := _result68.GetSuccess(); _ret69 != nil {
+		return _ret69, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "register_node failed: unknown result")
+}
+
+// Parameters:
+//   - Node
+//   - On
+func (p *ServerClient) DrainNode(ctx context.Context, node string, on bool) (_err error) {
+	var _args70 ServerDrainNodeArgs
+	_args70.Node = node
+	_args70.On = on
+	var _result72 ServerDrainNodeResult
+	var _meta71 thrift.ResponseMeta
+	_meta71, _err = p.Client_().Call(ctx, "drain_node", &_args70, &_result72)
+	p.SetLastResponseMeta_(_meta71)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result72.Failure != nil:
+		return _result72.Failure
+	}
+
+	return nil
+}
+
+// Parameters:
+//   - Node
+//   - Lines
+func (p *ServerClient) NodeLog(ctx context.Context, node string, lines int32) (_r []string, _err error) {
+	var _args73 ServerNodeLogArgs
+	_args73.Node = node
+	_args73.Lines = lines
+	var _result75 ServerNodeLogResult
+	var _meta74 thrift.ResponseMeta
+	_meta74, _err = p.Client_().Call(ctx, "node_log", &_args73, &_result75)
+	p.SetLastResponseMeta_(_meta74)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result75.Failure != nil:
+		return _r, _result75.Failure
+	}
+
+	return _result75.GetSuccess(), nil
 }
 
 type ServerProcessor struct {
@@ -5980,16 +8924,21 @@ func (p *ServerProcessor) ProcessorMap() map[string]thrift.TProcessorFunction {
 
 func NewServerProcessor(handler Server) *ServerProcessor {
 
-	self45 := &ServerProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self45.processorMap["submit_request"] = &serverProcessorSubmitRequest{handler: handler}
-	self45.processorMap["ping"] = &serverProcessorPing{handler: handler}
-	self45.processorMap["submit"] = &serverProcessorSubmit{handler: handler}
-	self45.processorMap["job"] = &serverProcessorJob{handler: handler}
-	self45.processorMap["jobs"] = &serverProcessorJobs{handler: handler}
-	self45.processorMap["wait"] = &serverProcessorWait{handler: handler}
-	self45.processorMap["cancel"] = &serverProcessorCancel{handler: handler}
-	self45.processorMap["nodes"] = &serverProcessorNodes{handler: handler}
-	return self45
+	self76 := &ServerProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self76.processorMap["submit_request"] = &serverProcessorSubmitRequest{handler: handler}
+	self76.processorMap["ping"] = &serverProcessorPing{handler: handler}
+	self76.processorMap["submit"] = &serverProcessorSubmit{handler: handler}
+	self76.processorMap["job"] = &serverProcessorJob{handler: handler}
+	self76.processorMap["jobs"] = &serverProcessorJobs{handler: handler}
+	self76.processorMap["wait"] = &serverProcessorWait{handler: handler}
+	self76.processorMap["cancel"] = &serverProcessorCancel{handler: handler}
+	self76.processorMap["nodes"] = &serverProcessorNodes{handler: handler}
+	self76.processorMap["tasks"] = &serverProcessorTasks{handler: handler}
+	self76.processorMap["retry_failed"] = &serverProcessorRetryFailed{handler: handler}
+	self76.processorMap["register_node"] = &serverProcessorRegisterNode{handler: handler}
+	self76.processorMap["drain_node"] = &serverProcessorDrainNode{handler: handler}
+	self76.processorMap["node_log"] = &serverProcessorNodeLog{handler: handler}
+	return self76
 }
 
 func (p *ServerProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -6002,12 +8951,12 @@ func (p *ServerProcessor) Process(ctx context.Context, iprot, oprot thrift.TProt
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x46 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x77 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x46.Write(ctx, oprot)
+	x77.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x46
+	return false, x77
 
 }
 
@@ -6016,7 +8965,7 @@ type serverProcessorSubmitRequest struct {
 }
 
 func (p *serverProcessorSubmitRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err47 error
+	var _write_err78 error
 	args := ServerSubmitRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -6066,21 +9015,21 @@ func (p *serverProcessorSubmitRequest) Process(ctx context.Context, seqId int32,
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc48 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submit_request: "+err2.Error())
+			_exc79 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submit_request: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submit_request", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err47 = thrift.WrapTException(err2)
+				_write_err78 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc48.Write(ctx, oprot); _write_err47 == nil && err2 != nil {
-				_write_err47 = thrift.WrapTException(err2)
+			if err2 := _exc79.Write(ctx, oprot); _write_err78 == nil && err2 != nil {
+				_write_err78 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err47 == nil && err2 != nil {
-				_write_err47 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err78 == nil && err2 != nil {
+				_write_err78 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err47 == nil && err2 != nil {
-				_write_err47 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err78 == nil && err2 != nil {
+				_write_err78 = thrift.WrapTException(err2)
 			}
-			if _write_err47 != nil {
-				return false, thrift.WrapTException(_write_err47)
+			if _write_err78 != nil {
+				return false, thrift.WrapTException(_write_err78)
 			}
 			return true, err
 		}
@@ -6089,19 +9038,19 @@ func (p *serverProcessorSubmitRequest) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submit_request", thrift.REPLY, seqId); err2 != nil {
-		_write_err47 = thrift.WrapTException(err2)
+		_write_err78 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err47 == nil && err2 != nil {
-		_write_err47 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err78 == nil && err2 != nil {
+		_write_err78 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err47 == nil && err2 != nil {
-		_write_err47 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err78 == nil && err2 != nil {
+		_write_err78 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err47 == nil && err2 != nil {
-		_write_err47 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err78 == nil && err2 != nil {
+		_write_err78 = thrift.WrapTException(err2)
 	}
-	if _write_err47 != nil {
-		return false, thrift.WrapTException(_write_err47)
+	if _write_err78 != nil {
+		return false, thrift.WrapTException(_write_err78)
 	}
 	return true, err
 }
@@ -6111,7 +9060,7 @@ type serverProcessorPing struct {
 }
 
 func (p *serverProcessorPing) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err49 error
+	var _write_err80 error
 	args := ServerPingArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -6157,39 +9106,39 @@ func (p *serverProcessorPing) Process(ctx context.Context, seqId int32, iprot, o
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc50 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing ping: "+err2.Error())
+		_exc81 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing ping: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "ping", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err49 = thrift.WrapTException(err2)
+			_write_err80 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc50.Write(ctx, oprot); _write_err49 == nil && err2 != nil {
-			_write_err49 = thrift.WrapTException(err2)
+		if err2 := _exc81.Write(ctx, oprot); _write_err80 == nil && err2 != nil {
+			_write_err80 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err49 == nil && err2 != nil {
-			_write_err49 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err80 == nil && err2 != nil {
+			_write_err80 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err49 == nil && err2 != nil {
-			_write_err49 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err80 == nil && err2 != nil {
+			_write_err80 = thrift.WrapTException(err2)
 		}
-		if _write_err49 != nil {
-			return false, thrift.WrapTException(_write_err49)
+		if _write_err80 != nil {
+			return false, thrift.WrapTException(_write_err80)
 		}
 		return true, err
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "ping", thrift.REPLY, seqId); err2 != nil {
-		_write_err49 = thrift.WrapTException(err2)
+		_write_err80 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err49 == nil && err2 != nil {
-		_write_err49 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err80 == nil && err2 != nil {
+		_write_err80 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err49 == nil && err2 != nil {
-		_write_err49 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err80 == nil && err2 != nil {
+		_write_err80 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err49 == nil && err2 != nil {
-		_write_err49 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err80 == nil && err2 != nil {
+		_write_err80 = thrift.WrapTException(err2)
 	}
-	if _write_err49 != nil {
-		return false, thrift.WrapTException(_write_err49)
+	if _write_err80 != nil {
+		return false, thrift.WrapTException(_write_err80)
 	}
 	return true, err
 }
@@ -6199,7 +9148,7 @@ type serverProcessorSubmit struct {
 }
 
 func (p *serverProcessorSubmit) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err51 error
+	var _write_err82 error
 	args := ServerSubmitArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -6249,21 +9198,21 @@ func (p *serverProcessorSubmit) Process(ctx context.Context, seqId int32, iprot,
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc52 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submit: "+err2.Error())
+			_exc83 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submit: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submit", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err51 = thrift.WrapTException(err2)
+				_write_err82 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc52.Write(ctx, oprot); _write_err51 == nil && err2 != nil {
-				_write_err51 = thrift.WrapTException(err2)
+			if err2 := _exc83.Write(ctx, oprot); _write_err82 == nil && err2 != nil {
+				_write_err82 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err51 == nil && err2 != nil {
-				_write_err51 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err82 == nil && err2 != nil {
+				_write_err82 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err51 == nil && err2 != nil {
-				_write_err51 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err82 == nil && err2 != nil {
+				_write_err82 = thrift.WrapTException(err2)
 			}
-			if _write_err51 != nil {
-				return false, thrift.WrapTException(_write_err51)
+			if _write_err82 != nil {
+				return false, thrift.WrapTException(_write_err82)
 			}
 			return true, err
 		}
@@ -6272,19 +9221,19 @@ func (p *serverProcessorSubmit) Process(ctx context.Context, seqId int32, iprot,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submit", thrift.REPLY, seqId); err2 != nil {
-		_write_err51 = thrift.WrapTException(err2)
+		_write_err82 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err51 == nil && err2 != nil {
-		_write_err51 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err82 == nil && err2 != nil {
+		_write_err82 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err51 == nil && err2 != nil {
-		_write_err51 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err82 == nil && err2 != nil {
+		_write_err82 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err51 == nil && err2 != nil {
-		_write_err51 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err82 == nil && err2 != nil {
+		_write_err82 = thrift.WrapTException(err2)
 	}
-	if _write_err51 != nil {
-		return false, thrift.WrapTException(_write_err51)
+	if _write_err82 != nil {
+		return false, thrift.WrapTException(_write_err82)
 	}
 	return true, err
 }
@@ -6294,7 +9243,7 @@ type serverProcessorJob struct {
 }
 
 func (p *serverProcessorJob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err53 error
+	var _write_err84 error
 	args := ServerJobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -6344,21 +9293,21 @@ func (p *serverProcessorJob) Process(ctx context.Context, seqId int32, iprot, op
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc54 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing job: "+err2.Error())
+			_exc85 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing job: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "job", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err53 = thrift.WrapTException(err2)
+				_write_err84 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc54.Write(ctx, oprot); _write_err53 == nil && err2 != nil {
-				_write_err53 = thrift.WrapTException(err2)
+			if err2 := _exc85.Write(ctx, oprot); _write_err84 == nil && err2 != nil {
+				_write_err84 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err53 == nil && err2 != nil {
-				_write_err53 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err84 == nil && err2 != nil {
+				_write_err84 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err53 == nil && err2 != nil {
-				_write_err53 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err84 == nil && err2 != nil {
+				_write_err84 = thrift.WrapTException(err2)
 			}
-			if _write_err53 != nil {
-				return false, thrift.WrapTException(_write_err53)
+			if _write_err84 != nil {
+				return false, thrift.WrapTException(_write_err84)
 			}
 			return true, err
 		}
@@ -6367,19 +9316,19 @@ func (p *serverProcessorJob) Process(ctx context.Context, seqId int32, iprot, op
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "job", thrift.REPLY, seqId); err2 != nil {
-		_write_err53 = thrift.WrapTException(err2)
+		_write_err84 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err53 == nil && err2 != nil {
-		_write_err53 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err84 == nil && err2 != nil {
+		_write_err84 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err53 == nil && err2 != nil {
-		_write_err53 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err84 == nil && err2 != nil {
+		_write_err84 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err53 == nil && err2 != nil {
-		_write_err53 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err84 == nil && err2 != nil {
+		_write_err84 = thrift.WrapTException(err2)
 	}
-	if _write_err53 != nil {
-		return false, thrift.WrapTException(_write_err53)
+	if _write_err84 != nil {
+		return false, thrift.WrapTException(_write_err84)
 	}
 	return true, err
 }
@@ -6389,7 +9338,7 @@ type serverProcessorJobs struct {
 }
 
 func (p *serverProcessorJobs) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err55 error
+	var _write_err86 error
 	args := ServerJobsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -6439,21 +9388,21 @@ func (p *serverProcessorJobs) Process(ctx context.Context, seqId int32, iprot, o
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc56 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing jobs: "+err2.Error())
+			_exc87 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing jobs: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "jobs", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err55 = thrift.WrapTException(err2)
+				_write_err86 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc56.Write(ctx, oprot); _write_err55 == nil && err2 != nil {
-				_write_err55 = thrift.WrapTException(err2)
+			if err2 := _exc87.Write(ctx, oprot); _write_err86 == nil && err2 != nil {
+				_write_err86 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err55 == nil && err2 != nil {
-				_write_err55 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err86 == nil && err2 != nil {
+				_write_err86 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err55 == nil && err2 != nil {
-				_write_err55 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err86 == nil && err2 != nil {
+				_write_err86 = thrift.WrapTException(err2)
 			}
-			if _write_err55 != nil {
-				return false, thrift.WrapTException(_write_err55)
+			if _write_err86 != nil {
+				return false, thrift.WrapTException(_write_err86)
 			}
 			return true, err
 		}
@@ -6462,19 +9411,19 @@ func (p *serverProcessorJobs) Process(ctx context.Context, seqId int32, iprot, o
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "jobs", thrift.REPLY, seqId); err2 != nil {
-		_write_err55 = thrift.WrapTException(err2)
+		_write_err86 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err55 == nil && err2 != nil {
-		_write_err55 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err86 == nil && err2 != nil {
+		_write_err86 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err55 == nil && err2 != nil {
-		_write_err55 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err86 == nil && err2 != nil {
+		_write_err86 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err55 == nil && err2 != nil {
-		_write_err55 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err86 == nil && err2 != nil {
+		_write_err86 = thrift.WrapTException(err2)
 	}
-	if _write_err55 != nil {
-		return false, thrift.WrapTException(_write_err55)
+	if _write_err86 != nil {
+		return false, thrift.WrapTException(_write_err86)
 	}
 	return true, err
 }
@@ -6484,7 +9433,7 @@ type serverProcessorWait struct {
 }
 
 func (p *serverProcessorWait) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err57 error
+	var _write_err88 error
 	args := ServerWaitArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -6534,21 +9483,21 @@ func (p *serverProcessorWait) Process(ctx context.Context, seqId int32, iprot, o
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc58 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing wait: "+err2.Error())
+			_exc89 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing wait: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "wait", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err57 = thrift.WrapTException(err2)
+				_write_err88 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc58.Write(ctx, oprot); _write_err57 == nil && err2 != nil {
-				_write_err57 = thrift.WrapTException(err2)
+			if err2 := _exc89.Write(ctx, oprot); _write_err88 == nil && err2 != nil {
+				_write_err88 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err57 == nil && err2 != nil {
-				_write_err57 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err88 == nil && err2 != nil {
+				_write_err88 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err57 == nil && err2 != nil {
-				_write_err57 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err88 == nil && err2 != nil {
+				_write_err88 = thrift.WrapTException(err2)
 			}
-			if _write_err57 != nil {
-				return false, thrift.WrapTException(_write_err57)
+			if _write_err88 != nil {
+				return false, thrift.WrapTException(_write_err88)
 			}
 			return true, err
 		}
@@ -6557,19 +9506,19 @@ func (p *serverProcessorWait) Process(ctx context.Context, seqId int32, iprot, o
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "wait", thrift.REPLY, seqId); err2 != nil {
-		_write_err57 = thrift.WrapTException(err2)
+		_write_err88 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err57 == nil && err2 != nil {
-		_write_err57 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err88 == nil && err2 != nil {
+		_write_err88 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err57 == nil && err2 != nil {
-		_write_err57 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err88 == nil && err2 != nil {
+		_write_err88 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err57 == nil && err2 != nil {
-		_write_err57 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err88 == nil && err2 != nil {
+		_write_err88 = thrift.WrapTException(err2)
 	}
-	if _write_err57 != nil {
-		return false, thrift.WrapTException(_write_err57)
+	if _write_err88 != nil {
+		return false, thrift.WrapTException(_write_err88)
 	}
 	return true, err
 }
@@ -6579,7 +9528,7 @@ type serverProcessorCancel struct {
 }
 
 func (p *serverProcessorCancel) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err59 error
+	var _write_err90 error
 	args := ServerCancelArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -6629,40 +9578,40 @@ func (p *serverProcessorCancel) Process(ctx context.Context, seqId int32, iprot,
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc60 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancel: "+err2.Error())
+			_exc91 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancel: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "cancel", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err59 = thrift.WrapTException(err2)
+				_write_err90 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc60.Write(ctx, oprot); _write_err59 == nil && err2 != nil {
-				_write_err59 = thrift.WrapTException(err2)
+			if err2 := _exc91.Write(ctx, oprot); _write_err90 == nil && err2 != nil {
+				_write_err90 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err59 == nil && err2 != nil {
-				_write_err59 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err90 == nil && err2 != nil {
+				_write_err90 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err59 == nil && err2 != nil {
-				_write_err59 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err90 == nil && err2 != nil {
+				_write_err90 = thrift.WrapTException(err2)
 			}
-			if _write_err59 != nil {
-				return false, thrift.WrapTException(_write_err59)
+			if _write_err90 != nil {
+				return false, thrift.WrapTException(_write_err90)
 			}
 			return true, err
 		}
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "cancel", thrift.REPLY, seqId); err2 != nil {
-		_write_err59 = thrift.WrapTException(err2)
+		_write_err90 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err59 == nil && err2 != nil {
-		_write_err59 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err90 == nil && err2 != nil {
+		_write_err90 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err59 == nil && err2 != nil {
-		_write_err59 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err90 == nil && err2 != nil {
+		_write_err90 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err59 == nil && err2 != nil {
-		_write_err59 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err90 == nil && err2 != nil {
+		_write_err90 = thrift.WrapTException(err2)
 	}
-	if _write_err59 != nil {
-		return false, thrift.WrapTException(_write_err59)
+	if _write_err90 != nil {
+		return false, thrift.WrapTException(_write_err90)
 	}
 	return true, err
 }
@@ -6672,7 +9621,7 @@ type serverProcessorNodes struct {
 }
 
 func (p *serverProcessorNodes) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err61 error
+	var _write_err92 error
 	args := ServerNodesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -6722,21 +9671,21 @@ func (p *serverProcessorNodes) Process(ctx context.Context, seqId int32, iprot, 
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc62 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing nodes: "+err2.Error())
+			_exc93 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing nodes: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "nodes", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err61 = thrift.WrapTException(err2)
+				_write_err92 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc62.Write(ctx, oprot); _write_err61 == nil && err2 != nil {
-				_write_err61 = thrift.WrapTException(err2)
+			if err2 := _exc93.Write(ctx, oprot); _write_err92 == nil && err2 != nil {
+				_write_err92 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err61 == nil && err2 != nil {
-				_write_err61 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err92 == nil && err2 != nil {
+				_write_err92 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err61 == nil && err2 != nil {
-				_write_err61 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err92 == nil && err2 != nil {
+				_write_err92 = thrift.WrapTException(err2)
 			}
-			if _write_err61 != nil {
-				return false, thrift.WrapTException(_write_err61)
+			if _write_err92 != nil {
+				return false, thrift.WrapTException(_write_err92)
 			}
 			return true, err
 		}
@@ -6745,19 +9694,490 @@ func (p *serverProcessorNodes) Process(ctx context.Context, seqId int32, iprot, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "nodes", thrift.REPLY, seqId); err2 != nil {
-		_write_err61 = thrift.WrapTException(err2)
+		_write_err92 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err61 == nil && err2 != nil {
-		_write_err61 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err92 == nil && err2 != nil {
+		_write_err92 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err61 == nil && err2 != nil {
-		_write_err61 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err92 == nil && err2 != nil {
+		_write_err92 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err61 == nil && err2 != nil {
-		_write_err61 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err92 == nil && err2 != nil {
+		_write_err92 = thrift.WrapTException(err2)
 	}
-	if _write_err61 != nil {
-		return false, thrift.WrapTException(_write_err61)
+	if _write_err92 != nil {
+		return false, thrift.WrapTException(_write_err92)
+	}
+	return true, err
+}
+
+type serverProcessorTasks struct {
+	handler Server
+}
+
+func (p *serverProcessorTasks) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err94 error
+	args := ServerTasksArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "tasks", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel()
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := ServerTasksResult{}
+	if retval, err2 := p.handler.Tasks(ctx, args.ID, args.Filter); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *Failure:
+			result.Failure = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, thrift.WrapTException(err2)
+			}
+			_exc95 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing tasks: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "tasks", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err94 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc95.Write(ctx, oprot); _write_err94 == nil && err2 != nil {
+				_write_err94 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err94 == nil && err2 != nil {
+				_write_err94 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err94 == nil && err2 != nil {
+				_write_err94 = thrift.WrapTException(err2)
+			}
+			if _write_err94 != nil {
+				return false, thrift.WrapTException(_write_err94)
+			}
+			return true, err
+		}
+	} else {
+		result.Success = retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "tasks", thrift.REPLY, seqId); err2 != nil {
+		_write_err94 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err94 == nil && err2 != nil {
+		_write_err94 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err94 == nil && err2 != nil {
+		_write_err94 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err94 == nil && err2 != nil {
+		_write_err94 = thrift.WrapTException(err2)
+	}
+	if _write_err94 != nil {
+		return false, thrift.WrapTException(_write_err94)
+	}
+	return true, err
+}
+
+type serverProcessorRetryFailed struct {
+	handler Server
+}
+
+func (p *serverProcessorRetryFailed) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err96 error
+	args := ServerRetryFailedArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "retry_failed", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel()
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := ServerRetryFailedResult{}
+	if err2 := p.handler.RetryFailed(ctx, args.ID); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *Failure:
+			result.Failure = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, thrift.WrapTException(err2)
+			}
+			_exc97 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing retry_failed: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "retry_failed", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err96 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc97.Write(ctx, oprot); _write_err96 == nil && err2 != nil {
+				_write_err96 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err96 == nil && err2 != nil {
+				_write_err96 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err96 == nil && err2 != nil {
+				_write_err96 = thrift.WrapTException(err2)
+			}
+			if _write_err96 != nil {
+				return false, thrift.WrapTException(_write_err96)
+			}
+			return true, err
+		}
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "retry_failed", thrift.REPLY, seqId); err2 != nil {
+		_write_err96 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err96 == nil && err2 != nil {
+		_write_err96 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err96 == nil && err2 != nil {
+		_write_err96 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err96 == nil && err2 != nil {
+		_write_err96 = thrift.WrapTException(err2)
+	}
+	if _write_err96 != nil {
+		return false, thrift.WrapTException(_write_err96)
+	}
+	return true, err
+}
+
+type serverProcessorRegisterNode struct {
+	handler Server
+}
+
+func (p *serverProcessorRegisterNode) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err98 error
+	args := ServerRegisterNodeArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "register_node", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel()
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := ServerRegisterNodeResult{}
+	if retval, err2 := p.handler.RegisterNode(ctx, args.Registration); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *Failure:
+			result.Failure = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, thrift.WrapTException(err2)
+			}
+			_exc99 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing register_node: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "register_node", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err98 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc99.Write(ctx, oprot); _write_err98 == nil && err2 != nil {
+				_write_err98 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err98 == nil && err2 != nil {
+				_write_err98 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err98 == nil && err2 != nil {
+				_write_err98 = thrift.WrapTException(err2)
+			}
+			if _write_err98 != nil {
+				return false, thrift.WrapTException(_write_err98)
+			}
+			return true, err
+		}
+	} else {
+		result.Success = retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "register_node", thrift.REPLY, seqId); err2 != nil {
+		_write_err98 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err98 == nil && err2 != nil {
+		_write_err98 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err98 == nil && err2 != nil {
+		_write_err98 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err98 == nil && err2 != nil {
+		_write_err98 = thrift.WrapTException(err2)
+	}
+	if _write_err98 != nil {
+		return false, thrift.WrapTException(_write_err98)
+	}
+	return true, err
+}
+
+type serverProcessorDrainNode struct {
+	handler Server
+}
+
+func (p *serverProcessorDrainNode) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err100 error
+	args := ServerDrainNodeArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "drain_node", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel()
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := ServerDrainNodeResult{}
+	if err2 := p.handler.DrainNode(ctx, args.Node, args.On); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *Failure:
+			result.Failure = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, thrift.WrapTException(err2)
+			}
+			_exc101 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing drain_node: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "drain_node", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err100 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc101.Write(ctx, oprot); _write_err100 == nil && err2 != nil {
+				_write_err100 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err100 == nil && err2 != nil {
+				_write_err100 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err100 == nil && err2 != nil {
+				_write_err100 = thrift.WrapTException(err2)
+			}
+			if _write_err100 != nil {
+				return false, thrift.WrapTException(_write_err100)
+			}
+			return true, err
+		}
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "drain_node", thrift.REPLY, seqId); err2 != nil {
+		_write_err100 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err100 == nil && err2 != nil {
+		_write_err100 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err100 == nil && err2 != nil {
+		_write_err100 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err100 == nil && err2 != nil {
+		_write_err100 = thrift.WrapTException(err2)
+	}
+	if _write_err100 != nil {
+		return false, thrift.WrapTException(_write_err100)
+	}
+	return true, err
+}
+
+type serverProcessorNodeLog struct {
+	handler Server
+}
+
+func (p *serverProcessorNodeLog) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err102 error
+	args := ServerNodeLogArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "node_log", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel()
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := ServerNodeLogResult{}
+	if retval, err2 := p.handler.NodeLog(ctx, args.Node, args.Lines); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *Failure:
+			result.Failure = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, thrift.WrapTException(err2)
+			}
+			_exc103 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing node_log: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "node_log", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err102 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc103.Write(ctx, oprot); _write_err102 == nil && err2 != nil {
+				_write_err102 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err102 == nil && err2 != nil {
+				_write_err102 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err102 == nil && err2 != nil {
+				_write_err102 = thrift.WrapTException(err2)
+			}
+			if _write_err102 != nil {
+				return false, thrift.WrapTException(_write_err102)
+			}
+			return true, err
+		}
+	} else {
+		result.Success = retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "node_log", thrift.REPLY, seqId); err2 != nil {
+		_write_err102 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err102 == nil && err2 != nil {
+		_write_err102 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err102 == nil && err2 != nil {
+		_write_err102 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err102 == nil && err2 != nil {
+		_write_err102 = thrift.WrapTException(err2)
+	}
+	if _write_err102 != nil {
+		return false, thrift.WrapTException(_write_err102)
 	}
 	return true, err
 }
@@ -7949,11 +11369,11 @@ func (p *ServerJobsResult) ReadField0(ctx context.Context, iprot thrift.TProtoco
 	tSlice := make([]*Job, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem63 := &Job{}
-		if err := _elem63.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem63), err)
+		_elem104 := &Job{}
+		if err := _elem104.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem104), err)
 		}
-		p.Success = append(p.Success, _elem63)
+		p.Success = append(p.Success, _elem104)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -8730,11 +12150,11 @@ func (p *ServerNodesResult) ReadField0(ctx context.Context, iprot thrift.TProtoc
 	tSlice := make([]*Node, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem64 := &Node{}
-		if err := _elem64.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem64), err)
+		_elem105 := &Node{}
+		if err := _elem105.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem105), err)
 		}
-		p.Success = append(p.Success, _elem64)
+		p.Success = append(p.Success, _elem105)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -8816,6 +12236,1374 @@ func (p *ServerNodesResult) String() string {
 	return fmt.Sprintf("ServerNodesResult(%+v)", *p)
 }
 
+// Attributes:
+//   - ID
+//   - Filter
+type ServerTasksArgs struct {
+	ID     string      `thrift:"id,1" db:"id" json:"id"`
+	Filter *TaskFilter `thrift:"filter,2" db:"filter" json:"filter"`
+}
+
+func NewServerTasksArgs() *ServerTasksArgs {
+	return &ServerTasksArgs{}
+}
+
+func (p *ServerTasksArgs) GetID() string {
+	return p.ID
+}
+
+var ServerTasksArgs_Filter_DEFAULT *TaskFilter
+
+func (p *ServerTasksArgs) GetFilter() *TaskFilter {
+	if !p.IsSetFilter() {
+		return ServerTasksArgs_Filter_DEFAULT
+	}
+	return p.Filter
+}
+func (p *ServerTasksArgs) IsSetFilter() bool {
+	return p.Filter != nil
+}
+
+func (p *ServerTasksArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ServerTasksArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.ID = v
+	}
+	return nil
+}
+
+func (p *ServerTasksArgs) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Filter = &TaskFilter{}
+	if err := p.Filter.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Filter), err)
+	}
+	return nil
+}
+
+func (p *ServerTasksArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "tasks_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ServerTasksArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "id", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:id: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.ID)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.id (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:id: ", p), err)
+	}
+	return err
+}
+
+func (p *ServerTasksArgs) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "filter", thrift.STRUCT, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:filter: ", p), err)
+	}
+	if err := p.Filter.Write(ctx, oprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Filter), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:filter: ", p), err)
+	}
+	return err
+}
+
+func (p *ServerTasksArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ServerTasksArgs(%+v)", *p)
+}
+
+// Attributes:
+//   - Success
+//   - Failure
+type ServerTasksResult struct {
+	Success []*TaskInfo `thrift:"success,0" db:"success" json:"success,omitempty"`
+	Failure *Failure    `thrift:"failure,1" db:"failure" json:"failure,omitempty"`
+}
+
+func NewServerTasksResult() *ServerTasksResult {
+	return &ServerTasksResult{}
+}
+
+var ServerTasksResult_Success_DEFAULT []*TaskInfo
+
+func (p *ServerTasksResult) GetSuccess() []*TaskInfo {
+	return p.Success
+}
+
+var ServerTasksResult_Failure_DEFAULT *Failure
+
+func (p *ServerTasksResult) GetFailure() *Failure {
+	if !p.IsSetFailure() {
+		return ServerTasksResult_Failure_DEFAULT
+	}
+	return p.Failure
+}
+func (p *ServerTasksResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *ServerTasksResult) IsSetFailure() bool {
+	return p.Failure != nil
+}
+
+func (p *ServerTasksResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ServerTasksResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*TaskInfo, 0, size)
+	p.Success = tSlice
+	for i := 0; i < size; i++ {
+		_elem106 := &TaskInfo{}
+		if err := _elem106.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem106), err)
+		}
+		p.Success = append(p.Success, _elem106)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *ServerTasksResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Failure = &Failure{}
+	if err := p.Failure.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Failure), err)
+	}
+	return nil
+}
+
+func (p *ServerTasksResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "tasks_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ServerTasksResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.LIST, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Success)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Success {
+			if err := v.Write(ctx, oprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ServerTasksResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFailure() {
+		if err := oprot.WriteFieldBegin(ctx, "failure", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:failure: ", p), err)
+		}
+		if err := p.Failure.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Failure), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:failure: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ServerTasksResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ServerTasksResult(%+v)", *p)
+}
+
+// Attributes:
+//   - ID
+type ServerRetryFailedArgs struct {
+	ID string `thrift:"id,1" db:"id" json:"id"`
+}
+
+func NewServerRetryFailedArgs() *ServerRetryFailedArgs {
+	return &ServerRetryFailedArgs{}
+}
+
+func (p *ServerRetryFailedArgs) GetID() string {
+	return p.ID
+}
+func (p *ServerRetryFailedArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ServerRetryFailedArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.ID = v
+	}
+	return nil
+}
+
+func (p *ServerRetryFailedArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "retry_failed_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ServerRetryFailedArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "id", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:id: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.ID)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.id (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:id: ", p), err)
+	}
+	return err
+}
+
+func (p *ServerRetryFailedArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ServerRetryFailedArgs(%+v)", *p)
+}
+
+// Attributes:
+//   - Failure
+type ServerRetryFailedResult struct {
+	Failure *Failure `thrift:"failure,1" db:"failure" json:"failure,omitempty"`
+}
+
+func NewServerRetryFailedResult() *ServerRetryFailedResult {
+	return &ServerRetryFailedResult{}
+}
+
+var ServerRetryFailedResult_Failure_DEFAULT *Failure
+
+func (p *ServerRetryFailedResult) GetFailure() *Failure {
+	if !p.IsSetFailure() {
+		return ServerRetryFailedResult_Failure_DEFAULT
+	}
+	return p.Failure
+}
+func (p *ServerRetryFailedResult) IsSetFailure() bool {
+	return p.Failure != nil
+}
+
+func (p *ServerRetryFailedResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ServerRetryFailedResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Failure = &Failure{}
+	if err := p.Failure.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Failure), err)
+	}
+	return nil
+}
+
+func (p *ServerRetryFailedResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "retry_failed_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ServerRetryFailedResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFailure() {
+		if err := oprot.WriteFieldBegin(ctx, "failure", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:failure: ", p), err)
+		}
+		if err := p.Failure.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Failure), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:failure: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ServerRetryFailedResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ServerRetryFailedResult(%+v)", *p)
+}
+
+// Attributes:
+//   - Registration
+type ServerRegisterNodeArgs struct {
+	Registration *Registration `thrift:"registration,1" db:"registration" json:"registration"`
+}
+
+func NewServerRegisterNodeArgs() *ServerRegisterNodeArgs {
+	return &ServerRegisterNodeArgs{}
+}
+
+var ServerRegisterNodeArgs_Registration_DEFAULT *Registration
+
+func (p *ServerRegisterNodeArgs) GetRegistration() *Registration {
+	if !p.IsSetRegistration() {
+		return ServerRegisterNodeArgs_Registration_DEFAULT
+	}
+	return p.Registration
+}
+func (p *ServerRegisterNodeArgs) IsSetRegistration() bool {
+	return p.Registration != nil
+}
+
+func (p *ServerRegisterNodeArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ServerRegisterNodeArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Registration = &Registration{}
+	if err := p.Registration.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Registration), err)
+	}
+	return nil
+}
+
+func (p *ServerRegisterNodeArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "register_node_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ServerRegisterNodeArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "registration", thrift.STRUCT, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:registration: ", p), err)
+	}
+	if err := p.Registration.Write(ctx, oprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Registration), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:registration: ", p), err)
+	}
+	return err
+}
+
+func (p *ServerRegisterNodeArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ServerRegisterNodeArgs(%+v)", *p)
+}
+
+// Attributes:
+//   - Success
+//   - Failure
+type ServerRegisterNodeResult struct {
+	Success *Registered `thrift:"success,0" db:"success" json:"success,omitempty"`
+	Failure *Failure    `thrift:"failure,1" db:"failure" json:"failure,omitempty"`
+}
+
+func NewServerRegisterNodeResult() *ServerRegisterNodeResult {
+	return &ServerRegisterNodeResult{}
+}
+
+var ServerRegisterNodeResult_Success_DEFAULT *Registered
+
+func (p *ServerRegisterNodeResult) GetSuccess() *Registered {
+	if !p.IsSetSuccess() {
+		return ServerRegisterNodeResult_Success_DEFAULT
+	}
+	return p.Success
+}
+
+var ServerRegisterNodeResult_Failure_DEFAULT *Failure
+
+func (p *ServerRegisterNodeResult) GetFailure() *Failure {
+	if !p.IsSetFailure() {
+		return ServerRegisterNodeResult_Failure_DEFAULT
+	}
+	return p.Failure
+}
+func (p *ServerRegisterNodeResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *ServerRegisterNodeResult) IsSetFailure() bool {
+	return p.Failure != nil
+}
+
+func (p *ServerRegisterNodeResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ServerRegisterNodeResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Success = &Registered{}
+	if err := p.Success.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Success), err)
+	}
+	return nil
+}
+
+func (p *ServerRegisterNodeResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Failure = &Failure{}
+	if err := p.Failure.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Failure), err)
+	}
+	return nil
+}
+
+func (p *ServerRegisterNodeResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "register_node_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ServerRegisterNodeResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.STRUCT, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := p.Success.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Success), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ServerRegisterNodeResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFailure() {
+		if err := oprot.WriteFieldBegin(ctx, "failure", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:failure: ", p), err)
+		}
+		if err := p.Failure.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Failure), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:failure: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ServerRegisterNodeResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ServerRegisterNodeResult(%+v)", *p)
+}
+
+// Attributes:
+//   - Node
+//   - On
+type ServerDrainNodeArgs struct {
+	Node string `thrift:"node,1" db:"node" json:"node"`
+	On   bool   `thrift:"on,2" db:"on" json:"on"`
+}
+
+func NewServerDrainNodeArgs() *ServerDrainNodeArgs {
+	return &ServerDrainNodeArgs{}
+}
+
+func (p *ServerDrainNodeArgs) GetNode() string {
+	return p.Node
+}
+
+func (p *ServerDrainNodeArgs) GetOn() bool {
+	return p.On
+}
+func (p *ServerDrainNodeArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ServerDrainNodeArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Node = v
+	}
+	return nil
+}
+
+func (p *ServerDrainNodeArgs) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.On = v
+	}
+	return nil
+}
+
+func (p *ServerDrainNodeArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "drain_node_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ServerDrainNodeArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "node", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:node: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Node)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.node (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:node: ", p), err)
+	}
+	return err
+}
+
+func (p *ServerDrainNodeArgs) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "on", thrift.BOOL, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:on: ", p), err)
+	}
+	if err := oprot.WriteBool(ctx, bool(p.On)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.on (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:on: ", p), err)
+	}
+	return err
+}
+
+func (p *ServerDrainNodeArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ServerDrainNodeArgs(%+v)", *p)
+}
+
+// Attributes:
+//   - Failure
+type ServerDrainNodeResult struct {
+	Failure *Failure `thrift:"failure,1" db:"failure" json:"failure,omitempty"`
+}
+
+func NewServerDrainNodeResult() *ServerDrainNodeResult {
+	return &ServerDrainNodeResult{}
+}
+
+var ServerDrainNodeResult_Failure_DEFAULT *Failure
+
+func (p *ServerDrainNodeResult) GetFailure() *Failure {
+	if !p.IsSetFailure() {
+		return ServerDrainNodeResult_Failure_DEFAULT
+	}
+	return p.Failure
+}
+func (p *ServerDrainNodeResult) IsSetFailure() bool {
+	return p.Failure != nil
+}
+
+func (p *ServerDrainNodeResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ServerDrainNodeResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Failure = &Failure{}
+	if err := p.Failure.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Failure), err)
+	}
+	return nil
+}
+
+func (p *ServerDrainNodeResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "drain_node_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ServerDrainNodeResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFailure() {
+		if err := oprot.WriteFieldBegin(ctx, "failure", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:failure: ", p), err)
+		}
+		if err := p.Failure.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Failure), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:failure: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ServerDrainNodeResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ServerDrainNodeResult(%+v)", *p)
+}
+
+// Attributes:
+//   - Node
+//   - Lines
+type ServerNodeLogArgs struct {
+	Node  string `thrift:"node,1" db:"node" json:"node"`
+	Lines int32  `thrift:"lines,2" db:"lines" json:"lines"`
+}
+
+func NewServerNodeLogArgs() *ServerNodeLogArgs {
+	return &ServerNodeLogArgs{}
+}
+
+func (p *ServerNodeLogArgs) GetNode() string {
+	return p.Node
+}
+
+func (p *ServerNodeLogArgs) GetLines() int32 {
+	return p.Lines
+}
+func (p *ServerNodeLogArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ServerNodeLogArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Node = v
+	}
+	return nil
+}
+
+func (p *ServerNodeLogArgs) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Lines = v
+	}
+	return nil
+}
+
+func (p *ServerNodeLogArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "node_log_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ServerNodeLogArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "node", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:node: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Node)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.node (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:node: ", p), err)
+	}
+	return err
+}
+
+func (p *ServerNodeLogArgs) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "lines", thrift.I32, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:lines: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.Lines)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.lines (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:lines: ", p), err)
+	}
+	return err
+}
+
+func (p *ServerNodeLogArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ServerNodeLogArgs(%+v)", *p)
+}
+
+// Attributes:
+//   - Success
+//   - Failure
+type ServerNodeLogResult struct {
+	Success []string `thrift:"success,0" db:"success" json:"success,omitempty"`
+	Failure *Failure `thrift:"failure,1" db:"failure" json:"failure,omitempty"`
+}
+
+func NewServerNodeLogResult() *ServerNodeLogResult {
+	return &ServerNodeLogResult{}
+}
+
+var ServerNodeLogResult_Success_DEFAULT []string
+
+func (p *ServerNodeLogResult) GetSuccess() []string {
+	return p.Success
+}
+
+var ServerNodeLogResult_Failure_DEFAULT *Failure
+
+func (p *ServerNodeLogResult) GetFailure() *Failure {
+	if !p.IsSetFailure() {
+		return ServerNodeLogResult_Failure_DEFAULT
+	}
+	return p.Failure
+}
+func (p *ServerNodeLogResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *ServerNodeLogResult) IsSetFailure() bool {
+	return p.Failure != nil
+}
+
+func (p *ServerNodeLogResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ServerNodeLogResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]string, 0, size)
+	p.Success = tSlice
+	for i := 0; i < size; i++ {
+		var _elem107 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_elem107 = v
+		}
+		p.Success = append(p.Success, _elem107)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *ServerNodeLogResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Failure = &Failure{}
+	if err := p.Failure.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Failure), err)
+	}
+	return nil
+}
+
+func (p *ServerNodeLogResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "node_log_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ServerNodeLogResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.LIST, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRING, len(p.Success)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Success {
+			if err := oprot.WriteString(ctx, string(v)); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ServerNodeLogResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFailure() {
+		if err := oprot.WriteFieldBegin(ctx, "failure", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:failure: ", p), err)
+		}
+		if err := p.Failure.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Failure), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:failure: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ServerNodeLogResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ServerNodeLogResult(%+v)", *p)
+}
+
 type ComputeNode interface {
 	// Parameters:
 	//  - BasePath
@@ -8836,6 +13624,9 @@ type ComputeNode interface {
 	CancelAttempt(ctx context.Context, job string, index int64, attempt int32) (_err error)
 	Probe(ctx context.Context) (_r *Load, _err error)
 	Profile(ctx context.Context) (_r *Profile, _err error)
+	// Parameters:
+	//  - Lines
+	Log(ctx context.Context, lines int32) (_r []string, _err error)
 }
 
 type ComputeNodeClient struct {
@@ -8877,42 +13668,42 @@ func (p *ComputeNodeClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - BasePath
 //   - FileName
 func (p *ComputeNodeClient) Execute(ctx context.Context, base_path string, file_name string) (_r string, _err error) {
-	var _args65 ComputeNodeExecuteArgs
-	_args65.BasePath = base_path
-	_args65.FileName = file_name
-	var _result67 ComputeNodeExecuteResult
-	var _meta66 thrift.ResponseMeta
-	_meta66, _err = p.Client_().Call(ctx, "execute", &_args65, &_result67)
-	p.SetLastResponseMeta_(_meta66)
+	var _args108 ComputeNodeExecuteArgs
+	_args108.BasePath = base_path
+	_args108.FileName = file_name
+	var _result110 ComputeNodeExecuteResult
+	var _meta109 thrift.ResponseMeta
+	_meta109, _err = p.Client_().Call(ctx, "execute", &_args108, &_result110)
+	p.SetLastResponseMeta_(_meta109)
 	if _err != nil {
 		return
 	}
-	return _result67.GetSuccess(), nil
+	return _result110.GetSuccess(), nil
 }
 
 // Parameters:
 //   - BasePath
 //   - FileName
 func (p *ComputeNodeClient) DelayedExecute(ctx context.Context, base_path string, file_name string) (_r string, _err error) {
-	var _args68 ComputeNodeDelayedExecuteArgs
-	_args68.BasePath = base_path
-	_args68.FileName = file_name
-	var _result70 ComputeNodeDelayedExecuteResult
-	var _meta69 thrift.ResponseMeta
-	_meta69, _err = p.Client_().Call(ctx, "delayed_execute", &_args68, &_result70)
-	p.SetLastResponseMeta_(_meta69)
+	var _args111 ComputeNodeDelayedExecuteArgs
+	_args111.BasePath = base_path
+	_args111.FileName = file_name
+	var _result113 ComputeNodeDelayedExecuteResult
+	var _meta112 thrift.ResponseMeta
+	_meta112, _err = p.Client_().Call(ctx, "delayed_execute", &_args111, &_result113)
+	p.SetLastResponseMeta_(_meta112)
 	if _err != nil {
 		return
 	}
-	return _result70.GetSuccess(), nil
+	return _result113.GetSuccess(), nil
 }
 
 func (p *ComputeNodeClient) Ping(ctx context.Context) (_err error) {
-	var _args71 ComputeNodePingArgs
-	var _result73 ComputeNodePingResult
-	var _meta72 thrift.ResponseMeta
-	_meta72, _err = p.Client_().Call(ctx, "ping", &_args71, &_result73)
-	p.SetLastResponseMeta_(_meta72)
+	var _args114 ComputeNodePingArgs
+	var _result116 ComputeNodePingResult
+	var _meta115 thrift.ResponseMeta
+	_meta115, _err = p.Client_().Call(ctx, "ping", &_args114, &_result116)
+	p.SetLastResponseMeta_(_meta115)
 	if _err != nil {
 		return
 	}
@@ -8922,24 +13713,24 @@ func (p *ComputeNodeClient) Ping(ctx context.Context) (_err error) {
 // Parameters:
 //   - Task
 func (p *ComputeNodeClient) Run(ctx context.Context, task *Task) (_r *TaskReply, _err error) {
-	var _args74 ComputeNodeRunArgs
-	_args74.Task = task
-	var _result76 ComputeNodeRunResult
-	var _meta75 thrift.ResponseMeta
-	_meta75, _err = p.Client_().Call(ctx, "run", &_args74, &_result76)
-	p.SetLastResponseMeta_(_meta75)
+	var _args117 ComputeNodeRunArgs
+	_args117.Task = task
+	var _result119 ComputeNodeRunResult
+	var _meta118 thrift.ResponseMeta
+	_meta118, _err = p.Client_().Call(ctx, "run", &_args117, &_result119)
+	p.SetLastResponseMeta_(_meta118)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result76.Rejected != nil:
-		return _r, _result76.Rejected
-	case _result76.Failure != nil:
-		return _r, _result76.Failure
+	case _result119.Rejected != nil:
+		return _r, _result119.Rejected
+	case _result119.Failure != nil:
+		return _r, _result119.Failure
 	}
 
-	if _ret77 := _result76.GetSuccess(); _ret77 != nil {
-		return _ret77, nil
+	if _ret120 := _result119.GetSuccess(); _ret120 != nil {
+		return _ret120, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "run failed: unknown result")
 }
@@ -8949,14 +13740,14 @@ func (p *ComputeNodeClient) Run(ctx context.Context, task *Task) (_r *TaskReply,
 //   - Index
 //   - Attempt
 func (p *ComputeNodeClient) CancelAttempt(ctx context.Context, job string, index int64, attempt int32) (_err error) {
-	var _args78 ComputeNodeCancelAttemptArgs
-	_args78.Job = job
-	_args78.Index = index
-	_args78.Attempt = attempt
-	var _result80 ComputeNodeCancelAttemptResult
-	var _meta79 thrift.ResponseMeta
-	_meta79, _err = p.Client_().Call(ctx, "cancel_attempt", &_args78, &_result80)
-	p.SetLastResponseMeta_(_meta79)
+	var _args121 ComputeNodeCancelAttemptArgs
+	_args121.Job = job
+	_args121.Index = index
+	_args121.Attempt = attempt
+	var _result123 ComputeNodeCancelAttemptResult
+	var _meta122 thrift.ResponseMeta
+	_meta122, _err = p.Client_().Call(ctx, "cancel_attempt", &_args121, &_result123)
+	p.SetLastResponseMeta_(_meta122)
 	if _err != nil {
 		return
 	}
@@ -8964,33 +13755,48 @@ func (p *ComputeNodeClient) CancelAttempt(ctx context.Context, job string, index
 }
 
 func (p *ComputeNodeClient) Probe(ctx context.Context) (_r *Load, _err error) {
-	var _args81 ComputeNodeProbeArgs
-	var _result83 ComputeNodeProbeResult
-	var _meta82 thrift.ResponseMeta
-	_meta82, _err = p.Client_().Call(ctx, "probe", &_args81, &_result83)
-	p.SetLastResponseMeta_(_meta82)
+	var _args124 ComputeNodeProbeArgs
+	var _result126 ComputeNodeProbeResult
+	var _meta125 thrift.ResponseMeta
+	_meta125, _err = p.Client_().Call(ctx, "probe", &_args124, &_result126)
+	p.SetLastResponseMeta_(_meta125)
 	if _err != nil {
 		return
 	}
-	if _ret84 := _result83.GetSuccess(); _ret84 != nil {
-		return _ret84, nil
+	if _ret127 := _result126.GetSuccess(); _ret127 != nil {
+		return _ret127, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "probe failed: unknown result")
 }
 
 func (p *ComputeNodeClient) Profile(ctx context.Context) (_r *Profile, _err error) {
-	var _args85 ComputeNodeProfileArgs
-	var _result87 ComputeNodeProfileResult
-	var _meta86 thrift.ResponseMeta
-	_meta86, _err = p.Client_().Call(ctx, "profile", &_args85, &_result87)
-	p.SetLastResponseMeta_(_meta86)
+	var _args128 ComputeNodeProfileArgs
+	var _result130 ComputeNodeProfileResult
+	var _meta129 thrift.ResponseMeta
+	_meta129, _err = p.Client_().Call(ctx, "profile", &_args128, &_result130)
+	p.SetLastResponseMeta_(_meta129)
 	if _err != nil {
 		return
 	}
-	if _ret88 := _result87.GetSuccess(); _ret88 != nil {
-		return _ret88, nil
+	if _ret131 := _result130.GetSuccess(); _ret131 != nil {
+		return _ret131, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "profile failed: unknown result")
+}
+
+// Parameters:
+//   - Lines
+func (p *ComputeNodeClient) Log(ctx context.Context, lines int32) (_r []string, _err error) {
+	var _args132 ComputeNodeLogArgs
+	_args132.Lines = lines
+	var _result134 ComputeNodeLogResult
+	var _meta133 thrift.ResponseMeta
+	_meta133, _err = p.Client_().Call(ctx, "log", &_args132, &_result134)
+	p.SetLastResponseMeta_(_meta133)
+	if _err != nil {
+		return
+	}
+	return _result134.GetSuccess(), nil
 }
 
 type ComputeNodeProcessor struct {
@@ -9013,15 +13819,16 @@ func (p *ComputeNodeProcessor) ProcessorMap() map[string]thrift.TProcessorFuncti
 
 func NewComputeNodeProcessor(handler ComputeNode) *ComputeNodeProcessor {
 
-	self89 := &ComputeNodeProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self89.processorMap["execute"] = &computeNodeProcessorExecute{handler: handler}
-	self89.processorMap["delayed_execute"] = &computeNodeProcessorDelayedExecute{handler: handler}
-	self89.processorMap["ping"] = &computeNodeProcessorPing{handler: handler}
-	self89.processorMap["run"] = &computeNodeProcessorRun{handler: handler}
-	self89.processorMap["cancel_attempt"] = &computeNodeProcessorCancelAttempt{handler: handler}
-	self89.processorMap["probe"] = &computeNodeProcessorProbe{handler: handler}
-	self89.processorMap["profile"] = &computeNodeProcessorProfile{handler: handler}
-	return self89
+	self135 := &ComputeNodeProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self135.processorMap["execute"] = &computeNodeProcessorExecute{handler: handler}
+	self135.processorMap["delayed_execute"] = &computeNodeProcessorDelayedExecute{handler: handler}
+	self135.processorMap["ping"] = &computeNodeProcessorPing{handler: handler}
+	self135.processorMap["run"] = &computeNodeProcessorRun{handler: handler}
+	self135.processorMap["cancel_attempt"] = &computeNodeProcessorCancelAttempt{handler: handler}
+	self135.processorMap["probe"] = &computeNodeProcessorProbe{handler: handler}
+	self135.processorMap["profile"] = &computeNodeProcessorProfile{handler: handler}
+	self135.processorMap["log"] = &computeNodeProcessorLog{handler: handler}
+	return self135
 }
 
 func (p *ComputeNodeProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -9034,12 +13841,12 @@ func (p *ComputeNodeProcessor) Process(ctx context.Context, iprot, oprot thrift.
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x90 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x136 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x90.Write(ctx, oprot)
+	x136.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x90
+	return false, x136
 
 }
 
@@ -9048,7 +13855,7 @@ type computeNodeProcessorExecute struct {
 }
 
 func (p *computeNodeProcessorExecute) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err91 error
+	var _write_err137 error
 	args := ComputeNodeExecuteArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -9094,21 +13901,21 @@ func (p *computeNodeProcessorExecute) Process(ctx context.Context, seqId int32, 
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc92 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
+		_exc138 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err91 = thrift.WrapTException(err2)
+			_write_err137 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc92.Write(ctx, oprot); _write_err91 == nil && err2 != nil {
-			_write_err91 = thrift.WrapTException(err2)
+		if err2 := _exc138.Write(ctx, oprot); _write_err137 == nil && err2 != nil {
+			_write_err137 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err91 == nil && err2 != nil {
-			_write_err91 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err137 == nil && err2 != nil {
+			_write_err137 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err91 == nil && err2 != nil {
-			_write_err91 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err137 == nil && err2 != nil {
+			_write_err137 = thrift.WrapTException(err2)
 		}
-		if _write_err91 != nil {
-			return false, thrift.WrapTException(_write_err91)
+		if _write_err137 != nil {
+			return false, thrift.WrapTException(_write_err137)
 		}
 		return true, err
 	} else {
@@ -9116,19 +13923,19 @@ func (p *computeNodeProcessorExecute) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.REPLY, seqId); err2 != nil {
-		_write_err91 = thrift.WrapTException(err2)
+		_write_err137 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err91 == nil && err2 != nil {
-		_write_err91 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err137 == nil && err2 != nil {
+		_write_err137 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err91 == nil && err2 != nil {
-		_write_err91 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err137 == nil && err2 != nil {
+		_write_err137 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err91 == nil && err2 != nil {
-		_write_err91 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err137 == nil && err2 != nil {
+		_write_err137 = thrift.WrapTException(err2)
 	}
-	if _write_err91 != nil {
-		return false, thrift.WrapTException(_write_err91)
+	if _write_err137 != nil {
+		return false, thrift.WrapTException(_write_err137)
 	}
 	return true, err
 }
@@ -9138,7 +13945,7 @@ type computeNodeProcessorDelayedExecute struct {
 }
 
 func (p *computeNodeProcessorDelayedExecute) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err93 error
+	var _write_err139 error
 	args := ComputeNodeDelayedExecuteArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -9184,21 +13991,21 @@ func (p *computeNodeProcessorDelayedExecute) Process(ctx context.Context, seqId 
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc94 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing delayed_execute: "+err2.Error())
+		_exc140 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing delayed_execute: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "delayed_execute", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err93 = thrift.WrapTException(err2)
+			_write_err139 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc94.Write(ctx, oprot); _write_err93 == nil && err2 != nil {
-			_write_err93 = thrift.WrapTException(err2)
+		if err2 := _exc140.Write(ctx, oprot); _write_err139 == nil && err2 != nil {
+			_write_err139 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err93 == nil && err2 != nil {
-			_write_err93 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err139 == nil && err2 != nil {
+			_write_err139 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err93 == nil && err2 != nil {
-			_write_err93 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err139 == nil && err2 != nil {
+			_write_err139 = thrift.WrapTException(err2)
 		}
-		if _write_err93 != nil {
-			return false, thrift.WrapTException(_write_err93)
+		if _write_err139 != nil {
+			return false, thrift.WrapTException(_write_err139)
 		}
 		return true, err
 	} else {
@@ -9206,19 +14013,19 @@ func (p *computeNodeProcessorDelayedExecute) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "delayed_execute", thrift.REPLY, seqId); err2 != nil {
-		_write_err93 = thrift.WrapTException(err2)
+		_write_err139 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err93 == nil && err2 != nil {
-		_write_err93 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err139 == nil && err2 != nil {
+		_write_err139 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err93 == nil && err2 != nil {
-		_write_err93 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err139 == nil && err2 != nil {
+		_write_err139 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err93 == nil && err2 != nil {
-		_write_err93 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err139 == nil && err2 != nil {
+		_write_err139 = thrift.WrapTException(err2)
 	}
-	if _write_err93 != nil {
-		return false, thrift.WrapTException(_write_err93)
+	if _write_err139 != nil {
+		return false, thrift.WrapTException(_write_err139)
 	}
 	return true, err
 }
@@ -9228,7 +14035,7 @@ type computeNodeProcessorPing struct {
 }
 
 func (p *computeNodeProcessorPing) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err95 error
+	var _write_err141 error
 	args := ComputeNodePingArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -9274,39 +14081,39 @@ func (p *computeNodeProcessorPing) Process(ctx context.Context, seqId int32, ipr
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc96 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing ping: "+err2.Error())
+		_exc142 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing ping: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "ping", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err95 = thrift.WrapTException(err2)
+			_write_err141 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc96.Write(ctx, oprot); _write_err95 == nil && err2 != nil {
-			_write_err95 = thrift.WrapTException(err2)
+		if err2 := _exc142.Write(ctx, oprot); _write_err141 == nil && err2 != nil {
+			_write_err141 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err95 == nil && err2 != nil {
-			_write_err95 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err141 == nil && err2 != nil {
+			_write_err141 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err95 == nil && err2 != nil {
-			_write_err95 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err141 == nil && err2 != nil {
+			_write_err141 = thrift.WrapTException(err2)
 		}
-		if _write_err95 != nil {
-			return false, thrift.WrapTException(_write_err95)
+		if _write_err141 != nil {
+			return false, thrift.WrapTException(_write_err141)
 		}
 		return true, err
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "ping", thrift.REPLY, seqId); err2 != nil {
-		_write_err95 = thrift.WrapTException(err2)
+		_write_err141 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err95 == nil && err2 != nil {
-		_write_err95 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err141 == nil && err2 != nil {
+		_write_err141 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err95 == nil && err2 != nil {
-		_write_err95 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err141 == nil && err2 != nil {
+		_write_err141 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err95 == nil && err2 != nil {
-		_write_err95 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err141 == nil && err2 != nil {
+		_write_err141 = thrift.WrapTException(err2)
 	}
-	if _write_err95 != nil {
-		return false, thrift.WrapTException(_write_err95)
+	if _write_err141 != nil {
+		return false, thrift.WrapTException(_write_err141)
 	}
 	return true, err
 }
@@ -9316,7 +14123,7 @@ type computeNodeProcessorRun struct {
 }
 
 func (p *computeNodeProcessorRun) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err97 error
+	var _write_err143 error
 	args := ComputeNodeRunArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -9368,21 +14175,21 @@ func (p *computeNodeProcessorRun) Process(ctx context.Context, seqId int32, ipro
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc98 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing run: "+err2.Error())
+			_exc144 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing run: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "run", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err97 = thrift.WrapTException(err2)
+				_write_err143 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc98.Write(ctx, oprot); _write_err97 == nil && err2 != nil {
-				_write_err97 = thrift.WrapTException(err2)
+			if err2 := _exc144.Write(ctx, oprot); _write_err143 == nil && err2 != nil {
+				_write_err143 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err97 == nil && err2 != nil {
-				_write_err97 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err143 == nil && err2 != nil {
+				_write_err143 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err97 == nil && err2 != nil {
-				_write_err97 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err143 == nil && err2 != nil {
+				_write_err143 = thrift.WrapTException(err2)
 			}
-			if _write_err97 != nil {
-				return false, thrift.WrapTException(_write_err97)
+			if _write_err143 != nil {
+				return false, thrift.WrapTException(_write_err143)
 			}
 			return true, err
 		}
@@ -9391,19 +14198,19 @@ func (p *computeNodeProcessorRun) Process(ctx context.Context, seqId int32, ipro
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "run", thrift.REPLY, seqId); err2 != nil {
-		_write_err97 = thrift.WrapTException(err2)
+		_write_err143 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err97 == nil && err2 != nil {
-		_write_err97 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err143 == nil && err2 != nil {
+		_write_err143 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err97 == nil && err2 != nil {
-		_write_err97 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err143 == nil && err2 != nil {
+		_write_err143 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err97 == nil && err2 != nil {
-		_write_err97 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err143 == nil && err2 != nil {
+		_write_err143 = thrift.WrapTException(err2)
 	}
-	if _write_err97 != nil {
-		return false, thrift.WrapTException(_write_err97)
+	if _write_err143 != nil {
+		return false, thrift.WrapTException(_write_err143)
 	}
 	return true, err
 }
@@ -9413,7 +14220,7 @@ type computeNodeProcessorCancelAttempt struct {
 }
 
 func (p *computeNodeProcessorCancelAttempt) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err99 error
+	var _write_err145 error
 	args := ComputeNodeCancelAttemptArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -9459,39 +14266,39 @@ func (p *computeNodeProcessorCancelAttempt) Process(ctx context.Context, seqId i
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc100 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancel_attempt: "+err2.Error())
+		_exc146 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancel_attempt: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "cancel_attempt", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err99 = thrift.WrapTException(err2)
+			_write_err145 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc100.Write(ctx, oprot); _write_err99 == nil && err2 != nil {
-			_write_err99 = thrift.WrapTException(err2)
+		if err2 := _exc146.Write(ctx, oprot); _write_err145 == nil && err2 != nil {
+			_write_err145 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err99 == nil && err2 != nil {
-			_write_err99 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err145 == nil && err2 != nil {
+			_write_err145 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err99 == nil && err2 != nil {
-			_write_err99 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err145 == nil && err2 != nil {
+			_write_err145 = thrift.WrapTException(err2)
 		}
-		if _write_err99 != nil {
-			return false, thrift.WrapTException(_write_err99)
+		if _write_err145 != nil {
+			return false, thrift.WrapTException(_write_err145)
 		}
 		return true, err
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "cancel_attempt", thrift.REPLY, seqId); err2 != nil {
-		_write_err99 = thrift.WrapTException(err2)
+		_write_err145 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err99 == nil && err2 != nil {
-		_write_err99 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err145 == nil && err2 != nil {
+		_write_err145 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err99 == nil && err2 != nil {
-		_write_err99 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err145 == nil && err2 != nil {
+		_write_err145 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err99 == nil && err2 != nil {
-		_write_err99 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err145 == nil && err2 != nil {
+		_write_err145 = thrift.WrapTException(err2)
 	}
-	if _write_err99 != nil {
-		return false, thrift.WrapTException(_write_err99)
+	if _write_err145 != nil {
+		return false, thrift.WrapTException(_write_err145)
 	}
 	return true, err
 }
@@ -9501,7 +14308,7 @@ type computeNodeProcessorProbe struct {
 }
 
 func (p *computeNodeProcessorProbe) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err101 error
+	var _write_err147 error
 	args := ComputeNodeProbeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -9547,21 +14354,21 @@ func (p *computeNodeProcessorProbe) Process(ctx context.Context, seqId int32, ip
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc102 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing probe: "+err2.Error())
+		_exc148 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing probe: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "probe", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err101 = thrift.WrapTException(err2)
+			_write_err147 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc102.Write(ctx, oprot); _write_err101 == nil && err2 != nil {
-			_write_err101 = thrift.WrapTException(err2)
+		if err2 := _exc148.Write(ctx, oprot); _write_err147 == nil && err2 != nil {
+			_write_err147 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err101 == nil && err2 != nil {
-			_write_err101 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err147 == nil && err2 != nil {
+			_write_err147 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err101 == nil && err2 != nil {
-			_write_err101 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err147 == nil && err2 != nil {
+			_write_err147 = thrift.WrapTException(err2)
 		}
-		if _write_err101 != nil {
-			return false, thrift.WrapTException(_write_err101)
+		if _write_err147 != nil {
+			return false, thrift.WrapTException(_write_err147)
 		}
 		return true, err
 	} else {
@@ -9569,19 +14376,19 @@ func (p *computeNodeProcessorProbe) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "probe", thrift.REPLY, seqId); err2 != nil {
-		_write_err101 = thrift.WrapTException(err2)
+		_write_err147 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err101 == nil && err2 != nil {
-		_write_err101 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err147 == nil && err2 != nil {
+		_write_err147 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err101 == nil && err2 != nil {
-		_write_err101 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err147 == nil && err2 != nil {
+		_write_err147 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err101 == nil && err2 != nil {
-		_write_err101 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err147 == nil && err2 != nil {
+		_write_err147 = thrift.WrapTException(err2)
 	}
-	if _write_err101 != nil {
-		return false, thrift.WrapTException(_write_err101)
+	if _write_err147 != nil {
+		return false, thrift.WrapTException(_write_err147)
 	}
 	return true, err
 }
@@ -9591,7 +14398,7 @@ type computeNodeProcessorProfile struct {
 }
 
 func (p *computeNodeProcessorProfile) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err103 error
+	var _write_err149 error
 	args := ComputeNodeProfileArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -9637,21 +14444,21 @@ func (p *computeNodeProcessorProfile) Process(ctx context.Context, seqId int32, 
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc104 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing profile: "+err2.Error())
+		_exc150 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing profile: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "profile", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err103 = thrift.WrapTException(err2)
+			_write_err149 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc104.Write(ctx, oprot); _write_err103 == nil && err2 != nil {
-			_write_err103 = thrift.WrapTException(err2)
+		if err2 := _exc150.Write(ctx, oprot); _write_err149 == nil && err2 != nil {
+			_write_err149 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err103 == nil && err2 != nil {
-			_write_err103 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err149 == nil && err2 != nil {
+			_write_err149 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err103 == nil && err2 != nil {
-			_write_err103 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err149 == nil && err2 != nil {
+			_write_err149 = thrift.WrapTException(err2)
 		}
-		if _write_err103 != nil {
-			return false, thrift.WrapTException(_write_err103)
+		if _write_err149 != nil {
+			return false, thrift.WrapTException(_write_err149)
 		}
 		return true, err
 	} else {
@@ -9659,19 +14466,109 @@ func (p *computeNodeProcessorProfile) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "profile", thrift.REPLY, seqId); err2 != nil {
-		_write_err103 = thrift.WrapTException(err2)
+		_write_err149 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err103 == nil && err2 != nil {
-		_write_err103 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err149 == nil && err2 != nil {
+		_write_err149 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err103 == nil && err2 != nil {
-		_write_err103 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err149 == nil && err2 != nil {
+		_write_err149 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err103 == nil && err2 != nil {
-		_write_err103 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err149 == nil && err2 != nil {
+		_write_err149 = thrift.WrapTException(err2)
 	}
-	if _write_err103 != nil {
-		return false, thrift.WrapTException(_write_err103)
+	if _write_err149 != nil {
+		return false, thrift.WrapTException(_write_err149)
+	}
+	return true, err
+}
+
+type computeNodeProcessorLog struct {
+	handler ComputeNode
+}
+
+func (p *computeNodeProcessorLog) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err151 error
+	args := ComputeNodeLogArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "log", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel()
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := ComputeNodeLogResult{}
+	if retval, err2 := p.handler.Log(ctx, args.Lines); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		if errors.Is(err2, thrift.ErrAbandonRequest) {
+			return false, thrift.WrapTException(err2)
+		}
+		_exc152 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing log: "+err2.Error())
+		if err2 := oprot.WriteMessageBegin(ctx, "log", thrift.EXCEPTION, seqId); err2 != nil {
+			_write_err151 = thrift.WrapTException(err2)
+		}
+		if err2 := _exc152.Write(ctx, oprot); _write_err151 == nil && err2 != nil {
+			_write_err151 = thrift.WrapTException(err2)
+		}
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err151 == nil && err2 != nil {
+			_write_err151 = thrift.WrapTException(err2)
+		}
+		if err2 := oprot.Flush(ctx); _write_err151 == nil && err2 != nil {
+			_write_err151 = thrift.WrapTException(err2)
+		}
+		if _write_err151 != nil {
+			return false, thrift.WrapTException(_write_err151)
+		}
+		return true, err
+	} else {
+		result.Success = retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "log", thrift.REPLY, seqId); err2 != nil {
+		_write_err151 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err151 == nil && err2 != nil {
+		_write_err151 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err151 == nil && err2 != nil {
+		_write_err151 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err151 == nil && err2 != nil {
+		_write_err151 = thrift.WrapTException(err2)
+	}
+	if _write_err151 != nil {
+		return false, thrift.WrapTException(_write_err151)
 	}
 	return true, err
 }
@@ -11168,4 +16065,231 @@ func (p *ComputeNodeProfileResult) String() string {
 		return "<nil>"
 	}
 	return fmt.Sprintf("ComputeNodeProfileResult(%+v)", *p)
+}
+
+// Attributes:
+//   - Lines
+type ComputeNodeLogArgs struct {
+	Lines int32 `thrift:"lines,1" db:"lines" json:"lines"`
+}
+
+func NewComputeNodeLogArgs() *ComputeNodeLogArgs {
+	return &ComputeNodeLogArgs{}
+}
+
+func (p *ComputeNodeLogArgs) GetLines() int32 {
+	return p.Lines
+}
+func (p *ComputeNodeLogArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeLogArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Lines = v
+	}
+	return nil
+}
+
+func (p *ComputeNodeLogArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "log_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeLogArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "lines", thrift.I32, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:lines: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.Lines)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.lines (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:lines: ", p), err)
+	}
+	return err
+}
+
+func (p *ComputeNodeLogArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeLogArgs(%+v)", *p)
+}
+
+// Attributes:
+//   - Success
+type ComputeNodeLogResult struct {
+	Success []string `thrift:"success,0" db:"success" json:"success,omitempty"`
+}
+
+func NewComputeNodeLogResult() *ComputeNodeLogResult {
+	return &ComputeNodeLogResult{}
+}
+
+var ComputeNodeLogResult_Success_DEFAULT []string
+
+func (p *ComputeNodeLogResult) GetSuccess() []string {
+	return p.Success
+}
+func (p *ComputeNodeLogResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *ComputeNodeLogResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeLogResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]string, 0, size)
+	p.Success = tSlice
+	for i := 0; i < size; i++ {
+		var _elem153 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_elem153 = v
+		}
+		p.Success = append(p.Success, _elem153)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeLogResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "log_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeLogResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.LIST, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRING, len(p.Success)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Success {
+			if err := oprot.WriteString(ctx, string(v)); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodeLogResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeLogResult(%+v)", *p)
 }

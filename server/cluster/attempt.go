@@ -19,6 +19,9 @@ type attempt struct {
 // lostError is the cause with which the cluster gives an attempt up.
 type lostError struct{ error }
 
+// errDraining is why a node that answers gets no attempt.
+var errDraining = errors.New("the node drains")
+
 // execute runs one attempt, which ends early when the node is lost.
 func (n *node) execute(ctx context.Context, t job.Task) (job.Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -29,6 +32,9 @@ func (n *node) execute(ctx context.Context, t job.Task) (job.Result, error) {
 	}
 	res, err := n.conn.Execute(ctx, t)
 	n.end(a, err)
+	if e := job.AsError(err); err == nil && res.Load.Draining || err != nil && e.Load != nil && e.Load.Draining {
+		n.change(func() { n.load.Draining = true })
+	}
 	if err == nil {
 		res.Node = n.id
 		return res, nil
@@ -54,8 +60,12 @@ func refused(err error) bool {
 func (n *node) begin(a *attempt) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.closed != nil {
-		return job.E(job.Unavailable, string(n.id), job.NotSent(n.closed), "")
+	why := n.closed
+	if why == nil && n.draining() {
+		why = errDraining
+	}
+	if why != nil {
+		return job.E(job.Unavailable, string(n.id), job.NotSent(why), "")
 	}
 	if len(n.outstanding) == 0 {
 		n.heard = a.sent
@@ -69,6 +79,9 @@ func (n *node) end(a *attempt, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.outstanding, a)
+	if n.leaving && len(n.outstanding) == 0 {
+		n.look()
+	}
 	if err == nil || answered(err) {
 		n.heard = time.Now()
 	}
@@ -104,14 +117,5 @@ func (n *node) quiet(limit time.Duration) {
 	if lost > 0 {
 		n.heard = time.Now()
 		n.log.Warn("node does not answer attempts, they go elsewhere", "lost", lost, "outstanding", len(n.outstanding))
-	}
-}
-
-// close gives up every attempt, and takes none until the node answers again; mu
-// is held.
-func (n *node) close(why string) {
-	n.closed = errors.New(why)
-	for a := range n.outstanding {
-		a.cancel(lostError{job.E(job.Unavailable, string(n.id), n.closed, "")})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"spillway/job"
@@ -26,6 +27,12 @@ type Config struct {
 	// them before they are given up, and how much later another may have been
 	// sent that is done first. Default 2 min.
 	AttemptTimeout time.Duration
+	// RegisterEvery is how often a node that joined by itself must say that it is
+	// still there. One that has not for three times that, and does not answer
+	// probes either, is forgotten. Default 5 s.
+	RegisterEvery time.Duration
+	// MaxNodes is how many nodes may join by themselves. Default 10,000.
+	MaxNodes int
 }
 
 // Validate reports the first value that cannot be used.
@@ -37,6 +44,10 @@ func (c Config) Validate() error {
 		return negative("misses", c.Misses)
 	case c.AttemptTimeout < 0:
 		return negative("attempt-timeout", c.AttemptTimeout)
+	case c.RegisterEvery < 0:
+		return negative("register-every", c.RegisterEvery)
+	case c.MaxNodes < 0:
+		return negative("max-nodes", c.MaxNodes)
 	}
 	return nil
 }
@@ -55,6 +66,12 @@ func (c Config) withDefaults() Config {
 	if c.AttemptTimeout == 0 {
 		c.AttemptTimeout = 2 * time.Minute
 	}
+	if c.RegisterEvery == 0 {
+		c.RegisterEvery = 5 * time.Second
+	}
+	if c.MaxNodes == 0 {
+		c.MaxNodes = 10_000
+	}
 	return c
 }
 
@@ -63,6 +80,8 @@ type Conn interface {
 	job.Worker
 	// Profile asks what the node can do.
 	Profile(ctx context.Context) (job.Profile, error)
+	// Log asks for the last lines of the node's log.
+	Log(ctx context.Context, lines int) ([]string, error)
 	// Basic tells that the node speaks only the assignment's calls.
 	Basic() bool
 	// Link is what passed over the connection so far.
@@ -71,11 +90,13 @@ type Conn interface {
 	Close() error
 }
 
-// Member is a node to connect to.
+// Connect makes the connection to the node at addr, without dialling yet.
+type Connect func(addr string) Conn
+
+// Member is a node that machine.txt names.
 type Member struct {
 	ID   job.NodeID
 	Addr string
-	Conn Conn
 }
 
 // Listener is told of every change that matters to a choice among nodes. Calls
@@ -84,19 +105,33 @@ type Listener interface {
 	NodeChanged(i int, n policy.Node)
 }
 
-// Cluster is a fixed list of nodes, known by their index. It may be used
-// concurrently.
+// Cluster is the nodes that there are, known by their index: each that comes gets
+// the next one, and none is used again. It may be used concurrently.
 type Cluster struct {
-	cfg   Config
-	nodes []*node
-	log   *slog.Logger
+	cfg     Config
+	connect Connect
+	log     *slog.Logger
+
+	// nodes is by index; those that have left stay in it. It is replaced, and never
+	// changed, so that readers need no lock.
+	nodes atomic.Pointer[[]*node]
+
+	mu      sync.Mutex // guards what follows, and the replacing of nodes
+	byName  map[job.NodeID]*node
+	drained map[job.NodeID]bool // by name, so that a node that comes back stays drained
+	begin   func(*node)         // probes a node from now on; nil while Run does not run
+	stopped bool
 }
 
 // New makes a cluster of the members; nothing is dialled before Run.
-func New(cfg Config, members []Member, log *slog.Logger) *Cluster {
-	c := &Cluster{cfg: cfg.withDefaults(), log: log}
-	for i, m := range members {
-		c.nodes = append(c.nodes, newNode(i, m, log))
+func New(cfg Config, members []Member, connect Connect, log *slog.Logger) *Cluster {
+	c := &Cluster{
+		cfg: cfg.withDefaults(), connect: connect, log: log,
+		byName: map[job.NodeID]*node{}, drained: map[job.NodeID]bool{},
+	}
+	c.nodes.Store(&[]*node{})
+	for _, m := range members {
+		c.add(m, false)
 	}
 	return c
 }
@@ -105,35 +140,60 @@ func New(cfg Config, members []Member, log *slog.Logger) *Cluster {
 // the connections.
 func (c *Cluster) Run(ctx context.Context, listener Listener) error {
 	var wg sync.WaitGroup
-	for _, n := range c.nodes {
-		wg.Go(func() { n.watch(ctx, c.cfg, listener) })
+	begin := func(n *node) {
+		n.mu.Lock()
+		n.listener = listener
+		n.mu.Unlock()
+		wg.Go(func() { c.watch(ctx, n) })
 	}
+	c.mu.Lock()
+	for _, n := range c.all() {
+		begin(n)
+	}
+	c.begin = begin
+	c.mu.Unlock()
+	<-ctx.Done()
+	c.mu.Lock()
+	c.begin, c.stopped = nil, true
+	c.mu.Unlock()
 	wg.Wait()
-	for _, n := range c.nodes {
-		if err := n.conn.Close(); err != nil {
-			c.log.Debug("connection closed with an error", "node", n.id, "err", err)
-		}
+	for _, n := range c.all() {
+		n.hangUp()
 	}
 	return nil
 }
 
-// Len is the number of nodes.
-func (c *Cluster) Len() int { return len(c.nodes) }
+// all is every node that there ever was.
+func (c *Cluster) all() []*node { return *c.nodes.Load() }
+
+// present calls yield for each node that has not left.
+func (c *Cluster) present(yield func(*node) bool) {
+	for _, n := range c.all() {
+		if !n.isGone() && !yield(n) {
+			return
+		}
+	}
+}
+
+// Len is how many indices are in use: of the nodes that there are, and of those
+// that have left. It only grows.
+func (c *Cluster) Len() int { return len(c.all()) }
 
 // ID is the name of node i.
-func (c *Cluster) ID(i int) job.NodeID { return c.nodes[i].id }
+func (c *Cluster) ID(i int) job.NodeID { return c.all()[i].id }
 
 // Execute sends one attempt to node i, as [job.Worker] promises. An attempt on a
 // node that turns inaccessible, or goes quiet, ends at once with Unavailable.
 func (c *Cluster) Execute(ctx context.Context, i int, t job.Task) (job.Result, error) {
-	return c.nodes[i].execute(ctx, t)
+	return c.all()[i].execute(ctx, t)
 }
 
-// Nodes describes every node, in the order of machine.txt.
+// Nodes describes every node, in order of their coming: first those of machine.txt
+// as it was read at the start.
 func (c *Cluster) Nodes(context.Context) ([]job.Node, error) {
-	all := make([]job.Node, len(c.nodes))
-	for i, n := range c.nodes {
-		all[i] = n.describe()
+	all := make([]job.Node, 0, c.Len())
+	for n := range c.present {
+		all = append(all, n.describe())
 	}
 	return all, nil
 }
@@ -142,7 +202,7 @@ func (c *Cluster) Nodes(context.Context) ([]job.Node, error) {
 // told.
 func (c *Cluster) Operations() []job.OperationInfo {
 	var all []job.OperationInfo
-	for _, n := range c.nodes {
+	for n := range c.present {
 		for _, info := range n.describe().Operations {
 			if !slices.ContainsFunc(all, func(o job.OperationInfo) bool { return o.Name == info.Name }) {
 				all = append(all, info)
@@ -154,10 +214,21 @@ func (c *Cluster) Operations() []job.OperationInfo {
 
 // Trouble says in one line why no node can be used.
 func (c *Cluster) Trouble() string {
-	for _, n := range c.nodes {
-		if d := n.describe(); d.State == job.Inaccessible && d.Err != "" {
+	known, draining := false, job.NodeID("")
+	for n := range c.present {
+		known = true
+		switch d := n.describe(); {
+		case d.State == job.Inaccessible && d.Err != "":
 			return fmt.Sprintf("no node answers (%s: %s)", d.ID, d.Err)
+		case d.State == job.Draining:
+			draining = d.ID
 		}
+	}
+	switch {
+	case !known:
+		return "there is no node; add one to machine.txt, or start one with --controller"
+	case draining != "":
+		return fmt.Sprintf("every node that answers drains (such as %s)", draining)
 	}
 	return "no node answers"
 }

@@ -39,9 +39,20 @@ func inBubble(t *testing.T, cfg Config, nodes int, test func(t *testing.T, r *ri
 			id := job.NodeID(fmt.Sprintf("node_%d", i))
 			c := &conn{profile: job.Profile{Node: id, Slots: 4, Operations: []job.OperationInfo{{Name: "edges"}}}}
 			r.conns = append(r.conns, c)
-			members = append(members, Member{ID: id, Addr: fmt.Sprintf("127.0.0.1:%d", 5000+i), Conn: c})
+			members = append(members, Member{ID: id, Addr: fmt.Sprintf("127.0.0.1:%d", 5000+i)})
 		}
-		r.Cluster = New(cfg, members, slog.New(slog.NewTextHandler(&locked{w: r.logs}, nil)))
+		known := r.conns
+		connect := func(string) Conn { // the next of those above, or one more
+			if len(known) == 0 {
+				c := &conn{profile: job.Profile{Slots: 4, Operations: []job.OperationInfo{{Name: "edges"}}}}
+				r.conns = append(r.conns, c)
+				return c
+			}
+			c := known[0]
+			known = known[1:]
+			return c
+		}
+		r.Cluster = New(cfg, members, connect, slog.New(slog.NewTextHandler(&locked{w: r.logs}, nil)))
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		started := false
@@ -177,11 +188,17 @@ func (c *conn) Profile(context.Context) (job.Profile, error) {
 	return c.profile, nil
 }
 
+func (c *conn) Log(_ context.Context, lines int) ([]string, error) {
+	return []string{"one", "two", "three"}[max(0, 3-lines):], nil
+}
+
 func (c *conn) Basic() bool { return c.basic }
 
 func (c *conn) Link() job.Link { return job.Link{} }
 
 func (c *conn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.closed++
 	return nil
 }

@@ -32,6 +32,10 @@ type Node struct {
 	ID    job.NodeID
 	Up    bool // may be picked: answers, and is not draining
 	Slots int  // tasks that it works on at once; 0: unknown
+	// Tags are those that a task may require; known once the node has answered.
+	Tags []string
+	// Gone tells that it has left for good, and its index with it.
+	Gone bool
 }
 
 // Request is one decision to make.

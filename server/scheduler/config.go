@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -21,19 +22,34 @@ type Config struct {
 	// Stall is how long a job may go on while every node rejects it or none
 	// answers. Default 1 min; negative: for ever.
 	Stall time.Duration
-	// Keep is how many ended jobs are remembered. Default 1000.
-	Keep int
+	// Keep is how long a job is remembered after its end, where its submission does
+	// not say. Default 7 days.
+	Keep time.Duration
+	// Jobs is how many run at once; the others wait in order. Default 8.
+	Jobs int
 	// MaxJobs bounds the jobs that have not ended. Default 1000.
 	MaxJobs int
+	// Grace is how long what runs may go on once the server is told to stop.
+	// Default 10 s.
+	Grace time.Duration
+	// Owner names this server among those that share a store. Default: drawn.
+	Owner string
+	// Lease is how long jobs belong to a server that is not heard of. Default 6 s.
+	Lease time.Duration
 	// Seed makes the choices of nodes reproducible. Default: from the clock.
 	Seed uint64
 }
 
 // Validate reports the first value that cannot be used.
 func (c Config) Validate() error {
-	for name, n := range map[string]int{"window": c.Window, "breaks": c.Breaks, "keep": c.Keep, "max-jobs": c.MaxJobs} {
+	for name, n := range map[string]int{"window": c.Window, "breaks": c.Breaks, "jobs": c.Jobs, "max-jobs": c.MaxJobs} {
 		if n < 0 {
 			return job.E(job.InvalidArgument, name, fmt.Errorf("%d is negative", n), "use a positive number")
+		}
+	}
+	for name, d := range map[string]time.Duration{"keep": c.Keep, "grace": c.Grace, "lease": c.Lease} {
+		if d < 0 {
+			return job.E(job.InvalidArgument, name, fmt.Errorf("%v is negative", d), "use a positive time")
 		}
 	}
 	if c.Policy == "" {
@@ -51,11 +67,13 @@ func (c Config) withDefaults() Config {
 	}
 	def(&c.Window, 1024)
 	def(&c.Breaks, 3)
-	def(&c.Keep, 1000)
+	def(&c.Jobs, 8)
 	def(&c.MaxJobs, 1000)
-	if c.Policy == "" {
-		c.Policy = "balance"
-	}
+	c.Keep = cmp.Or(c.Keep, 7*24*time.Hour)
+	c.Grace = cmp.Or(c.Grace, 10*time.Second)
+	c.Lease = cmp.Or(c.Lease, 6*time.Second)
+	c.Owner = cmp.Or(c.Owner, string(job.NewID()))
+	c.Policy = cmp.Or(c.Policy, "balance")
 	if c.Stall == 0 {
 		c.Stall = time.Minute
 	}

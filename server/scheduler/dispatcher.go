@@ -42,6 +42,9 @@ func (s *Scheduler) dispatcher(name string) (*dispatcher, error) {
 func (s *Scheduler) NodeChanged(i int, n policy.Node) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for len(s.members) <= i {
+		s.members = append(s.members, policy.Node{})
+	}
 	switch was := s.members[i].Up; {
 	case n.Up && !was:
 		s.up++

@@ -6,17 +6,27 @@ import (
 	"time"
 
 	"spillway/job"
+	"spillway/server/store"
 )
 
-// record is one job and where it stands.
+// record is one job that has not ended, and where it stands.
 type record struct {
-	spec    job.Spec
-	created time.Time
-	source  Source
-	done    chan struct{} // closed when the state is final
+	spec job.Spec
+	kept chan struct{} // closed when the store has it, or has refused it
+	over chan struct{} // closed when it has ended, or is another server's
 
-	mu       sync.Mutex              // guards what follows
-	stopped  error                   // why the job must end early; nil: it need not
+	// Set before kept is closed.
+	base     string
+	epoch    int64
+	seq      int64     // in the order of submission
+	deadline time.Time // zero: none
+	turn     *turn
+
+	mu       sync.Mutex // guards what follows
+	held     bool       // nothing more may be sent
+	stale    bool       // the store knew better about the end of a task
+	stopped  error      // why the job must end early; nil: it need not
+	hush     context.CancelCauseFunc
 	cancel   context.CancelCauseFunc // ends what runs; nil until the job does
 	job      job.Job                 // without Nodes, Running, Parked and Waiting
 	tallies  map[job.NodeID]*job.Tally
@@ -28,33 +38,102 @@ type record struct {
 
 // flight is one task that has begun and not ended.
 type flight struct {
+	index  int64
 	sent   time.Time // when its present attempt left; zero while it has none
-	parked bool      // waits because no node takes it
+	parked bool      // waits because no node takes it, or its end cannot be kept
+	ending bool      // the latter
 }
 
-func newRecord(spec job.Spec, source Source) *record {
-	now := time.Now()
-	return &record{
-		spec: spec, created: now, source: source, done: make(chan struct{}),
-		job:      job.Job{ID: spec.ID, Spec: spec, State: job.Queued, Created: now, Version: 1},
+func newRecord(j store.Job) *record {
+	r := &record{
+		spec: j.Spec, base: j.Base, kept: make(chan struct{}), over: make(chan struct{}),
 		tallies:  map[job.NodeID]*job.Tally{},
 		flights:  map[*flight]struct{}{},
 		watchers: map[chan struct{}]struct{}{},
-		progress: now,
+		progress: time.Now(),
+	}
+	r.adopt(j)
+	return r
+}
+
+// adopt takes what the store has of the job.
+func (r *record) adopt(j store.Job) {
+	r.epoch, r.seq, r.deadline = j.Epoch, j.Seq, j.Deadline
+	r.job = j.Job
+	r.job.State, r.job.Nodes = job.Queued, nil
+	r.job.Version = max(j.Version, time.Now().UnixMicro()) // newer than any that another server gave
+	for _, t := range j.Nodes {
+		r.tallies[t.Node] = &t
 	}
 }
 
-// start returns the context in which the job runs: it ends when the job is
-// stopped, with the reason as its cause, and not with ctx.
-func (r *record) start(ctx context.Context) (context.Context, context.CancelCauseFunc) {
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+// contexts are those in which the job runs: sending ends when nothing more may be
+// sent, and running when it is stopped, each with the reason as its cause.
+func (r *record) contexts(life context.Context) (running, sending context.Context) {
+	running, cancel := context.WithCancelCause(life)
+	sending, hush := context.WithCancelCause(running)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cancel, r.hush = cancel, hush
+	if r.held {
+		hush(errStopped)
+	}
+	if r.stopped != nil {
+		cancel(r.stopped)
+	}
+	return running, sending
+}
+
+// moment is now as the store keeps it.
+func moment() time.Time { return time.Now().UTC().Round(0) }
+
+// started notes that the job has its turn.
+func (r *record) started(at time.Time) {
 	r.change(func() {
-		r.job.State, r.job.Started, r.progress = job.Running, time.Now(), time.Now()
-		if r.cancel = cancel; r.stopped != nil {
-			cancel(r.stopped)
+		r.job.State, r.progress = job.Running, at
+		if r.job.Started.IsZero() {
+			r.job.Started = at
 		}
 	})
-	return ctx, cancel
+}
+
+// allDone tells that every task is done.
+func (r *record) allDone() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.job.Counted && r.job.Done == r.job.Total
+}
+
+func (r *record) markStale() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stale = true
+}
+
+func (r *record) isStale() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stale
+}
+
+// isKept tells that the store has the job; it may yet refuse it otherwise.
+func (r *record) isKept() bool {
+	select {
+	case <-r.kept:
+		return true
+	default:
+		return false
+	}
+}
+
+// hold lets nothing more be sent, and what runs go on.
+func (r *record) hold(why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.held = true
+	if r.hush != nil {
+		r.hush(why)
+	}
 }
 
 // stop ends the job early; the first reason counts.
@@ -93,6 +172,11 @@ func (r *record) left(f *flight) {
 // park notes that a task waits, and why.
 func (r *record) park(f *flight, why string) {
 	r.change(func() { f.sent, f.parked, r.lastWait = time.Time{}, true, why })
+}
+
+// stuck notes that the end of a task cannot be kept, and why.
+func (r *record) stuck(f *flight, why string) {
+	r.change(func() { f.sent, f.parked, f.ending, r.lastWait = time.Time{}, true, true, why })
 }
 
 // rejected counts an attempt that a node turned away.
@@ -135,16 +219,15 @@ func (r *record) finish(f *flight, res job.Result, took time.Duration) {
 	})
 }
 
-// drop notes that nobody wants a task any more: it is neither done nor failed. A
-// nil flight is a task that never began.
+// drop notes that nobody wants a task any more: it is neither done nor failed.
 func (r *record) drop(f *flight) {
 	r.change(func() { delete(r.flights, f) })
 }
 
-// fail notes that a task is given up. A nil flight is a task that never began.
+// fail notes that a task is given up, which may not have begun.
 func (r *record) fail(f *flight, failure job.Failure) {
 	r.change(func() {
-		if f != nil {
+		if _, begun := r.flights[f]; begun {
 			delete(r.flights, f)
 			r.progress = time.Now()
 		}
@@ -170,6 +253,9 @@ func (r *record) stalled(limit time.Duration) bool {
 		return false
 	}
 	for f := range r.flights {
+		if f.ending { // that is the store's fault
+			return false
+		}
 		if !f.sent.IsZero() && (f.sent.Before(r.progress.Add(limit)) || now.Sub(f.sent) > maxPark) {
 			return false
 		}
@@ -178,9 +264,17 @@ func (r *record) stalled(limit time.Duration) bool {
 }
 
 // end makes the job final.
-func (r *record) end(state job.State, err *job.Error) {
+func (r *record) end(state job.State, err *job.Error, at time.Time) {
 	r.change(func() {
-		r.job.State, r.job.Err, r.job.Finished = state, err, time.Now()
-		close(r.done)
+		r.job.State, r.job.Err, r.job.Finished = state, err, at
+		close(r.over)
 	})
+}
+
+// leave is the end of what this server has to do with the job, which goes on
+// elsewhere or later.
+func (r *record) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.over)
 }

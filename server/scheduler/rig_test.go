@@ -14,6 +14,7 @@ import (
 
 	"spillway/job"
 	"spillway/server/policy"
+	"spillway/server/store"
 )
 
 // rig is a scheduler that runs over a fake fleet and folders in memory, in a
@@ -22,7 +23,10 @@ type rig struct {
 	t *testing.T
 	*Scheduler
 	fleet *fleet
-	stop  func() // ends Run and waits for it
+	store Store     // what is kept
+	way   *cutStore // the scheduler's own way there
+	reads *readers  // what it reads
+	stop  func()    // ends Run and waits for it
 
 	mu      sync.Mutex
 	folders map[string]func() *folder
@@ -36,8 +40,10 @@ func inBubble(t *testing.T, cfg Config, nodes []node, test func(t *testing.T, r 
 		if cfg.Seed == 0 {
 			cfg.Seed = 1
 		}
-		r := &rig{t: t, fleet: &fleet{nodes: nodes}, folders: map[string]func() *folder{}}
-		r.Scheduler = New(cfg, r.open, r.fleet, slog.New(slog.DiscardHandler))
+		r := &rig{t: t, fleet: &fleet{nodes: nodes}, folders: map[string]func() *folder{}, store: store.NewMemory()}
+		r.reads = &readers{Store: r.store}
+		r.way = &cutStore{Store: r.reads}
+		r.Scheduler = New(cfg, r.open, r.fleet, r.way, slog.New(slog.NewTextHandler(t.Output(), nil)))
 		for i := range nodes {
 			r.set(i, true)
 		}

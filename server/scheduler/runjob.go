@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"spillway/job"
+	"spillway/server/store"
 )
 
 // Why a job ends before its tasks do; the causes of its context.
@@ -17,88 +18,159 @@ var (
 	errDeadline  = errors.New("deadline passed")
 	errStalled   = errors.New("stalled")
 	errStopped   = errors.New("the server stops")
+	errLost      = errors.New("it is another server's now")
 )
 
 // named bounds how many tasks an error names.
 const named = 5
 
-// runJob sends every task of the job and ends it.
-func (s *Scheduler) runJob(ctx context.Context, r *record) {
-	defer s.forget()
-	defer r.source.Close()
-	unhook := context.AfterFunc(ctx, func() { r.stop(errStopped) })
-	defer unhook()
-	ctx, cancel := r.start(ctx)
-	defer cancel(nil)
-	if r.spec.Deadline > 0 {
-		timer := time.AfterFunc(r.spec.Deadline-time.Since(r.created), func() { r.stop(errDeadline) })
+// runJob waits for the job's turn, sends every task and ends it.
+func (s *Scheduler) runJob(r *record) {
+	defer s.forget(r)
+	running, sending := r.contexts(s.life())
+	if !r.deadline.IsZero() {
+		timer := time.AfterFunc(time.Until(r.deadline), func() { r.stop(errDeadline) })
 		defer timer.Stop()
 	}
-
-	err := s.sendAll(ctx, r)
-	state, ended := outcome(r, err)
-	r.end(state, ended)
+	err := s.inTurn(running, sending, r)
+	if r.isStale() && !handedBack(err) {
+		if lost := s.recount(r); lost != nil {
+			err = lost
+		}
+	}
+	if errors.Is(err, errStopped) && r.allDone() {
+		err = nil // within the grace
+	}
+	if handedBack(err) {
+		j := r.snapshot()
+		s.log.Info("job handed back", "job", j.ID, "done", j.Done, "total", j.Total, "why", err)
+		s.forget(r)
+		r.leave()
+		if errors.Is(err, errLost) {
+			s.again(r.spec.ID)
+		}
+		return
+	}
+	state, why := outcome(r, err)
+	now, version := moment(), r.nextVersion()
+	err = s.keep("end job "+string(r.spec.ID), func(error) {}, func(ctx context.Context) error {
+		return s.store.End(ctx, store.Ending{Job: r.spec.ID, Epoch: r.epoch, Version: version, State: state, Err: why, At: now})
+	})
+	if err != nil { // the server's life is over, the job another's, or an answer was lost
+		s.log.Warn("job's end not kept", "job", r.spec.ID, "state", state, "err", err)
+		s.forget(r)
+		r.leave()
+		s.again(r.spec.ID)
+		return
+	}
+	r.end(state, why, now)
 	j := r.snapshot()
 	attrs := []any{
 		"job", j.ID, "state", state, "done", j.Done, "failed", j.Failed,
-		"quarantined", j.Quarantined, "took", j.Elapsed(time.Now()),
+		"quarantined", j.Quarantined, "took", j.Elapsed(now),
 	}
-	if err != nil {
-		attrs = append(attrs, "err", err)
+	if why != nil {
+		attrs = append(attrs, "err", why)
 	}
 	s.log.Info("job ended", attrs...)
 }
 
-// sendAll lists the inputs and runs a goroutine for each, as many at once as the
-// window allows. It returns when all have ended, with the error that ended the
-// listing or the job.
-func (s *Scheduler) sendAll(ctx context.Context, r *record) error {
+// handedBack tells that another server, or a later one, goes on with the job.
+func handedBack(err error) bool { return errors.Is(err, errStopped) || errors.Is(err, errLost) }
+
+// inTurn runs the job when it is its turn. It returns when all its tasks have
+// ended, with the error that ended it early.
+func (s *Scheduler) inTurn(running, sending context.Context, r *record) error {
+	if !s.line.wait(sending, r.turn) {
+		return s.giveRest(running, r, -1, context.Cause(sending))
+	}
+	defer s.line.leave()
+	now := moment()
+	err := s.keep("start job "+string(r.spec.ID), func(error) {}, func(ctx context.Context) error {
+		return s.store.Start(ctx, r.spec.ID, r.epoch, now)
+	})
+	if err != nil {
+		return errLost
+	}
+	r.started(now)
+	return s.sendAll(running, sending, r)
+}
+
+// page is how many tasks are read from the store at once.
+const page = 1000
+
+// sendAll runs a goroutine for each task, as many at once as the job's share of
+// the window allows.
+func (s *Scheduler) sendAll(running, sending context.Context, r *record) error {
 	d, err := s.dispatcher(r.spec.Policy)
 	if err != nil {
 		return err
 	}
-	total, others, err := r.source.Count(ctx)
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
-	if err != nil {
-		return err
-	}
-	r.change(func() { r.job.Total, r.job.Skipped = total, others })
 	var wg sync.WaitGroup
 	quit := make(chan struct{})
 	watchdog := make(chan struct{})
 	go func() { defer close(watchdog); s.watchdog(r, quit) }()
-
-	index := int64(0)
-	// The listing goes on after the job has ended, so that what was not sent is
-	// counted and named.
-	listed := r.source.Inputs(context.WithoutCancel(ctx), func(name string) bool {
-		t := job.Task{Job: r.spec.ID, Index: index, Base: r.source.Base(), Name: name, Operation: r.spec.Operation}
-		index++
-		if s.window.Acquire(ctx, 1) != nil {
-			r.leave(ctx, nil, job.Failure{Name: name})
-			return true
+	share := s.window.join()
+	after, unread := int64(-1), error(nil)
+	for sending.Err() == nil {
+		inputs, err := s.pending(r, after)
+		if unread = err; err != nil || len(inputs) == 0 {
+			break
 		}
-		wg.Go(func() {
-			defer s.window.Release(1)
-			s.runTask(ctx, r, d, t)
-		})
-		return true
-	})
+		for _, in := range inputs {
+			if share.acquire(sending) != nil {
+				break
+			}
+			after = in.Index
+			wg.Go(func() {
+				defer share.release()
+				s.runTask(running, sending, newTry(r, d, in))
+			})
+		}
+	}
+	share.leave()
 	wg.Wait()
 	close(quit)
 	<-watchdog
-	r.change(func() {
-		// A listing that broke leaves inputs that nobody knows.
-		if r.job.Counted = listed == nil; r.job.Counted || index > r.job.Total {
-			r.job.Total = index
-		}
-	})
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
+	if unread != nil && sending.Err() == nil {
+		return errLost
 	}
-	return listed
+	return s.giveRest(running, r, after, context.Cause(sending))
+}
+
+// pending reads the next tasks, and waits for a store that fails.
+func (s *Scheduler) pending(r *record, after int64) (inputs []store.Input, err error) {
+	err = s.keep("read tasks of job "+string(r.spec.ID), func(error) {}, func(ctx context.Context) error {
+		inputs, err = s.store.Pending(ctx, r.spec.ID, after, page)
+		return err
+	})
+	return inputs, err
+}
+
+// giveRest ends the tasks behind after that were never sent, where the job has
+// ended before them of why; it returns why.
+func (s *Scheduler) giveRest(running context.Context, r *record, after int64, why error) error {
+	if !errors.Is(why, errDeadline) && !errors.Is(why, errStalled) {
+		return why
+	}
+	room := make(chan struct{}, s.cfg.Window)
+	var wg sync.WaitGroup
+	for {
+		inputs, err := s.pending(r, after)
+		if err != nil || len(inputs) == 0 {
+			break
+		}
+		for _, in := range inputs {
+			after = in.Index
+			room <- struct{}{}
+			wg.Go(func() {
+				defer func() { <-room }()
+				s.leave(running, newTry(r, nil, in))
+			})
+		}
+	}
+	wg.Wait()
+	return why
 }
 
 // watchdog ends a job that gets nowhere.
@@ -121,20 +193,21 @@ func (s *Scheduler) watchdog(r *record, quit <-chan struct{}) {
 	}
 }
 
-// leave ends a task whose job has ended before it: unless the job was cancelled,
-// that is a failure.
-func (r *record) leave(ctx context.Context, f *flight, failure job.Failure) {
-	switch cause := context.Cause(ctx); {
+// leave ends a task whose job has ended before it: where its time has passed, that
+// is a failure.
+func (s *Scheduler) leave(running context.Context, y *try) {
+	err := y.lastFail
+	switch cause := context.Cause(running); {
 	case errors.Is(cause, errDeadline):
-		failure.Err = job.E(job.DeadlineExceeded, "", errors.New("not done before the job's deadline"), "")
-	case errors.Is(cause, errStalled) && failure.Err == nil:
-		failure.Err = job.E(job.DeadlineExceeded, "", errors.New("no node took it"), "")
+		err = job.E(job.DeadlineExceeded, "", errors.New("not done before the job's deadline"), "")
+	case errors.Is(cause, errStalled) && err == nil:
+		err = job.E(job.DeadlineExceeded, "", errors.New("no node took it"), "")
 	case errors.Is(cause, errStalled): // the last attempt tells
 	default:
-		r.drop(f)
+		y.r.drop(y.f)
 		return
 	}
-	r.fail(f, failure)
+	s.giveUp(y, err, false)
 }
 
 // outcome is the final state of a job whose tasks have all ended.
@@ -150,9 +223,6 @@ func outcome(r *record, err error) (job.State, *job.Error) {
 	switch {
 	case errors.Is(err, errCancelled):
 		return job.Cancelled, job.E(job.CancelledCode, op, fmt.Errorf("cancelled with %s", missing(j)), "")
-	case errors.Is(err, errStopped):
-		return job.Cancelled, job.E(job.Unavailable, op, fmt.Errorf("the server stopped with %s", missing(j)),
-			"submit it again when the server is back")
 	case errors.Is(err, errDeadline):
 		return job.Failed, job.E(job.DeadlineExceeded, op,
 			fmt.Errorf("the deadline of %v passed with %s", j.Spec.Deadline, missing(j)),

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"spillway/job"
 	"spillway/server/policy"
+	"spillway/server/store"
 )
 
 // A task that no node takes is parked for a random time below firstPark, which
@@ -42,34 +44,50 @@ type try struct {
 	breaks   int
 	losses   int
 	nodes    []job.NodeID // that took it and did not do it
+	taken    int          // how often a node took it
+	sent     time.Time    // when the present attempt left
 	lastErr  error        // of the last round in which something was sent
 	lastFail *job.Error   // of the last attempt that a node took and did not do
 }
 
-// runTask brings one task to its end: done, failed, or given up with its job.
-func (s *Scheduler) runTask(ctx context.Context, r *record, d *dispatcher, t job.Task) {
-	y := &try{r: r, d: d, f: &flight{}, t: t}
-	y.t.MayReject = d.mayReject
-	if r.spec.Deadline > 0 {
-		y.t.Deadline = r.created.Add(r.spec.Deadline)
+func newTry(r *record, d *dispatcher, in store.Input) *try {
+	y := &try{r: r, d: d, f: &flight{index: in.Index}}
+	y.t = job.Task{
+		Job: r.spec.ID, Index: in.Index, Attempt: in.Number, Base: r.base, Name: in.Name, Operation: r.spec.Operation,
 	}
-	r.begin(y.f)
+	y.taken = in.Attempts
+	for _, a := range in.Tried { // under another server, or before this one was restarted
+		y.nodes = append(y.nodes, a.Node)
+		y.lastFail = a.Err
+		if job.CodeOf(a.Err) == job.Internal {
+			y.breaks++
+		}
+	}
+	y.t.Deadline = r.deadline
+	return y
+}
+
+// runTask brings one task to its end: done, failed, or given up with its job.
+func (s *Scheduler) runTask(running, sending context.Context, y *try) {
+	y.t.MayReject = y.d.mayReject
+	s.bar(y.r.spec.Tags, &y.excluded)
+	y.r.begin(y.f)
 	defer func() {
 		if v := recover(); v != nil {
-			y.giveUp(s.panicked(y.t, v), false)
+			s.giveUp(y, s.panicked(y.t, v), false)
 		}
 	}()
 	for {
-		if ctx.Err() != nil {
-			r.leave(ctx, y.f, y.failure(y.lastFail))
+		if sending.Err() != nil {
+			s.leave(running, y)
 			return
 		}
-		i, ok := d.pick(&y.excluded)
+		i, ok := y.d.pick(&y.excluded)
 		if !ok {
-			s.park(ctx, y)
+			s.park(sending, y)
 			continue
 		}
-		if s.attempt(ctx, y, i) {
+		if s.attempt(running, y, i) {
 			return
 		}
 	}
@@ -82,9 +100,9 @@ func (s *Scheduler) attempt(ctx context.Context, y *try, i int) bool {
 		y.fresh, y.lastErr = false, nil
 	}
 	y.r.left(y.f)
-	start := time.Now()
+	y.sent = time.Now()
 	res, err := s.execute(ctx, y, i)
-	took := time.Since(start)
+	took := time.Since(y.sent)
 	if err != nil && !y.t.Deadline.IsZero() && !time.Now().Before(y.t.Deadline) {
 		y.r.stop(errDeadline) // the job's own timer may be a moment late
 	}
@@ -94,13 +112,43 @@ func (s *Scheduler) attempt(ctx context.Context, y *try, i int) bool {
 	y.d.observe(i, took, res, err)
 	if err == nil {
 		res.Node = s.fleet.ID(i)
-		y.r.finish(y.f, res, took)
+		s.finish(y, res, took)
 		return true
 	}
 	if ctx.Err() != nil {
 		return false
 	}
-	return s.judge(y, i, job.AsError(err))
+	return s.judge(y, i, job.AsError(err), took)
+}
+
+// finish ends a task that is done. It counts once the store has it.
+func (s *Scheduler) finish(y *try, res job.Result, took time.Duration) {
+	y.taken++
+	kept := s.conclude(y, job.TaskDone, job.Attempt{
+		Number: y.t.Attempt, Node: res.Node, Sent: y.sent, Delayed: res.Delayed, Queued: res.Queued, Run: res.Run, Took: took,
+	})
+	if kept {
+		y.r.finish(y.f, res, took)
+	}
+}
+
+// conclude keeps the end of a task; false: it is not this server's to tell.
+func (s *Scheduler) conclude(y *try, state job.TaskState, last job.Attempt) bool {
+	o := store.Outcome{
+		Job: y.t.Job, Epoch: y.r.epoch, Index: y.t.Index, State: state, At: time.Now(),
+		Last: last, Attempts: y.taken, Nodes: y.nodes,
+	}
+	trouble := func(err error) { y.r.stuck(y.f, "its end cannot be kept: "+job.AsError(err).Err.Error()) }
+	err := s.keep("end of a task", trouble, func(ctx context.Context) error { return s.store.Finish(ctx, o) })
+	if err == nil {
+		return true
+	}
+	y.r.drop(y.f)
+	if errors.Is(err, store.ErrStale) {
+		s.log.Warn("a task's end came too late", "job", y.t.Job, "task", y.t.Name, "state", state)
+		y.r.markStale()
+	}
+	return false
 }
 
 // execute sends one attempt; a panic on the way breaks that attempt only.
@@ -120,12 +168,13 @@ func (s *Scheduler) panicked(t job.Task, v any) *job.Error {
 }
 
 // judge decides what an attempt's error means for the task.
-func (s *Scheduler) judge(y *try, i int, err *job.Error) (ended bool) {
+func (s *Scheduler) judge(y *try, i int, err *job.Error, took time.Duration) (ended bool) {
 	id := s.fleet.ID(i)
 	y.excluded.Add(i)
 	// A node that sees that the deadline would pass first turns the task away, too.
 	if err.Code == job.ResourceExhausted || err.Code == job.DeadlineExceeded && !y.t.Deadline.IsZero() {
 		y.r.rejected(id)
+		s.store.Note(store.Interim{Job: y.t.Job, Epoch: y.r.epoch, Index: y.t.Index, Tally: job.Tally{Node: id, Rejected: 1}})
 		return false
 	}
 	y.lastErr = err
@@ -133,6 +182,12 @@ func (s *Scheduler) judge(y *try, i int, err *job.Error) (ended bool) {
 		return false
 	}
 	y.r.broke(id)
+	y.taken++
+	s.store.Note(store.Interim{
+		Job: y.t.Job, Epoch: y.r.epoch, Index: y.t.Index,
+		Attempt: job.Attempt{Number: y.t.Attempt, Node: id, Sent: y.sent, Took: took, Err: err},
+		Tally:   job.Tally{Node: id, Failed: 1},
+	})
 	y.nodes = append(y.nodes, id)
 	y.lastFail = err
 	y.failed.Add(i)
@@ -141,7 +196,8 @@ func (s *Scheduler) judge(y *try, i int, err *job.Error) (ended bool) {
 	switch {
 	case err.Code == job.Unimplemented:
 		y.unable.Add(i)
-		ended = y.unable.Len() == s.fleet.Len()
+		_, able := s.crew(y.r.spec.Tags, &y.unable)
+		ended = able == 0
 	case err.Code.Permanent():
 		ended = true
 	case err.Code == job.Internal:
@@ -152,11 +208,12 @@ func (s *Scheduler) judge(y *try, i int, err *job.Error) (ended bool) {
 	default:
 		// Each node may lose it once, and a few losses more are forgiven.
 		y.losses++
-		ended = y.losses >= s.fleet.Len()+3
+		nodes, _ := s.crew(y.r.spec.Tags, nil)
+		ended = y.losses >= nodes+3
 		s.giveSecondChance(y)
 	}
 	if ended {
-		y.giveUp(err, quarantined)
+		s.giveUp(y, err, quarantined)
 		return true
 	}
 	return false
@@ -177,7 +234,10 @@ func (s *Scheduler) giveSecondChance(y *try) {
 // park waits before the next round.
 func (s *Scheduler) park(ctx context.Context, y *try) {
 	why := "every node rejects"
+	size, _ := s.crew(y.r.spec.Tags, nil)
 	switch {
+	case size == 0 && len(y.r.spec.Tags) > 0:
+		why = "no node has the tags " + strings.Join(y.r.spec.Tags, ",")
 	case !s.anyUp():
 		why = s.fleet.Trouble()
 	case y.lastErr != nil:
@@ -191,15 +251,16 @@ func (s *Scheduler) park(ctx context.Context, y *try) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	y.startRound(s.fleet.Len(), y.fresh && s.anyUp())
+	s.startRound(y, y.fresh && s.anyUp())
 }
 
 // startRound chooses who is left out of the next round: the nodes that cannot do
 // the task at all and, for a while, those that failed it, unless all did.
 // idle: nobody was left to ask in the last round, though some node is up.
-func (y *try) startRound(nodes int, idle bool) {
+func (s *Scheduler) startRound(y *try, idle bool) {
 	now := time.Now()
-	if y.failed.Len() == nodes || !now.Before(y.again) || idle && !now.Before(y.soon) {
+	_, fresh := s.crew(y.r.spec.Tags, &y.failed)
+	if fresh == 0 || !now.Before(y.again) || idle && !now.Before(y.soon) {
 		y.failed.Clear()
 		for i := range y.unable.All {
 			y.failed.Add(i)
@@ -210,16 +271,16 @@ func (y *try) startRound(nodes int, idle bool) {
 	for i := range y.failed.All {
 		y.excluded.Add(i)
 	}
+	s.bar(y.r.spec.Tags, &y.excluded)
 }
 
 // giveUp ends the task without a result.
-func (y *try) giveUp(err *job.Error, quarantined bool) {
-	f := y.failure(err)
-	f.Quarantined = quarantined
-	y.r.fail(y.f, f)
-}
-
-// failure names the task and what it has gone through.
-func (y *try) failure(err *job.Error) job.Failure {
-	return job.Failure{Name: y.t.Name, Attempts: len(y.nodes), Nodes: y.nodes, Err: err}
+func (s *Scheduler) giveUp(y *try, err *job.Error, quarantined bool) {
+	state := job.TaskFailed
+	if quarantined {
+		state = job.TaskQuarantined
+	}
+	if s.conclude(y, state, job.Attempt{Err: err}) {
+		y.r.fail(y.f, job.Failure{Name: y.t.Name, Attempts: y.taken, Nodes: y.nodes, Quarantined: quarantined, Err: err})
+	}
 }

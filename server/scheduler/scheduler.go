@@ -1,13 +1,15 @@
 // Package scheduler runs jobs: a goroutine for each task in flight picks a node,
 // sends, retries elsewhere, and finishes. It implements [job.Service].
+//
+// What must not be lost is in its store before anybody is told of it; what it
+// holds in memory can be had again from there.
 package scheduler
 
 import (
 	"context"
 	"log/slog"
 	"sync"
-
-	"golang.org/x/sync/semaphore"
+	"time"
 
 	"spillway/job"
 	"spillway/server/policy"
@@ -15,7 +17,8 @@ import (
 
 // Fleet is the nodes that attempts are sent to, known by their index.
 type Fleet interface {
-	// Len is the number of nodes, fixed.
+	// Len is the number of nodes that there ever were: indices below it are known.
+	// It only grows.
 	Len() int
 	// ID is the name of node i.
 	ID(i int) job.NodeID
@@ -46,14 +49,19 @@ type Scheduler struct {
 	cfg    Config
 	open   Opener
 	fleet  Fleet
+	store  Store
 	log    *slog.Logger
-	window *semaphore.Weighted
-	accept chan *record
+	window *shares
+	line   *line
+	wake   chan struct{} // holds a token when begun has grown
+	ready  chan struct{} // closed once Run has taken over what was left behind
+	// life is the context of what is told to the store: it outlives the jobs, so
+	// that what they did is kept.
+	life func() context.Context
 
 	mu          sync.Mutex // guards what follows
 	jobs        map[job.ID]*record
-	order       []*record // by submission
-	active      int       // jobs that have not ended
+	begun       []*record // for Run to run
 	stopped     bool
 	dispatchers map[string]*dispatcher
 	members     []policy.Node
@@ -62,44 +70,89 @@ type Scheduler struct {
 
 var _ job.Service = (*Scheduler)(nil)
 
-// New makes a scheduler; Run lets it work.
-func New(cfg Config, open Opener, fleet Fleet, log *slog.Logger) *Scheduler {
+// New makes a scheduler; Run lets it work, and submissions wait for that.
+func New(cfg Config, open Opener, fleet Fleet, st Store, log *slog.Logger) *Scheduler {
 	cfg = cfg.withDefaults()
 	return &Scheduler{
-		cfg: cfg, open: open, fleet: fleet, log: log,
-		window:      semaphore.NewWeighted(int64(cfg.Window)),
-		accept:      make(chan *record, cfg.MaxJobs),
+		cfg: cfg, open: open, fleet: fleet, store: st, log: log,
+		window:      newShares(cfg.Window),
+		line:        &line{most: cfg.Jobs},
+		wake:        make(chan struct{}, 1),
+		ready:       make(chan struct{}),
+		life:        context.Background,
 		jobs:        map[job.ID]*record{},
 		dispatchers: map[string]*dispatcher{},
 		members:     make([]policy.Node, fleet.Len()),
 	}
 }
 
-// Run runs the jobs that are submitted until ctx ends; it then cancels those
-// that have not ended and returns when nothing of theirs runs any more.
+// lastWords is how long what jobs did may take to be kept, once they have ended
+// with the server.
+const lastWords = 2 * time.Second
+
+// Run runs the jobs that are submitted, and those that a server left behind, until
+// ctx ends. Then it sends nothing any more, lets what runs finish for the grace
+// time, and hands the jobs that have not ended back to the store. It returns when
+// nothing of theirs runs any more.
+//
+// Errors: Unavailable (the store, when it begins).
 func (s *Scheduler) Run(ctx context.Context) error {
-	var wg sync.WaitGroup
-	for {
+	life, die := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer die(nil)
+	s.mu.Lock()
+	s.life = func() context.Context { return life }
+	s.mu.Unlock()
+	// A server of this name may have died before it could give its leases up.
+	if err := s.store.Release(ctx, s.cfg.Owner); err != nil {
+		return err
+	}
+	if err := s.claim(ctx); err != nil {
+		return err
+	}
+	close(s.ready)
+	var wg, chores sync.WaitGroup
+	tending, rest := context.WithCancel(life)
+	defer rest()
+	chores.Go(func() { s.lookAfter(tending) })
+	for ctx.Err() == nil {
 		select {
-		case r := <-s.accept:
-			wg.Go(func() { s.runJob(ctx, r) })
-			continue
+		case <-s.wake:
+			s.runBegun(&wg)
 		case <-ctx.Done():
 		}
-		break
 	}
 	s.mu.Lock()
-	s.stopped = true
+	s.stopped = true // and nothing begins any more
 	s.mu.Unlock()
-	for {
-		select {
-		case r := <-s.accept:
-			wg.Go(func() { s.runJob(ctx, r) })
-			continue
-		default:
-		}
-		break
-	}
+	s.runBegun(&wg)
+	s.each(func(r *record) { r.hold(errStopped) })
+	cut := time.AfterFunc(s.cfg.Grace, func() { s.each(func(r *record) { r.stop(errStopped) }) })
+	defer cut.Stop()
+	last := time.AfterFunc(s.cfg.Grace+lastWords, func() { die(errStopped) })
+	defer last.Stop()
 	wg.Wait()
+	rest()
+	chores.Wait()
+	s.handBack(context.WithoutCancel(ctx))
 	return nil
+}
+
+// runBegun runs the jobs that have begun meanwhile.
+func (s *Scheduler) runBegun(wg *sync.WaitGroup) {
+	s.mu.Lock()
+	begun := s.begun
+	s.begun = nil
+	s.mu.Unlock()
+	for _, r := range begun {
+		wg.Go(func() { s.runJob(r) })
+	}
+}
+
+// each calls f with every job that has not ended.
+func (s *Scheduler) each(f func(*record)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.jobs {
+		f(r)
+	}
 }

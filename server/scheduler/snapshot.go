@@ -21,6 +21,13 @@ func (r *record) change(f func()) {
 	}
 }
 
+// nextVersion is that of the job after its next change.
+func (r *record) nextVersion() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.job.Version + 1
+}
+
 // subscribe returns a channel that holds a token after every change, and a
 // function that ends the subscription.
 func (r *record) subscribe() (changed <-chan struct{}, leave func()) {
@@ -71,9 +78,20 @@ func copyOf(err *job.Error) *job.Error {
 // ended reports whether the job will not change any more.
 func (r *record) ended() bool {
 	select {
-	case <-r.done:
+	case <-r.over:
 		return true
 	default:
 		return false
 	}
+}
+
+// underWay are the tasks that have begun and not ended.
+func (r *record) underWay() map[int64]bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make(map[int64]bool, len(r.flights))
+	for f := range r.flights {
+		out[f.index] = true
+	}
+	return out
 }

@@ -5,31 +5,107 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"time"
 
 	"spillway/job"
 	"spillway/server/policy"
+	"spillway/server/store"
 )
 
 // Submit implements job.Service.
-func (s *Scheduler) Submit(_ context.Context, spec job.Spec) (job.ID, error) {
+func (s *Scheduler) Submit(ctx context.Context, spec job.Spec) (job.ID, error) {
 	if err := s.complete(&spec); err != nil {
 		return "", err
 	}
-	if known, err := s.known(spec); known || err != nil {
-		return spec.ID, err
-	}
-	source, err := s.open(spec.Source)
-	if err != nil {
+	if err := s.started(ctx); err != nil {
 		return "", err
 	}
-	r := newRecord(spec, source)
-	added, err := s.add(r)
-	if !added || err != nil {
-		source.Close()
-		return spec.ID, err
+	for {
+		known, err := s.known(ctx, spec)
+		if known || err != nil {
+			return spec.ID, err
+		}
+		again, err := s.submit(ctx, spec)
+		if !again {
+			return spec.ID, err
+		}
 	}
-	s.log.Info("job accepted", "job", spec.ID, "source", source.Base(), "op", spec.Operation.String(), "policy", spec.Policy)
-	return spec.ID, nil
+}
+
+// started waits until Run has taken over what was left behind. Errors: Unavailable.
+func (s *Scheduler) started(ctx context.Context) error {
+	select {
+	case <-s.ready:
+		return nil
+	case <-ctx.Done():
+		return job.E(job.Unavailable, "", context.Cause(ctx), "")
+	}
+}
+
+// submit keeps and begins a job; again: another submission with this id came first.
+func (s *Scheduler) submit(ctx context.Context, spec job.Spec) (again bool, err error) {
+	at := time.Now()
+	source, err := s.open(spec.Source)
+	if err != nil {
+		return false, err
+	}
+	defer source.Close()
+	r := newRecord(store.Job{Job: job.Job{ID: spec.ID, Spec: spec, State: job.Queued}, Base: source.Base()})
+	if again, err := s.reserve(r); again || err != nil {
+		return again, err
+	}
+	defer close(r.kept)
+	j, created, err := s.put(ctx, spec, source, at)
+	if !created || err != nil {
+		s.forget(r) // an ended job, or one of another server
+		return false, err
+	}
+	s.mu.Lock()
+	r.adopt(j)
+	s.begin(r)
+	s.mu.Unlock()
+	s.log.Info("job accepted", "job", spec.ID, "source", source.Base(), "op", spec.Operation.String(), "policy", spec.Policy, "tasks", j.Total)
+	return false, nil
+}
+
+// put gives the job with its tasks to the store.
+func (s *Scheduler) put(ctx context.Context, spec job.Spec, source Source, at time.Time) (j store.Job, created bool, err error) {
+	if spec.Deadline > 0 {
+		late := job.E(job.DeadlineExceeded, "submit", fmt.Errorf("the deadline of %v passed while the folder was listed", spec.Deadline),
+			"give it more time with --deadline")
+		limited, cancel := context.WithDeadlineCause(ctx, at.Add(spec.Deadline), late)
+		defer cancel()
+		defer func() {
+			if err != nil && errors.Is(context.Cause(limited), late) {
+				err = late
+			}
+		}()
+		ctx = limited
+	}
+	_, skipped, err := source.Count(ctx)
+	if err != nil {
+		return j, false, err
+	}
+	return s.store.Submit(ctx, store.Submission{
+		Spec: spec, Base: source.Base(), Owner: s.cfg.Owner, Lease: s.cfg.Lease, Created: at, Skipped: skipped, Inputs: source.Inputs,
+	})
+}
+
+// begin hands a job over to Run, or to the next server where this one stops; mu is
+// held.
+func (s *Scheduler) begin(r *record) {
+	if s.stopped {
+		delete(s.jobs, r.spec.ID)
+		r.leave()
+		return
+	}
+	r.turn = s.line.join(r.spec.Priority, r.seq)
+	s.begun = append(s.begun, r)
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
 }
 
 // complete fills the defaults of a submission in and checks it.
@@ -49,10 +125,18 @@ func (s *Scheduler) complete(spec *job.Spec) error {
 	if spec.Deadline < 0 {
 		return job.E(job.InvalidArgument, "deadline", fmt.Errorf("%v is in the past", spec.Deadline), "use a positive duration, as in 90s or 10m")
 	}
+	if spec.Keep < 0 {
+		return job.E(job.InvalidArgument, "keep", fmt.Errorf("%v is negative", spec.Keep), "use a positive duration, as in 48h")
+	}
+	if spec.Priority < job.MinPriority || spec.Priority > job.MaxPriority {
+		return job.E(job.InvalidArgument, "priority", fmt.Errorf("%d is out of range", spec.Priority),
+			fmt.Sprintf("use %d to %d; higher starts first", job.MinPriority, job.MaxPriority))
+	}
 	if spec.Operation.Name == "" {
 		spec.Operation.Name = job.DefaultOperation
 	}
 	spec.Operation.Params = maps.Clone(spec.Operation.Params) // the caller's own
+	spec.Tags = slices.Clone(spec.Tags)
 	offered := s.fleet.Operations()
 	if len(offered) == 0 {
 		return nil // no node has told yet; the one that gets the task checks it
@@ -64,32 +148,38 @@ func (s *Scheduler) complete(spec *job.Spec) error {
 	return err
 }
 
-// known reports whether this very submission came before.
-func (s *Scheduler) known(spec job.Spec) (bool, error) {
+// known reports whether this very submission came before. One that is just being
+// kept is waited for.
+func (s *Scheduler) known(ctx context.Context, spec job.Spec) (bool, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.knownLocked(spec)
-}
-
-func (s *Scheduler) knownLocked(spec job.Spec) (bool, error) {
 	r, ok := s.jobs[spec.ID]
-	if !ok {
-		return false, nil
+	s.mu.Unlock()
+	if ok {
+		select {
+		case <-r.kept:
+		case <-ctx.Done():
+			return false, job.E(job.Unavailable, "submit", context.Cause(ctx), "")
+		}
 	}
-	if r.spec.Source != spec.Source || !r.spec.Operation.Equal(spec.Operation) ||
-		r.spec.Policy != spec.Policy || r.spec.Deadline != spec.Deadline {
+	j, err := s.store.Job(ctx, spec.ID)
+	switch {
+	case job.CodeOf(err) == job.NotFound:
+		return false, nil
+	case err != nil:
+		return false, err
+	case !spec.Equal(j.Spec):
 		return true, job.E(job.AlreadyExists, "job "+string(spec.ID),
 			errors.New("another job has this id"), "submit without an id, or with a new one")
 	}
 	return true, nil
 }
 
-// add accepts the job, unless it is known or there are too many.
-func (s *Scheduler) add(r *record) (bool, error) {
+// reserve makes room for a job, unless its id is taken or there are too many.
+func (s *Scheduler) reserve(r *record) (again bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if known, err := s.knownLocked(r.spec); known {
-		return false, err
+	if _, taken := s.jobs[r.spec.ID]; taken {
+		return true, nil
 	}
 	if s.stopped {
 		return false, job.E(job.Unavailable, "submit", errors.New("the server stops"), "submit again when it is back")
@@ -97,14 +187,11 @@ func (s *Scheduler) add(r *record) (bool, error) {
 	if err := s.collision(r); err != nil {
 		return false, err
 	}
-	if s.active >= s.cfg.MaxJobs {
-		return false, job.E(job.ResourceExhausted, "submit", fmt.Errorf("%d jobs run or wait", s.active), "wait until one has ended")
+	if len(s.jobs) >= s.cfg.MaxJobs {
+		return false, job.E(job.ResourceExhausted, "submit", fmt.Errorf("%d jobs run or wait", len(s.jobs)), "wait until one has ended")
 	}
 	s.jobs[r.spec.ID] = r
-	s.order = append(s.order, r)
-	s.active++
-	s.accept <- r // never full: it has room for every active job
-	return true, nil
+	return false, nil
 }
 
 // collision refuses a job that would write other results under the names under
@@ -113,35 +200,22 @@ func (s *Scheduler) collision(r *record) error {
 	if r.spec.Operation.Name == job.NoOperation {
 		return nil
 	}
-	for _, other := range s.order {
-		if other.ended() || other.spec.Operation.Name == job.NoOperation || other.source.Base() != r.source.Base() || other.spec.Operation.Equal(r.spec.Operation) {
+	for _, other := range s.jobs {
+		if other.ended() || other.spec.Operation.Name == job.NoOperation || other.base != r.base || other.spec.Operation.Equal(r.spec.Operation) {
 			continue
 		}
-		return job.E(job.FailedPrecondition, "submit "+job.Shown(r.source.Base()),
+		return job.E(job.FailedPrecondition, "submit "+job.Shown(r.base),
 			fmt.Errorf("job %s has not ended, and writes %s into the same %s", other.spec.ID, other.spec.Operation, job.OutputDir),
 			"wait for it, or end it with: client cancel "+string(other.spec.ID))
 	}
 	return nil
 }
 
-// forget drops the oldest ended jobs beyond those to keep.
-func (s *Scheduler) forget() {
+// forget drops a job from memory.
+func (s *Scheduler) forget(r *record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.active--
-	surplus := len(s.order) - s.active - s.cfg.Keep
-	if surplus <= 0 {
-		return
+	if s.jobs[r.spec.ID] == r {
+		delete(s.jobs, r.spec.ID)
 	}
-	kept := s.order[:0]
-	for _, r := range s.order {
-		if surplus > 0 && r.ended() {
-			delete(s.jobs, r.spec.ID)
-			surplus--
-			continue
-		}
-		kept = append(kept, r)
-	}
-	clear(s.order[len(kept):])
-	s.order = kept
 }

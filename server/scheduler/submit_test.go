@@ -133,20 +133,21 @@ func TestSubmit_TooManyJobsAreTurnedAway(t *testing.T) {
 	})
 }
 
-func TestScheduler_ForgetsTheOldestEndedJobsOnly(t *testing.T) {
+func TestScheduler_ForgetsJobsThatEndedLongAgo(t *testing.T) {
 	gate := func(ctx context.Context, t job.Task) (job.Result, error) {
 		if t.Job == "running" {
 			return hangs(ctx, t)
 		}
 		return good(ctx, t)
 	}
-	inBubble(t, Config{Keep: 3}, []node{gate}, func(t *testing.T, r *rig) {
+	inBubble(t, Config{Keep: 3 * time.Hour}, []node{gate}, func(t *testing.T, r *rig) {
 		r.folder("/data", 1)
 		r.submit(job.Spec{ID: "running", Source: "/data"})
 		for n := range 10 {
 			r.wait(r.submit(job.Spec{ID: job.ID(fmt.Sprint("j", n)), Source: "/data"}))
-			synctest.Wait()
+			time.Sleep(59 * time.Minute)
 		}
+		time.Sleep(2 * expireEvery)
 		require.Equal(t, []job.ID{"j9", "j8", "j7", "running"}, r.ids(job.Filter{}))
 		require.Equal(t, []job.ID{"j9", "j8"}, r.ids(job.Filter{Limit: 2}))
 		require.Equal(t, []job.ID{"running"}, r.ids(job.Filter{States: []job.State{job.Running, job.Queued}}))
@@ -190,7 +191,7 @@ func TestConfig_Validate(t *testing.T) {
 	for want, c := range map[string]Config{
 		"window: -1 is negative; use a positive number":             {Window: -1},
 		"breaks: -1 is negative; use a positive number":             {Breaks: -1},
-		"keep: -2 is negative; use a positive number":               {Keep: -2},
+		"keep: -2ns is negative; use a positive time":               {Keep: -2},
 		"max-jobs: -1 is negative; use a positive number":           {MaxJobs: -1},
 		`policy "best": no such policy; use one of balance, random`: {Policy: "best"},
 	} {

@@ -91,9 +91,7 @@ func TestWatch_EndsWithItsContext(t *testing.T) {
 			for range events { // drain what was under way
 			}
 		}
-		rec, err := r.find(id)
-		require.NoError(t, err)
-		require.Empty(t, rec.watchers)
+		require.Empty(t, r.active(id).watchers)
 	})
 }
 

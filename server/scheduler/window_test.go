@@ -2,6 +2,8 @@ package scheduler
 
 import (
 	"context"
+	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"spillway/job"
+	"spillway/server/store"
 )
 
 func TestScheduler_WindowBoundsAllJobsTogether(t *testing.T) {
@@ -27,23 +30,98 @@ func TestScheduler_WindowBoundsAllJobsTogether(t *testing.T) {
 	})
 }
 
-func TestScheduler_InputsAreListedLazily(t *testing.T) {
-	const inputs, window = 100_000, 64
-	inBubble(t, Config{Window: window}, []node{nil}, func(t *testing.T, r *rig) {
-		source := &folder{base: "/data", n: inputs, breaksAt: -1}
-		r.folders["/data"] = func() *folder { return source }
-		ended, ahead := 0, 0
+// readers counts the tasks that are read and not done.
+type readers struct {
+	Store
+	mu          sync.Mutex
+	ahead, most int
+}
+
+func (s *readers) add(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ahead += n
+	s.most = max(s.most, s.ahead)
+}
+
+func (s *readers) Pending(ctx context.Context, id job.ID, after int64, limit int) ([]store.Input, error) {
+	inputs, err := s.Store.Pending(ctx, id, after, limit)
+	s.add(len(inputs))
+	return inputs, err
+}
+
+func (s *readers) Finish(ctx context.Context, o store.Outcome) error {
+	s.add(-1)
+	return s.Store.Finish(ctx, o)
+}
+
+func TestScheduler_TasksAreReadAsTheyAreSent(t *testing.T) {
+	const inputs, window = 20_000, 64
+	inBubble(t, Config{Window: window}, []node{takes(time.Millisecond)}, func(t *testing.T, r *rig) {
 		r.fleet.forgetful = true
-		r.fleet.nodes[0] = func(context.Context, job.Task) (job.Result, error) {
-			source.mu.Lock()
-			defer source.mu.Unlock()
-			ahead = max(ahead, source.listed-ended)
-			ended++
-			return job.Result{}, nil
+		require.Equal(t, int64(inputs), r.run(inputs, job.Spec{}).Done)
+		require.LessOrEqual(t, r.reads.most, page+window)
+	})
+}
+
+func TestScheduler_JobsShareTheWindowFairly(t *testing.T) {
+	inBubble(t, Config{Window: 60}, []node{takes(time.Second)}, func(t *testing.T, r *rig) {
+		r.folder("/data", 10_000)
+		first := r.submit(job.Spec{Source: "/data"})
+		time.Sleep(10500 * time.Millisecond)
+		require.Equal(t, int64(60), r.now(first).Running, "alone it has all")
+		second := r.submit(job.Spec{Source: "/data"})
+		time.Sleep(2 * time.Second)
+		a, b := r.now(first), r.now(second)
+		require.Equal(t, []int64{30, 30}, []int64{a.Running, b.Running})
+		r.folder("/few", 5)
+		third := r.submit(job.Spec{Source: "/few"})
+		start := time.Now()
+		r.wait(third)
+		require.LessOrEqual(t, time.Since(start), 2*time.Second, "a small job does not wait behind large ones")
+		require.NoError(t, r.Cancel(t.Context(), first))
+		time.Sleep(2250 * time.Millisecond) // between two ends of tasks
+		require.Equal(t, int64(60), r.now(second).Running)
+		require.NoError(t, r.Cancel(t.Context(), second))
+	})
+}
+
+func TestScheduler_WaitingJobsStartInOrder(t *testing.T) {
+	inBubble(t, Config{Jobs: 1}, []node{takes(time.Second)}, func(t *testing.T, r *rig) {
+		r.folder("/data", 1)
+		submit := func(id job.ID, priority int) { r.submit(job.Spec{ID: id, Source: "/data", Priority: priority}) }
+		submit("runs", 0)
+		time.Sleep(time.Millisecond)
+		for i, priority := range []int{0, 5, 0, -3, 5} {
+			submit(job.ID(fmt.Sprint("j", i)), priority)
 		}
-		r.submit(job.Spec{ID: "big", Source: "/data"})
-		require.Equal(t, int64(inputs), r.wait("big").Done)
-		// Those that ended in the node and have not yet left the window count double.
-		require.LessOrEqual(t, ahead, window+1)
+		synctest.Wait()
+		for id, place := range map[job.ID]int{"runs": 0, "j1": 1, "j4": 2, "j0": 3, "j2": 4, "j3": 5} {
+			j := r.now(id)
+			require.Equal(t, place, j.Position, id)
+			require.Equal(t, place > 0, j.State == job.Queued)
+			require.Equal(t, place > 0, j.Reason == "1 jobs run, as many as may at once", j.Reason)
+		}
+		require.NoError(t, r.Cancel(t.Context(), "j0"))
+		require.Equal(t, job.Cancelled, r.wait("j0").State, "at once")
+		r.wait("j3")
+		var last time.Time
+		for _, id := range []job.ID{"runs", "j1", "j4", "j2", "j3"} {
+			j := r.now(id)
+			require.True(t, j.Started.After(last), id)
+			last = j.Started
+		}
+	})
+}
+
+func TestScheduler_DeadlineOfAWaitingJobPasses(t *testing.T) {
+	inBubble(t, Config{Jobs: 1}, []node{takes(time.Minute)}, func(t *testing.T, r *rig) {
+		r.folder("/data", 3)
+		r.submit(job.Spec{ID: "runs", Source: "/data"})
+		j := r.wait(r.submit(job.Spec{Source: "/data", Deadline: time.Second}))
+		require.Equal(t, job.Failed, j.State)
+		require.Equal(t, int64(3), j.Failed)
+		require.Contains(t, j.Err.Error(), "the deadline of 1s passed")
+		require.NoError(t, r.Cancel(t.Context(), "runs"))
 	})
 }

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"spillway/computenode/worker"
+	"spillway/job"
+	"spillway/rpc"
+)
+
+// face is what callers see of the node: its worker, with the use of the machine
+// and the log.
+type face struct {
+	*worker.Worker
+	meter *meter
+	tail  *tail
+}
+
+var _ rpc.Node = face{}
+
+// Probe implements [job.Worker]. It measures nothing itself.
+func (f face) Probe(ctx context.Context) (job.Load, error) {
+	load, err := f.Worker.Probe(ctx)
+	load.Usage = f.meter.read()
+	return load, err
+}
+
+// Log implements [rpc.Node].
+func (f face) Log(lines int) []string { return f.tail.last(lines) }
+
+// answer answers calls until ctx ends. The node then drains: it turns new tasks
+// away, tells so to the server that it joined, if there is one, and stops when what
+// it had is done, or stopGrace is over.
+func (f face) answer(ctx context.Context, l net.Listener, j *joiner, log *slog.Logger) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	measuring, stopMeasuring := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopMeasuring()
+	wg.Go(func() { f.meter.run(measuring) })
+
+	answering, stopAnswering := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopAnswering()
+	ending, end := context.WithCancel(ctx) // with ctx, or with the listener
+	defer end()
+	wg.Go(func() {
+		defer stopAnswering()
+		if j != nil {
+			j.run(ending)
+		}
+		<-ending.Done()
+		drained := f.Drain()
+		late := time.After(stopGrace)
+		if j != nil && ctx.Err() != nil {
+			j.leave(ctx)
+		}
+		select {
+		case <-drained:
+		case <-late:
+			log.Warn("tasks are given up, the node stops", "after", stopGrace)
+		}
+	})
+	err := rpc.ServerConfig{Grace: lastWords}.ServeNode(answering, l, f, log)
+	end()
+	return err
+}

@@ -1,0 +1,43 @@
+package scheduler
+
+import (
+	"slices"
+
+	"spillway/server/policy"
+)
+
+// lacks reports whether the node answers and has not all of the tags.
+func lacks(n policy.Node, tags []string) bool {
+	return n.Up && slices.ContainsFunc(tags, func(tag string) bool { return !slices.Contains(n.Tags, tag) })
+}
+
+// bar adds the nodes that lack one of the tags to set.
+func (s *Scheduler) bar(tags []string, set *policy.Set) {
+	if len(tags) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, n := range s.members {
+		if lacks(n, tags) {
+			set.Add(i)
+		}
+	}
+}
+
+// crew counts the nodes that there are, up or not, and that do not lack one of the
+// tags; without are those of them that are not in set.
+func (s *Scheduler) crew(tags []string, set *policy.Set) (size, without int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, n := range s.members {
+		if n.Gone || lacks(n, tags) {
+			continue
+		}
+		size++
+		if !set.Has(i) {
+			without++
+		}
+	}
+	return size, without
+}
