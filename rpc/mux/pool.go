@@ -1,6 +1,7 @@
 package mux
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,28 +46,20 @@ type PoolConfig struct {
 }
 
 func (c PoolConfig) withDefaults() PoolConfig {
-	c.DialTimeout = either(c.DialTimeout, 2*time.Second)
-	c.BackoffMin = either(c.BackoffMin, 20*time.Millisecond)
-	c.BackoffMax = max(c.BackoffMin, either(c.BackoffMax, 2*time.Second))
-	c.IdleTimeout = either(c.IdleTimeout, time.Minute)
-	c.WriteTimeout = either(c.WriteTimeout, 20*time.Second)
-	c.MaxInFlight = either(c.MaxInFlight, 4096)
-	c.SoloConns = either(c.SoloConns, 128)
-	c.BulkBytes = either(c.BulkBytes, 64<<10)
+	c.DialTimeout = cmp.Or(c.DialTimeout, 2*time.Second)
+	c.BackoffMin = cmp.Or(c.BackoffMin, 20*time.Millisecond)
+	c.BackoffMax = max(c.BackoffMin, cmp.Or(c.BackoffMax, 2*time.Second))
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, time.Minute)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, 20*time.Second)
+	c.MaxInFlight = cmp.Or(c.MaxInFlight, 4096)
+	c.SoloConns = cmp.Or(c.SoloConns, 128)
+	c.BulkBytes = cmp.Or(c.BulkBytes, 64<<10)
 	c.Requests, c.Replies = c.Requests.withDefaults(), c.Replies.withDefaults()
 	return c
 }
 
-// either is value, or fallback where it is not set.
-func either[T int | time.Duration](value, fallback T) T {
-	if value == 0 {
-		return fallback
-	}
-	return value
-}
-
 func (l Limits) withDefaults() Limits {
-	return Limits{Bytes: either(l.Bytes, 16<<20), Elements: either(l.Elements, 1<<17)}
+	return Limits{Bytes: cmp.Or(l.Bytes, 16<<20), Elements: cmp.Or(l.Elements, 1<<17)}
 }
 
 // The lanes of a marked peer, and how many connections each has.

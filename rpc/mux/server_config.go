@@ -1,6 +1,7 @@
 package mux
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -51,12 +52,12 @@ func (c ServerConfig) Validate() error {
 }
 
 func (c ServerConfig) withDefaults() ServerConfig {
-	c.MaxConns = either(c.MaxConns, 3000)
-	c.MaxCalls = either(c.MaxCalls, 4096)
-	c.IdleTimeout = either(c.IdleTimeout, 10*time.Minute)
-	c.ReadTimeout = either(c.ReadTimeout, 30*time.Second)
-	c.WriteTimeout = either(c.WriteTimeout, 20*time.Second)
-	c.Grace = either(c.Grace, 5*time.Second)
+	c.MaxConns = cmp.Or(c.MaxConns, 3000)
+	c.MaxCalls = cmp.Or(c.MaxCalls, 4096)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, 10*time.Minute)
+	c.ReadTimeout = cmp.Or(c.ReadTimeout, 30*time.Second)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, 20*time.Second)
+	c.Grace = cmp.Or(c.Grace, 5*time.Second)
 	c.Requests, c.Replies = c.Requests.withDefaults(), c.Replies.withDefaults()
 	if c.MaxBytes == 0 {
 		c.MaxBytes = 64 << 20

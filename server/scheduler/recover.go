@@ -49,12 +49,16 @@ func (s *Scheduler) again(id job.ID) {
 	if err != nil || j.Owner != s.cfg.Owner || j.State.Final() {
 		return
 	}
-	s.mu.Lock()
-	stopped := s.stopped
-	s.mu.Unlock()
-	if !stopped {
+	if !s.isStopped() {
 		s.adopt(j)
 	}
+}
+
+// isStopped tells that nothing begins any more.
+func (s *Scheduler) isStopped() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped
 }
 
 // recount takes what the store has counted for the job where the two may differ: an
@@ -89,9 +93,7 @@ func (s *Scheduler) lookAfter(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		s.mu.Lock()
-		stopped := s.stopped
-		s.mu.Unlock()
+		stopped := s.isStopped()
 		err := s.renew(ctx)
 		if err == nil && !stopped { // else it might claim what it has itself
 			err = s.claim(ctx)
