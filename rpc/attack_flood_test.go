@@ -286,7 +286,7 @@ func TestAttack_PeersThatNeverReadHurtNobody(t *testing.T) {
 			return w.message(h, w.fields(&echo.EchoEchoArgs{Data: make([]byte, 1_000_000)}))
 		}, 100, 4},
 	} {
-		v := startVictim(t, name)
+		v := startVictim(t, name, noCollector)
 		before := v.rest(t)
 		for _, w := range wires {
 			for _, mark := range []byte{0, theMark} {

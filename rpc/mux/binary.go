@@ -156,18 +156,18 @@ func (p *binaryProtocol) WriteMessageBegin(_ context.Context, name string, kind 
 }
 
 func (p *binaryProtocol) WriteFieldBegin(_ context.Context, _ string, t thrift.TType, id int16) error {
-	p.o.w = append(p.o.w, byte(t), byte(uint16(id)>>8), byte(id))
+	p.o.add(byte(t), byte(uint16(id)>>8), byte(id))
 	return nil
 }
 
 func (p *binaryProtocol) WriteMapBegin(_ context.Context, key, value thrift.TType, n int) error {
-	p.o.w = append(p.o.w, byte(key), byte(value))
+	p.o.add(byte(key), byte(value))
 	p.o.u32(uint32(n))
 	return nil
 }
 
 func (p *binaryProtocol) WriteListBegin(_ context.Context, t thrift.TType, n int) error {
-	p.o.w = append(p.o.w, byte(t))
+	p.o.add(byte(t))
 	p.o.u32(uint32(n))
 	return nil
 }
@@ -195,11 +195,12 @@ func (p *binaryProtocol) WriteBool(_ context.Context, v bool) error {
 	if v {
 		b = 1
 	}
-	p.o.w = append(p.o.w, b)
+	p.o.add(b)
 	return nil
 }
 
 func (p *binaryProtocol) WriteI16(_ context.Context, v int16) error {
+	p.o.room(2)
 	p.o.w = binary.BigEndian.AppendUint16(p.o.w, uint16(v))
 	return nil
 }
@@ -210,6 +211,7 @@ func (p *binaryProtocol) WriteI32(_ context.Context, v int32) error {
 }
 
 func (p *binaryProtocol) WriteI64(_ context.Context, v int64) error {
+	p.o.room(8)
 	p.o.w = binary.BigEndian.AppendUint64(p.o.w, uint64(v))
 	return nil
 }
@@ -232,12 +234,11 @@ func (p *binaryProtocol) WriteBinary(_ context.Context, v []byte) error {
 		return nil
 	}
 	p.enlarge(len(v))
-	p.o.room(len(v))
-	p.o.w = append(p.o.w, v...)
+	p.o.add(v...)
 	return nil
 }
 
 func (p *binaryProtocol) WriteUUID(_ context.Context, v thrift.Tuuid) error {
-	p.o.w = append(p.o.w, v[:]...)
+	p.o.add(v[:]...)
 	return nil
 }

@@ -136,6 +136,7 @@ func (p *compactWriter) WriteBinary(ctx context.Context, v []byte) error {
 	if !p.t.byRef || len(v) < refBytes {
 		return p.TCompactProtocol.WriteBinary(ctx, v)
 	}
+	p.t.o.room(varintBytes)
 	p.t.o.w = binary.AppendUvarint(p.t.o.w, uint64(len(v)))
 	p.t.o.segs = append(p.t.o.segs, segment{len(p.t.o.w), v})
 	return nil

@@ -10,7 +10,8 @@ import (
 	"github.com/apache/thrift/lib/go/thrift"
 )
 
-// keepBytes is the most memory that an unused outgoing keeps.
+// keepBytes is how large a message may be in an outgoing's own memory; a larger one
+// is written into a frame.
 const keepBytes = 64 << 10
 
 // segment is memory of somebody else's that belongs behind the first off bytes
@@ -23,7 +24,8 @@ type segment struct {
 // outgoing is one message as it goes over the wire. What its segments refer to
 // must stay as it is until free.
 type outgoing struct {
-	w     []byte
+	w     []byte // grows by room alone
+	frame *frame // the memory behind w; nil: it is the outgoing's own
 	segs  []segment
 	size  int // bytes on the wire
 	seqAt int // where w has the sequence id, in the binary protocol
@@ -34,8 +36,9 @@ var outgoings = sync.Pool{New: func() any { return &outgoing{w: make([]byte, 0, 
 // free gives the memory back.
 func (o *outgoing) free() {
 	o.empty()
-	if cap(o.w) > keepBytes {
-		o.w = nil
+	if o.frame != nil {
+		putFrame(o.frame)
+		o.frame, o.w = nil, nil
 	}
 	outgoings.Put(o)
 }
@@ -57,20 +60,41 @@ func (o *outgoing) length() int {
 	return n
 }
 
-func (o *outgoing) u32(v uint32) { o.w = binary.BigEndian.AppendUint32(o.w, v) }
-
-func (o *outgoing) str(v string) {
-	o.u32(uint32(len(v)))
-	o.room(len(v))
-	o.w = append(o.w, v...)
+func (o *outgoing) u32(v uint32) {
+	o.room(4)
+	o.w = binary.BigEndian.AppendUint32(o.w, v)
 }
 
-// room makes room for a value of n bytes. Behind a long one there is some left, so
-// that it need not be copied again for the little that follows.
+func (o *outgoing) str(v string) {
+	o.room(lengthWord + len(v))
+	o.w = append(binary.BigEndian.AppendUint32(o.w, uint32(len(v))), v...)
+}
+
+func (o *outgoing) add(b ...byte) {
+	o.room(len(b))
+	o.w = append(o.w, b...)
+}
+
+// room makes room for n more bytes.
 func (o *outgoing) room(n int) {
-	if n >= refBytes && cap(o.w)-len(o.w) < n {
-		o.w = slices.Grow(o.w, n+firstStep)
+	if cap(o.w)-len(o.w) < n {
+		o.grow(n)
 	}
+}
+
+// grow moves the message to where n more bytes fit. A large one goes to a frame, from
+// frame to frame as it grows, and leaves nothing to the collector: under load that
+// can be far behind. Some room is left over, for the little that follows a long value.
+func (o *outgoing) grow(n int) {
+	need := len(o.w) + n
+	if need <= keepBytes {
+		o.w = slices.Grow(o.w, n)
+		return
+	}
+	f := getFrame(max(need+firstStep, len(o.w)+len(o.w)/2))
+	w := append(f.b[:0], o.w...)
+	putFrame(o.frame)
+	o.frame, o.w = f, w
 }
 
 // form is how a message is written: in which dialect, and whether it refers to

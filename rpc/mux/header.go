@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"sync"
 
 	"github.com/apache/thrift/lib/go/thrift"
 )
@@ -117,13 +118,26 @@ func (m *message) readHead(protocol uint64) error {
 	return err
 }
 
+// inflaters are readers of package zlib that are done: each takes 40 KB.
+var inflaters sync.Pool
+
+// newInflater inflates b.
+func newInflater(b []byte) (io.ReadCloser, error) {
+	in, ok := inflaters.Get().(io.ReadCloser)
+	if !ok {
+		return zlib.NewReader(bytes.NewReader(b))
+	}
+	return in, in.(zlib.Resetter).Reset(bytes.NewReader(b), nil)
+}
+
 // inflate puts the inflated body into a frame of its own. After an error the
 // beginning is there, if anything.
 func (r *reader) inflate(m *message) error {
-	in, err := zlib.NewReader(bytes.NewReader(m.body))
+	in, err := newInflater(m.body)
 	if err != nil {
 		return malformed("inflate: %v", err)
 	}
+	defer inflaters.Put(in)
 	f, got := getFrame(min(firstStep, r.lim.Bytes)), 0
 	defer func() { m.body, m.frame = f.b[:got], f }()
 	for {

@@ -68,7 +68,7 @@ func (t *tape) begin() {
 	}
 	t.o.empty()
 	var room [lengthWord + plainHeader]byte
-	t.o.w = append(t.o.w, room[:t.dialect.prefix()]...)
+	t.o.add(room[:t.dialect.prefix()]...)
 }
 
 // memory is a tape as the library's protocols want it.
@@ -92,8 +92,7 @@ func (m memory) ReadByte() (byte, error) {
 
 func (m memory) Write(p []byte) (int, error) {
 	m.t.enlarge(len(p))
-	m.t.o.room(len(p))
-	m.t.o.w = append(m.t.o.w, p...)
+	m.t.o.add(p...)
 	return len(p), nil
 }
 
@@ -105,7 +104,7 @@ func (m memory) WriteString(s string) (int, error) {
 }
 
 func (m memory) WriteByte(b byte) error {
-	m.t.o.w = append(m.t.o.w, b)
+	m.t.o.add(b)
 	return nil
 }
 
