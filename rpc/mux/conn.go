@@ -265,8 +265,11 @@ func (c *conn) giveUp(ctx context.Context, r *reply, seq int32) error {
 	case marked:
 		_ = c.w.send(encodeControl(cancelMethod, seq), seq, 0) // an error ends the connection
 	}
-	if !marked || last {
+	switch {
+	case !marked:
 		c.end(errGivenUp, nil)
+	case last:
+		c.part(errGivenUp)
 	}
 	return ctx.Err()
 }
@@ -284,21 +287,35 @@ func (c *conn) retire() {
 	last := len(c.waiting) == 0
 	c.mu.Unlock()
 	if last {
-		c.part()
+		c.part(errRetired)
 	}
 }
 
 // part closes a retired connection that waits for no answer, once the oneway
-// calls have left.
-func (c *conn) part() {
+// calls have left: their callers were told that they would.
+func (c *conn) part(why error) {
 	if !c.w.over(0) {
-		c.end(errRetired, nil)
+		c.hangUp(why)
 		return
 	}
 	go func() {
 		c.w.await(0)
-		c.end(errRetired, nil)
+		c.hangUp(why)
 	}()
+}
+
+// hangUp ends the connection. Where answers may yet come to calls that were given
+// up, it says that nothing more is sent and lets the peer close: such an answer
+// would meet a closed socket, and reset what the peer has not read yet.
+func (c *conn) hangUp(why error) {
+	c.mu.Lock()
+	late := c.marked && c.strays > 0 && c.err == nil
+	c.mu.Unlock()
+	if half, ok := c.nc.(interface{ CloseWrite() error }); late && ok && half.CloseWrite() == nil {
+		time.AfterFunc(lingerFor, func() { c.end(why, nil) })
+		return
+	}
+	c.end(why, nil)
 }
 
 // usable tells whether a new call may use the connection.

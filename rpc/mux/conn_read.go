@@ -226,8 +226,7 @@ func (c *conn) deliver(m *message) bool {
 		c.end(fmt.Errorf("read answer: it is for call %d, which nobody made", seq), nil)
 		return false
 	case last:
-		c.part()
-		return false
+		c.part(errRetired)
 	}
 	return true
 }

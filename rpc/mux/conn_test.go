@@ -408,6 +408,34 @@ func TestConn_SilentDeadlinesRetireIt(t *testing.T) {
 	})
 }
 
+// A oneway call that has been accepted leaves, though the connection is given up
+// meanwhile.
+func TestConn_OnewayCallLeavesBeforeASilentConnectionEnds(t *testing.T) {
+	withConn(t, nil, func(t *testing.T, c *connRig) {
+		var calls sync.WaitGroup
+		defer calls.Wait()
+		for i := range silentCalls {
+			calls.Go(func() {
+				_, err := c.echo(within(t, time.Second+time.Duration(i)), []byte("silent"))
+				requireCallError(t, err, false, "deadline exceeded")
+			})
+			require.Equal(t, "echo", c.far.next(t).method)
+		}
+		o, err := encode(t.Context(), form{FramedBinary, true}, callOf("note", nil, nil).header, &echo.EchoNoteArgs{}, generous)
+		require.NoError(t, err)
+		require.NoError(t, c.call(t.Context(), "note", o, nil)) // nobody reads it yet
+		calls.Wait()
+		synctest.Wait()
+		require.False(t, c.usable())
+		require.Equal(t, "note", c.far.next(t).method)
+		for range silentCalls {
+			require.Equal(t, cancelMethod, c.far.next(t).method)
+		}
+		_, err = c.far.in.next()
+		require.Equal(t, io.EOF, err, "then it ends")
+	})
+}
+
 func TestConn_TakesNoNewCallAfterGoawayAndClosesAfterItsLast(t *testing.T) {
 	t.Run("with a call", func(t *testing.T) {
 		withConn(t, nil, func(t *testing.T, c *connRig) {

@@ -216,7 +216,7 @@ func (p *Pool) put(c *conn, err error) {
 	p.wakeOne(c.lane)
 	p.mu.Unlock()
 	if last {
-		c.end(errRetired, nil)
+		c.part(errRetired) // a oneway call may not have left yet
 	}
 }
 
