@@ -34,6 +34,8 @@ type try struct {
 	f *flight
 	t job.Task
 
+	share    *share        // of its job
+	placed   bool          // has a place in the window
 	most     time.Duration // bound of the last park
 	fresh    bool          // nothing was sent in this round yet
 	excluded policy.Set    // left out of this round
@@ -72,6 +74,11 @@ func (s *Scheduler) runTask(running, sending context.Context, y *try) {
 	y.t.MayReject = y.d.mayReject
 	s.bar(y.r.spec.Tags, &y.excluded)
 	y.r.begin(y.f)
+	defer func() {
+		if y.placed {
+			y.share.release()
+		}
+	}()
 	defer func() {
 		if v := recover(); v != nil {
 			s.giveUp(y, s.panicked(y.t, v), false)
@@ -231,7 +238,8 @@ func (s *Scheduler) giveSecondChance(y *try) {
 	y.again = time.Now().Add(wait << min(y.breaks+y.losses-1, 2))
 }
 
-// park waits before the next round.
+// park waits before the next round, and gives its place to others meanwhile. Where
+// ctx ends, it has none any more.
 func (s *Scheduler) park(ctx context.Context, y *try) {
 	why := "every node rejects"
 	size, _ := s.crew(y.r.spec.Tags, nil)
@@ -244,6 +252,8 @@ func (s *Scheduler) park(ctx context.Context, y *try) {
 		why = fmt.Sprintf("no node could do it yet (%v)", y.lastErr)
 	}
 	y.r.park(y.f, why)
+	y.share.yield()
+	y.placed = false
 	y.most = min(maxPark, max(firstPark, y.most+y.most/2))
 	timer := time.NewTimer(y.d.jitter(y.most))
 	defer timer.Stop()
@@ -251,6 +261,9 @@ func (s *Scheduler) park(ctx context.Context, y *try) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
+	y.r.queue(1)
+	y.placed = y.share.resume(ctx) == nil
+	y.r.queue(-1)
 	s.startRound(y, y.fresh && s.anyUp())
 }
 
