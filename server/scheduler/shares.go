@@ -9,8 +9,9 @@ import (
 // shares is the window of tasks in flight, shared by the jobs that run: each may
 // have an equal part at least, and what others leave (max-min fairness; Bertsekas,
 // Gallager, Data Networks, 1992). A task that no node takes gives its place back
-// while it is parked, and queues for one again; a job with as many parked tasks as
-// the window is wide begins no new ones, so that memory stays bounded.
+// while it is parked, and queues for one again; one whose end is being kept needs none
+// any more. A job with as many of both as the window is wide begins no new ones, so
+// that memory stays bounded.
 type shares struct {
 	mu     sync.Mutex // guards what follows, and every share
 	window int
@@ -18,12 +19,12 @@ type shares struct {
 	jobs   []*share
 }
 
-// share is one job's part of the window. One goroutine acquires; any may yield,
-// resume and release.
+// share is one job's part of the window. One goroutine acquires; any may call the
+// rest.
 type share struct {
 	all      *shares
 	inFlight int
-	parked   int             // tasks that yielded, and have no place again
+	parked   int             // tasks that yielded, and have neither a place again nor ended
 	sending  bool            // has more to send
 	next     chan struct{}   // of the new task that waits for room; nil: none does
 	back     []chan struct{} // of those that were parked and wait for room, in order
@@ -73,7 +74,8 @@ func (s *share) acquire(ctx context.Context) error {
 	return s.wait(ctx, room)
 }
 
-// yield gives the place of a task back that is parked; it resumes later.
+// yield gives the place of a task back that is parked, or whose end is being kept; it
+// resumes or ends later.
 func (s *share) yield() {
 	w := s.all
 	w.mu.Lock()
@@ -130,6 +132,15 @@ func (s *share) release() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s.free()
+}
+
+// end is the end of a task that yielded.
+func (s *share) end() {
+	w := s.all
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s.parked--
+	w.grant()
 }
 
 // take and free move a place; mu is held.

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"log/slog"
 	"runtime"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"spillway/job"
 	"spillway/server/policy"
+	"spillway/server/store"
 )
 
 // slots is a node that works on so many tasks at once, in the order in which they
@@ -145,5 +147,37 @@ func TestScheduler_AJobWhoseParkedTasksWaitForRoomIsNotStalled(t *testing.T) {
 		r.submit(job.Spec{ID: "long", Source: "/one"})
 		require.Equal(t, job.Succeeded, r.wait(short).State)
 		require.Equal(t, job.Succeeded, r.wait("long").State)
+	})
+}
+
+// slowStore takes a while to keep the end of a task.
+type slowStore struct {
+	Store
+	takes time.Duration
+}
+
+func (s slowStore) Finish(ctx context.Context, o store.Outcome) error {
+	time.Sleep(s.takes)
+	return s.Store.Finish(ctx, o)
+}
+
+func TestScheduler_TheStoreDoesNotSlowTheNodesDown(t *testing.T) {
+	inBubble(t, Config{Owner: "a"}, []node{takes(100 * time.Millisecond)}, func(t *testing.T, r *rig) {
+		r.folder("/data", 1000)
+		s := New(Config{Window: 10, Seed: 1}, r.open, r.fleet, slowStore{r.store, 90 * time.Millisecond}, slog.New(slog.DiscardHandler))
+		s.NodeChanged(0, policy.Node{ID: "node_0", Up: true})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- s.Run(ctx) }()
+		id, err := s.Submit(t.Context(), job.Spec{Source: "/data"})
+		require.NoError(t, err)
+		start := time.Now()
+		events, err := s.Watch(t.Context(), id)
+		require.NoError(t, err)
+		for range events {
+		}
+		require.Less(t, time.Since(start), 11*time.Second, "10 s with a store that takes no time")
+		cancel()
+		require.NoError(t, <-ended)
 	})
 }
