@@ -25,7 +25,8 @@ func (s *Scheduler) Watch(ctx context.Context, id job.ID) (<-chan job.Event, err
 	w := &watch{s: s, id: id, out: make(chan job.Event), told: -1}
 	go func() {
 		defer close(w.out)
-		for w.follow(ctx) && w.look(ctx) {
+		for goesOn := true; goesOn; {
+			goesOn = w.follow(ctx) && w.look(ctx)
 		}
 	}()
 	return w.out, nil
