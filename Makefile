@@ -16,7 +16,7 @@ PROGRAMS := $(strip $(foreach p,client server computenode bench,$(if $(wildcard 
 GOLANGCI := bin/tools/golangci-lint
 GOVULN   := bin/tools/govulncheck
 
-.PHONY: help build run test bench bench-rpc bench-dispatch lint fmt generate check-generated vuln clean deps
+.PHONY: help build run test bench bench-rpc bench-dispatch bench-store lint fmt generate check-generated vuln clean deps
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ bench-rpc: ## measure the Thrift layer beside other RPC libraries, and write ben
 bench-dispatch: build ## measure durable tasks/s beside Celery and Dask; ARGS="--rounds 5"
 	@tools/deps dispatch
 	bench/dispatch/run $(ARGS)
+
+bench-store: build ## measure what the store costs tasks of 5 ms; ARGS="--rounds 5"
+	bench/dispatch/store $(ARGS)
 
 lint: $(GOLANGCI) ## check style and likely mistakes
 	@tools/deps build

@@ -66,7 +66,7 @@ func parse(args []string, stdout io.Writer) (config, error) {
 	flags.StringVar(&cfg.listen, "listen", "", "`HOST:PORT` to listen on (default: the server of machine.txt, or "+defaultListen+")")
 	flags.StringArrayVar(&roots, "root", nil, "`directory` below which a job's folder must lie; may be given again (default: the working directory)")
 	flags.StringVar(&cfg.state, "state", "data/state", "`directory` for the jobs, of this server alone")
-	flags.StringVar(&cfg.db, "db", "", "keep the jobs in PostgreSQL, as `URL` postgres://..., which several servers may share (default: SQLite in --state)")
+	flags.StringVar(&cfg.db, "db", "", "keep the jobs in PostgreSQL, as `URL` postgres://..., which several servers may share; memory: nowhere, to measure without it (default: SQLite in --state)")
 	flags.IntVar(&cfg.scheduler.Jobs, "jobs", 0, "jobs that run at once; the others wait in order (default 8)")
 	flags.DurationVar(&cfg.scheduler.Keep, "keep", 0, "how long a job is remembered after its end (default 168h0m0s)")
 	flags.DurationVar(&cfg.scheduler.Grace, "grace", 0, "how long what runs may go on when the server is told to stop (default 10s)")

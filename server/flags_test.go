@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"io"
+	"log/slog"
 	"net"
 	"net/http/httptest"
 	"os"
@@ -182,6 +183,15 @@ func TestServer_ServesUntilToldToStopAndGoesOnLater(t *testing.T) {
 		stop()
 		require.NoError(t, <-ended)
 	}
+}
+
+func TestServer_KeepsJobsInMemoryWhereToldTo(t *testing.T) {
+	dir := t.TempDir()
+	cfg := config{db: inMemory, state: filepath.Join(dir, "state")}
+	kept, err := openStore(t.Context(), &cfg, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	require.NoError(t, kept.Close())
+	require.NoDirExists(t, cfg.state)
 }
 
 func TestService_PolicyOfTheAssignmentsCall(t *testing.T) {

@@ -70,14 +70,27 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 // localOwner is the owner of all jobs in a directory that one server has for itself.
 const localOwner = "local"
 
+// inMemory is the --db that keeps nothing beyond the server's end.
+const inMemory = "memory"
+
+// keeper is a store, and its end.
+type keeper interface {
+	scheduler.Store
+	Close() error
+}
+
 // openStore opens what keeps the jobs: PostgreSQL where a URL is given, and else
 // SQLite.
-func openStore(ctx context.Context, cfg *config, log *slog.Logger) (*store.SQL, error) {
-	if cfg.db != "" {
-		return store.OpenPostgres(ctx, cfg.db, store.Config{Log: log})
+func openStore(ctx context.Context, cfg *config, log *slog.Logger) (keeper, error) {
+	switch cfg.db {
+	case "":
+		cfg.scheduler.Owner = localOwner
+		return store.OpenSQLite(ctx, cfg.state, store.Config{Log: log})
+	case inMemory:
+		log.Warn("jobs are kept in memory, and lost when this server ends: --db memory is for measuring")
+		return store.NewMemory(), nil
 	}
-	cfg.scheduler.Owner = localOwner
-	return store.OpenSQLite(ctx, cfg.state, store.Config{Log: log})
+	return store.OpenPostgres(ctx, cfg.db, store.Config{Log: log})
 }
 
 // lastWords is how long clients may ask how their jobs ended when the server stops.

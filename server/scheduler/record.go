@@ -32,6 +32,8 @@ type record struct {
 	tallies  map[job.NodeID]*job.Tally
 	flights  map[*flight]struct{}
 	progress time.Time // when a task last ended, or came nearer to its end
+	queued   int       // flights that wait for room in the window
+	looked   time.Time // when stalled was last asked
 	lastWait string    // why a task was last parked
 	watchers map[chan struct{}]struct{}
 }
@@ -174,6 +176,13 @@ func (r *record) park(f *flight, why string) {
 	r.change(func() { f.sent, f.parked, r.lastWait = time.Time{}, true, why })
 }
 
+// queue counts flights that begin, or end, to wait for room in the window.
+func (r *record) queue(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.queued += n
+}
+
 // stuck notes that the end of a task cannot be kept, and why.
 func (r *record) stuck(f *flight, why string) {
 	r.change(func() { f.sent, f.parked, f.ending, r.lastWait = time.Time{}, true, true, why })
@@ -244,11 +253,18 @@ func (r *record) fail(f *flight, failure job.Failure) {
 
 // stalled reports whether nothing has got anywhere for so long, and no attempt
 // is out that may still: one that left within that time, or that a node has had
-// for long enough to have rejected it.
+// for long enough to have rejected it. The time in which all of its tasks wait for
+// the places of other jobs does not count.
 func (r *record) stalled(limit time.Duration) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := time.Now()
+	now, last := time.Now(), r.looked
+	r.looked = now
+	if r.queued > 0 && r.queued == len(r.flights) && !last.IsZero() {
+		if r.progress = r.progress.Add(now.Sub(last)); r.progress.After(now) {
+			r.progress = now
+		}
+	}
 	if len(r.flights) == 0 || now.Sub(r.progress) < limit {
 		return false
 	}

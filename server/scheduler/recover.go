@@ -31,7 +31,7 @@ func (s *Scheduler) adopt(j store.Job) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old, known := s.jobs[j.ID]; known {
+	if old, known := s.jobs[j.ID]; known && !old.ended() {
 		if old.isKept() && old.epoch != j.Epoch {
 			old.stop(errLost) // and it is taken over again when that has ended
 		}
@@ -63,12 +63,8 @@ func (s *Scheduler) isStopped() bool {
 
 // recount takes what the store has counted for the job where the two may differ: an
 // answer of the store may have been lost. Errors: errLost.
-func (s *Scheduler) recount(r *record) (err error) {
-	var j store.Job
-	err = s.keep("read job "+string(r.spec.ID), func(error) {}, func(ctx context.Context) error {
-		j, err = s.store.Job(ctx, r.spec.ID)
-		return err
-	})
+func (s *Scheduler) recount(r *record) error {
+	j, err := s.read(r.spec.ID)
 	if err != nil || j.Epoch != r.epoch {
 		return errLost
 	}
@@ -79,6 +75,15 @@ func (s *Scheduler) recount(r *record) (err error) {
 		}
 	})
 	return nil
+}
+
+// read is the job as it is kept; a store that fails is waited for.
+func (s *Scheduler) read(id job.ID) (j store.Job, err error) {
+	err = s.keep("read job "+string(id), func(error) {}, func(ctx context.Context) error {
+		j, err = s.store.Job(ctx, id)
+		return err
+	})
+	return j, err
 }
 
 // lookAfter renews the leases, takes over what others left, hears of cancellations

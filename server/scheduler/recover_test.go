@@ -21,6 +21,7 @@ type cutStore struct {
 	Store
 	cut  atomic.Bool
 	mute atomic.Bool // what is told arrives, and its answer does not
+	deaf atomic.Bool // the same of the next end of a job alone
 }
 
 var errCut = job.E(job.Unavailable, "store", errors.New("the way to it is cut"), "")
@@ -67,7 +68,11 @@ func (s *cutStore) End(ctx context.Context, e store.Ending) error {
 	if err := s.way(); err != nil {
 		return err
 	}
-	return s.Store.End(ctx, e)
+	err := s.Store.End(ctx, e)
+	if s.mute.Load() || s.deaf.CompareAndSwap(true, false) {
+		return errCut
+	}
+	return err
 }
 
 func (s *cutStore) Claim(ctx context.Context, owner string, lease time.Duration) ([]store.Job, error) {
@@ -151,7 +156,8 @@ func TestScheduler_AStoreThatFailsCostsTimeAndNoWork(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		j := r.now(id)
 		require.Equal(t, int64(30), j.Done, "nothing counts that is not kept")
-		require.Equal(t, int64(10), j.Parked)
+		require.GreaterOrEqual(t, j.Parked, int64(10))
+		require.LessOrEqual(t, j.Parked, int64(20), "bounded")
 		require.Equal(t, "its end cannot be kept: the way to it is cut", j.Waiting)
 		r.way.cut.Store(false)
 		require.Equal(t, int64(100), r.wait(id).Done)
@@ -256,5 +262,61 @@ func TestScheduler_AServerThatLosesAJobToItselfGoesOn(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		require.Equal(t, int64(50), r.now(id).Done)
+	})
+}
+
+func TestScheduler_AnEndWhoseConfirmationWasLostIsToldAsItIs(t *testing.T) {
+	for _, state := range []job.State{job.Succeeded, job.Failed, job.Cancelled} {
+		t.Run(string(state), func(t *testing.T) {
+			answer := map[job.State]node{job.Succeeded: good, job.Failed: fails(job.DataLoss), job.Cancelled: hangs}[state]
+			inBubble(t, Config{Owner: "a"}, []node{answer}, func(t *testing.T, r *rig) {
+				r.way.deaf.Store(true)
+				r.folder("/data", 3)
+				r.submit(job.Spec{ID: "j", Source: "/data"})
+				if state == job.Cancelled {
+					require.NoError(t, r.Cancel(t.Context(), "j"))
+				}
+				require.Equal(t, state, r.wait("j").State)
+				synctest.Wait()
+				require.Equal(t, state, r.now("j").State)
+				require.False(t, r.way.deaf.Load(), "the confirmation was lost")
+			})
+		})
+	}
+}
+
+func TestWatch_FollowsTheJobToAnotherServer(t *testing.T) {
+	inBubble(t, Config{Window: 10, Owner: "a"}, []node{takes(time.Second)}, func(t *testing.T, r *rig) {
+		r.folder("/data", 200)
+		id := r.submit(job.Spec{Source: "/data"})
+		r.second("b", r.store)
+		events, err := r.Watch(t.Context(), id)
+		require.NoError(t, err)
+		time.Sleep(1500 * time.Millisecond)
+		r.way.cut.Store(true)
+		time.Sleep(15 * time.Second)
+		r.way.cut.Store(false)
+		var last job.Job
+		for e := range events {
+			last = e.Job
+		}
+		require.Equal(t, job.Succeeded, last.State)
+		require.Equal(t, int64(200), last.Done)
+	})
+}
+
+func TestScheduler_AJobIsRetriedAsSoonAsItsEndIsTold(t *testing.T) {
+	inBubble(t, Config{}, []node{fails(job.DataLoss)}, func(t *testing.T, r *rig) {
+		r.folder("/data", 1)
+		id := r.submit(job.Spec{Source: "/data"})
+		for range 20 {
+			require.Equal(t, job.Failed, r.wait(id).State)
+			start := time.Now()
+			require.NoError(t, r.Retry(t.Context(), id))
+			require.Equal(t, job.Failed, r.wait(id).State)
+			require.Less(t, time.Since(start), time.Second, "no lease has to lapse first")
+			require.NoError(t, r.Retry(t.Context(), id))
+		}
+		r.wait(id)
 	})
 }

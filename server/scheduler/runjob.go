@@ -53,10 +53,8 @@ func (s *Scheduler) runJob(r *record) {
 	}
 	state, why := outcome(r, err)
 	now, version := moment(), r.nextVersion()
-	err = s.keep("end job "+string(r.spec.ID), func(error) {}, func(ctx context.Context) error {
-		return s.store.End(ctx, store.Ending{Job: r.spec.ID, Epoch: r.epoch, Version: version, State: state, Err: why, At: now})
-	})
-	if err != nil { // the server's life is over, the job another's, or an answer was lost
+	err = s.keepEnd(store.Ending{Job: r.spec.ID, Epoch: r.epoch, Version: version, State: state, Err: why, At: now})
+	if err != nil { // the server's life is over, or the job another's
 		s.log.Warn("job's end not kept", "job", r.spec.ID, "state", state, "err", err)
 		s.forget(r)
 		r.leave()
@@ -73,6 +71,20 @@ func (s *Scheduler) runJob(r *record) {
 		attrs = append(attrs, "err", why)
 	}
 	s.log.Info("job ended", attrs...)
+}
+
+// keepEnd keeps the end of a job. One that the store has, and could not confirm,
+// counts: within an epoch nobody else can have told it. Errors: those of keep.
+func (s *Scheduler) keepEnd(e store.Ending) error {
+	err := s.keep("end job "+string(e.Job), func(error) {}, func(ctx context.Context) error { return s.store.End(ctx, e) })
+	if !errors.Is(err, store.ErrStale) {
+		return err
+	}
+	j, unread := s.read(e.Job)
+	if unread == nil && j.Epoch == e.Epoch && j.State == e.State {
+		return nil
+	}
+	return err
 }
 
 // handedBack tells that another server, or a later one, goes on with the job.
@@ -122,14 +134,14 @@ func (s *Scheduler) sendAll(running, sending context.Context, r *record) error {
 				break
 			}
 			after = in.Index
-			wg.Go(func() {
-				defer share.release()
-				s.runTask(running, sending, newTry(r, d, in))
-			})
+			y := newTry(r, d, in)
+			y.share, y.placed = share, true
+			wg.Go(func() { s.runTask(running, sending, y) })
 		}
 	}
-	share.leave()
+	share.sent()
 	wg.Wait()
+	share.leave()
 	close(quit)
 	<-watchdog
 	if unread != nil && sending.Err() == nil {

@@ -34,6 +34,9 @@ type try struct {
 	f *flight
 	t job.Task
 
+	share    *share        // of its job
+	placed   bool          // has a place in the window
+	yielded  bool          // gave it back, and goes on
 	most     time.Duration // bound of the last park
 	fresh    bool          // nothing was sent in this round yet
 	excluded policy.Set    // left out of this round
@@ -72,6 +75,14 @@ func (s *Scheduler) runTask(running, sending context.Context, y *try) {
 	y.t.MayReject = y.d.mayReject
 	s.bar(y.r.spec.Tags, &y.excluded)
 	y.r.begin(y.f)
+	defer func() {
+		if y.placed {
+			y.share.release()
+		}
+		if y.yielded {
+			y.share.end()
+		}
+	}()
 	defer func() {
 		if v := recover(); v != nil {
 			s.giveUp(y, s.panicked(y.t, v), false)
@@ -132,12 +143,21 @@ func (s *Scheduler) finish(y *try, res job.Result, took time.Duration) {
 	}
 }
 
-// conclude keeps the end of a task; false: it is not this server's to tell.
+// yield gives the task's place in the window to others, if it has one.
+func (y *try) yield() {
+	if y.placed {
+		y.share.yield()
+		y.placed, y.yielded = false, true
+	}
+}
+
+// conclude keeps the end of a task, which others do not wait for; false: it is not this server's to tell.
 func (s *Scheduler) conclude(y *try, state job.TaskState, last job.Attempt) bool {
 	o := store.Outcome{
 		Job: y.t.Job, Epoch: y.r.epoch, Index: y.t.Index, State: state, At: time.Now(),
 		Last: last, Attempts: y.taken, Nodes: y.nodes,
 	}
+	y.yield()
 	trouble := func(err error) { y.r.stuck(y.f, "its end cannot be kept: "+job.AsError(err).Err.Error()) }
 	err := s.keep("end of a task", trouble, func(ctx context.Context) error { return s.store.Finish(ctx, o) })
 	if err == nil {
@@ -231,7 +251,8 @@ func (s *Scheduler) giveSecondChance(y *try) {
 	y.again = time.Now().Add(wait << min(y.breaks+y.losses-1, 2))
 }
 
-// park waits before the next round.
+// park waits before the next round, and gives its place to others meanwhile. Where
+// ctx ends, it has none any more.
 func (s *Scheduler) park(ctx context.Context, y *try) {
 	why := "every node rejects"
 	size, _ := s.crew(y.r.spec.Tags, nil)
@@ -244,6 +265,7 @@ func (s *Scheduler) park(ctx context.Context, y *try) {
 		why = fmt.Sprintf("no node could do it yet (%v)", y.lastErr)
 	}
 	y.r.park(y.f, why)
+	y.yield()
 	y.most = min(maxPark, max(firstPark, y.most+y.most/2))
 	timer := time.NewTimer(y.d.jitter(y.most))
 	defer timer.Stop()
@@ -251,6 +273,9 @@ func (s *Scheduler) park(ctx context.Context, y *try) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
+	y.r.queue(1)
+	y.placed, y.yielded = y.share.resume(ctx) == nil, false
+	y.r.queue(-1)
 	s.startRound(y, y.fresh && s.anyUp())
 }
 

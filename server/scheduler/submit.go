@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,19 +15,21 @@ import (
 )
 
 // Submit implements job.Service.
-func (s *Scheduler) Submit(ctx context.Context, spec job.Spec) (job.ID, error) {
-	if err := s.complete(&spec); err != nil {
+func (s *Scheduler) Submit(ctx context.Context, asked job.Spec) (job.ID, error) {
+	asked.ID = cmp.Or(asked.ID, job.NewID())
+	if err := asked.ID.Check(); err != nil {
 		return "", err
 	}
+	spec := s.complete(asked)
 	if err := s.started(ctx); err != nil {
 		return "", err
 	}
 	for {
-		known, err := s.known(ctx, spec)
+		known, err := s.known(ctx, spec, asked)
 		if known || err != nil {
 			return spec.ID, err
 		}
-		again, err := s.submit(ctx, spec)
+		again, err := s.submit(ctx, spec, asked)
 		if !again {
 			return spec.ID, err
 		}
@@ -44,7 +47,10 @@ func (s *Scheduler) started(ctx context.Context) error {
 }
 
 // submit keeps and begins a job; again: another submission with this id came first.
-func (s *Scheduler) submit(ctx context.Context, spec job.Spec) (again bool, err error) {
+func (s *Scheduler) submit(ctx context.Context, spec, asked job.Spec) (again bool, err error) {
+	if err := s.check(spec); err != nil {
+		return false, err
+	}
 	at := time.Now()
 	source, err := s.open(spec.Source)
 	if err != nil {
@@ -52,11 +58,12 @@ func (s *Scheduler) submit(ctx context.Context, spec job.Spec) (again bool, err 
 	}
 	defer source.Close()
 	r := newRecord(store.Job{Job: job.Job{ID: spec.ID, Spec: spec, State: job.Queued}, Base: source.Base()})
+	sub := store.Submission{Spec: spec, Asked: asked, Base: source.Base(), Owner: s.cfg.Owner, Lease: s.cfg.Lease, Created: at, Inputs: source.Inputs}
 	if again, err := s.reserve(r); again || err != nil {
 		return again, err
 	}
 	defer close(r.kept)
-	j, created, err := s.put(ctx, spec, source, at)
+	j, created, err := s.put(ctx, sub, source)
 	if !created || err != nil {
 		s.forget(r) // an ended job, or one of another server
 		return false, err
@@ -70,11 +77,11 @@ func (s *Scheduler) submit(ctx context.Context, spec job.Spec) (again bool, err 
 }
 
 // put gives the job with its tasks to the store.
-func (s *Scheduler) put(ctx context.Context, spec job.Spec, source Source, at time.Time) (j store.Job, created bool, err error) {
-	if spec.Deadline > 0 {
-		late := job.E(job.DeadlineExceeded, "submit", fmt.Errorf("the deadline of %v passed while the folder was listed", spec.Deadline),
+func (s *Scheduler) put(ctx context.Context, sub store.Submission, source Source) (j store.Job, created bool, err error) {
+	if limit := sub.Spec.Deadline; limit > 0 {
+		late := job.E(job.DeadlineExceeded, "submit", fmt.Errorf("the deadline of %v passed while the folder was listed", limit),
 			"give it more time with --deadline")
-		limited, cancel := context.WithDeadlineCause(ctx, at.Add(spec.Deadline), late)
+		limited, cancel := context.WithDeadlineCause(ctx, sub.Created.Add(limit), late)
 		defer cancel()
 		defer func() {
 			if err != nil && errors.Is(context.Cause(limited), late) {
@@ -83,13 +90,11 @@ func (s *Scheduler) put(ctx context.Context, spec job.Spec, source Source, at ti
 		}()
 		ctx = limited
 	}
-	_, skipped, err := source.Count(ctx)
+	_, sub.Skipped, err = source.Count(ctx)
 	if err != nil {
 		return j, false, err
 	}
-	return s.store.Submit(ctx, store.Submission{
-		Spec: spec, Base: source.Base(), Owner: s.cfg.Owner, Lease: s.cfg.Lease, Created: at, Skipped: skipped, Inputs: source.Inputs,
-	})
+	return s.store.Submit(ctx, sub)
 }
 
 // begin hands a job over to Run, or to the next server where this one stops; mu is
@@ -108,17 +113,17 @@ func (s *Scheduler) begin(r *record) {
 	}
 }
 
-// complete fills the defaults of a submission in and checks it.
-func (s *Scheduler) complete(spec *job.Spec) error {
-	if spec.ID == "" {
-		spec.ID = job.NewID()
-	}
-	if err := spec.ID.Check(); err != nil {
-		return err
-	}
-	if spec.Policy == "" {
-		spec.Policy = s.cfg.Policy
-	}
+// complete is what is asked with the defaults filled in; it shares nothing with it.
+func (s *Scheduler) complete(spec job.Spec) job.Spec {
+	spec.Policy = cmp.Or(spec.Policy, s.cfg.Policy)
+	spec.Operation.Name = cmp.Or(spec.Operation.Name, job.DefaultOperation)
+	spec.Operation.Params = maps.Clone(spec.Operation.Params)
+	spec.Tags = slices.Clone(spec.Tags)
+	return spec
+}
+
+// check refuses what cannot be done. Errors: InvalidArgument.
+func (s *Scheduler) check(spec job.Spec) error {
 	if _, err := policy.New(spec.Policy); err != nil {
 		return err
 	}
@@ -132,11 +137,6 @@ func (s *Scheduler) complete(spec *job.Spec) error {
 		return job.E(job.InvalidArgument, "priority", fmt.Errorf("%d is out of range", spec.Priority),
 			fmt.Sprintf("use %d to %d; higher starts first", job.MinPriority, job.MaxPriority))
 	}
-	if spec.Operation.Name == "" {
-		spec.Operation.Name = job.DefaultOperation
-	}
-	spec.Operation.Params = maps.Clone(spec.Operation.Params) // the caller's own
-	spec.Tags = slices.Clone(spec.Tags)
 	offered := s.fleet.Operations()
 	if len(offered) == 0 {
 		return nil // no node has told yet; the one that gets the task checks it
@@ -150,7 +150,7 @@ func (s *Scheduler) complete(spec *job.Spec) error {
 
 // known reports whether this very submission came before. One that is just being
 // kept is waited for.
-func (s *Scheduler) known(ctx context.Context, spec job.Spec) (bool, error) {
+func (s *Scheduler) known(ctx context.Context, spec, asked job.Spec) (bool, error) {
 	s.mu.Lock()
 	r, ok := s.jobs[spec.ID]
 	s.mu.Unlock()
@@ -167,7 +167,7 @@ func (s *Scheduler) known(ctx context.Context, spec job.Spec) (bool, error) {
 		return false, nil
 	case err != nil:
 		return false, err
-	case !spec.Equal(j.Spec):
+	case !j.Same(spec, asked):
 		return true, job.E(job.AlreadyExists, "job "+string(spec.ID),
 			errors.New("another job has this id"), "submit without an id, or with a new one")
 	}
@@ -178,37 +178,17 @@ func (s *Scheduler) known(ctx context.Context, spec job.Spec) (bool, error) {
 func (s *Scheduler) reserve(r *record) (again bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, taken := s.jobs[r.spec.ID]; taken {
+	if old, taken := s.jobs[r.spec.ID]; taken && !old.ended() {
 		return true, nil
 	}
 	if s.stopped {
 		return false, job.E(job.Unavailable, "submit", errors.New("the server stops"), "submit again when it is back")
-	}
-	if err := s.collision(r); err != nil {
-		return false, err
 	}
 	if len(s.jobs) >= s.cfg.MaxJobs {
 		return false, job.E(job.ResourceExhausted, "submit", fmt.Errorf("%d jobs run or wait", len(s.jobs)), "wait until one has ended")
 	}
 	s.jobs[r.spec.ID] = r
 	return false, nil
-}
-
-// collision refuses a job that would write other results under the names under
-// which one that has not ended writes its own; mu is held.
-func (s *Scheduler) collision(r *record) error {
-	if r.spec.Operation.Name == job.NoOperation {
-		return nil
-	}
-	for _, other := range s.jobs {
-		if other.ended() || other.spec.Operation.Name == job.NoOperation || other.base != r.base || other.spec.Operation.Equal(r.spec.Operation) {
-			continue
-		}
-		return job.E(job.FailedPrecondition, "submit "+job.Shown(r.base),
-			fmt.Errorf("job %s has not ended, and writes %s into the same %s", other.spec.ID, other.spec.Operation, job.OutputDir),
-			"wait for it, or end it with: client cancel "+string(other.spec.ID))
-	}
-	return nil
 }
 
 // forget drops a job from memory.

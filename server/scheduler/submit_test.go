@@ -225,3 +225,65 @@ func TestScheduler_TwoJobsDoNotWriteDifferentResultsUnderTheSameNames(t *testing
 		r.submit(job.Spec{Source: "/data", Operation: blur})
 	})
 }
+
+func TestSubmit_ServersWithOneStoreSeeEachOthersFolders(t *testing.T) {
+	inBubble(t, Config{Owner: "a"}, []node{hangs}, func(t *testing.T, r *rig) {
+		b := r.second("b", r.store)
+		r.folder("/data", 1)
+		r.submit(job.Spec{ID: "first", Source: "/data"})
+		blur := job.Operation{Name: "blur"}
+		_, err := b.Submit(t.Context(), job.Spec{ID: "second", Source: "/data", Operation: blur})
+		require.Equal(t, job.FailedPrecondition, job.CodeOf(err))
+		require.ErrorContains(t, err, "job first has not ended, and writes edges into the same output_dir")
+
+		require.NoError(t, r.Cancel(t.Context(), "first"))
+		r.wait("first")
+		_, err = b.Submit(t.Context(), job.Spec{ID: "second", Source: "/data", Operation: blur})
+		require.NoError(t, err)
+		err = r.Retry(t.Context(), "first")
+		require.ErrorContains(t, err, "job second has not ended, and writes blur into the same output_dir")
+		require.NoError(t, r.Cancel(t.Context(), "second"))
+		r.wait("second")
+		require.NoError(t, r.Retry(t.Context(), "first"))
+		require.NoError(t, r.Cancel(t.Context(), "first"))
+		r.wait("first")
+	})
+}
+
+func TestSubmit_RepeatedAtAServerWithOtherDefaultsIsTheSameJob(t *testing.T) {
+	for _, ended := range []bool{false, true} {
+		inBubble(t, Config{Owner: "a", Policy: "random"}, []node{takes(time.Second)}, func(t *testing.T, r *rig) {
+			b := r.second("b", r.store) // whose policy is balance
+			r.folder("/data", 1)
+			id := r.submit(job.Spec{ID: "mine", Source: "/data"})
+			if ended {
+				r.wait(id)
+			}
+			for _, spec := range []job.Spec{
+				{ID: "mine", Source: "/data"},
+				{ID: "mine", Source: "/data", Policy: "random"},
+				{ID: "mine", Source: "/data", Policy: "random", Operation: job.Operation{Name: job.DefaultOperation}},
+			} {
+				_, err := b.Submit(t.Context(), spec)
+				require.NoError(t, err)
+			}
+			_, err := b.Submit(t.Context(), job.Spec{ID: "mine", Source: "/data", Policy: "balance"})
+			require.Equal(t, job.AlreadyExists, job.CodeOf(err), "that was not asked for")
+			require.Equal(t, "random", r.now(id).Spec.Policy)
+			r.wait(id)
+			require.Len(t, r.fleet.sent(), 1)
+		})
+	}
+}
+
+func TestSubmit_ARepeatIsNotCheckedAgain(t *testing.T) {
+	inBubble(t, Config{}, []node{takes(time.Second)}, func(t *testing.T, r *rig) {
+		r.folder("/data", 1)
+		spec := job.Spec{ID: "mine", Source: "/data", Operation: job.Operation{Name: "melt"}}
+		r.submit(spec)
+		r.fleet.operations = []job.OperationInfo{{Name: "edges"}}
+		delete(r.folders, "/data")
+		require.Equal(t, job.ID("mine"), r.submit(spec))
+		r.wait("mine")
+	})
+}

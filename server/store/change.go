@@ -8,7 +8,8 @@ import (
 	"spillway/job"
 )
 
-// Start makes a queued job a running one. One that runs already stays as it is.
+// Start makes a queued job a running one, which began when it was first started. One
+// that runs already stays as it is.
 // Errors: ErrStale (another server has it, or it has ended), NotFound, Unavailable.
 func (s *SQL) Start(ctx context.Context, id job.ID, epoch int64, at time.Time) error {
 	return s.write(ctx, "start job", func(tx *sql.Tx) error {
@@ -21,7 +22,8 @@ func (s *SQL) Start(ctx context.Context, id job.ID, epoch int64, at time.Time) e
 		case j.State == job.Running:
 			return nil
 		}
-		_, err = s.exec(ctx, tx, "UPDATE jobs SET state = 'running', started = ?, version = version + 1 WHERE seq = ?", nanos(at), j.Seq)
+		_, err = s.exec(ctx, tx, `UPDATE jobs SET state = 'running', version = version + 1, started = CASE WHEN started = 0 THEN ? ELSE started END
+			WHERE seq = ?`, nanos(at), j.Seq)
 		return err
 	})
 }
@@ -42,8 +44,8 @@ func (s *SQL) AskCancel(ctx context.Context, id job.ID) error {
 
 // Retry queues an ended job again, for whoever claims it. What is done stays
 // done; its other tasks are to be done, with their attempts on record.
-// Errors: NotFound, FailedPrecondition (it has not ended, or all of it is done),
-// Unavailable.
+// Errors: NotFound, FailedPrecondition (it has not ended, all of it is done, or
+// another one writes other results into its folder), Unavailable.
 func (s *SQL) Retry(ctx context.Context, id job.ID, at time.Time) (Job, error) {
 	var j Job
 	err := s.write(ctx, "retry job", func(tx *sql.Tx) error {
@@ -52,6 +54,9 @@ func (s *SQL) Retry(ctx context.Context, id job.ID, at time.Time) (Job, error) {
 			return err
 		}
 		if err := notRetriable(id, old.State, old.Done, old.Total); err != nil {
+			return err
+		}
+		if err := s.clear(ctx, tx, id, old.Base, old.Spec.Operation); err != nil {
 			return err
 		}
 		_, err = s.exec(ctx, tx, `INSERT INTO attempts (job, idx, epoch, number, attempt)

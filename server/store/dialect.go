@@ -13,6 +13,9 @@ type dialect struct {
 	// lock and skip end a SELECT whose rows the transaction is going to change; skip
 	// leaves out those that another one has locked.
 	lock, skip string
+	// alone is a statement with a number, after which no other transaction gets past
+	// the same with that number before this one has ended; "": there is one writer.
+	alone string
 	// now is the database's clock, in milliseconds since 1970.
 	now string
 	// rows is how many rows one INSERT writes at most.

@@ -35,7 +35,7 @@ func retries(t *testing.T, s keeper) {
 			ID: "a", Spec: before.Spec, State: job.Queued, Version: j.Version, Created: noon(), Total: 4, Counted: true, Done: 1,
 			Nodes: []job.Tally{{Node: "node_0", Done: 1, Busy: 2 * time.Millisecond}},
 		},
-		Epoch: 2, Seq: before.Seq, Deadline: noon().Add(time.Hour + time.Minute),
+		Asked: before.Asked, Epoch: 2, Seq: before.Seq, Deadline: noon().Add(time.Hour + time.Minute),
 	}, j)
 	inputs, err := s.Pending(t.Context(), "a", -1, 10)
 	require.NoError(t, err)

@@ -94,6 +94,21 @@ func claimsInOrder(t *testing.T, s keeper) {
 	require.EqualValues(t, 1, claimed[0].Epoch)
 }
 
+func queuesWhatItGives(t *testing.T, s keeper) {
+	submit(t, s, "a", 1)
+	require.NoError(t, s.Start(t.Context(), "a", 1, noon()))
+	require.NoError(t, s.Release(t.Context(), "me"))
+	claimed, err := s.Claim(t.Context(), "you", time.Hour)
+	require.NoError(t, err)
+	require.Equal(t, job.Queued, claimed[0].State)
+	require.Equal(t, noon(), claimed[0].Started)
+	require.Equal(t, claimed[0], reread(t, s, "a"))
+	require.NoError(t, s.Start(t.Context(), "a", 2, noon().Add(time.Hour)))
+	j := reread(t, s, "a")
+	require.Equal(t, job.Running, j.State)
+	require.Equal(t, noon(), j.Started, "it began when it was first started")
+}
+
 func claimsOnce(t *testing.T, s keeper) {
 	const jobs, servers = 20, 4
 	for i := range jobs {

@@ -28,7 +28,7 @@ func keepsJobs(t *testing.T, s keeper) {
 		Job: job.Job{
 			ID: "full", Spec: spec, State: job.Queued, Version: 1, Created: noon(), Total: 2, Counted: true, Skipped: 3,
 		},
-		Base: "/r\xfe/data", Owner: "me", Epoch: 1, Seq: j.Seq, Deadline: noon().Add(time.Hour),
+		Asked: spec, Base: "/r\xfe/data", Owner: "me", Epoch: 1, Seq: j.Seq, Deadline: noon().Add(time.Hour),
 	}, j)
 	require.Equal(t, j, reread(t, s, "full"))
 
@@ -191,4 +191,28 @@ func pagesInputs(t *testing.T, s keeper) {
 	require.Equal(t, store.Input{Index: 1, Name: "image_0000001.jpg"}, inputs[0])
 	_, err = s.Pending(t.Context(), "none", -1, 1)
 	require.Equal(t, job.NotFound, job.CodeOf(err))
+}
+
+func knowsWhatWasAsked(t *testing.T, s keeper) {
+	asked := job.Spec{ID: "a", Source: "data"}
+	sub := store.Submission{Spec: asked, Asked: asked, Owner: "me", Created: noon(), Inputs: numbered(1)}
+	sub.Spec.Policy, sub.Spec.Operation.Name = "random", "edges"
+	j, created, err := s.Submit(t.Context(), sub)
+	require.NoError(t, err)
+	require.True(t, created)
+	require.Equal(t, []job.Spec{sub.Spec, asked}, []job.Spec{j.Spec, j.Asked})
+
+	other := sub // of a server whose defaults differ
+	other.Spec.Policy, other.Spec.Operation.Name = "balance", "blur"
+	j, created, err = s.Submit(t.Context(), other)
+	require.NoError(t, err)
+	require.False(t, created)
+	require.Equal(t, "random", j.Spec.Policy)
+	other.Asked, other.Spec = sub.Spec, sub.Spec // the defaults, by their names
+	_, created, err = s.Submit(t.Context(), other)
+	require.NoError(t, err)
+	require.False(t, created)
+	other.Asked.Policy, other.Spec.Policy = "balance", "balance"
+	_, _, err = s.Submit(t.Context(), other)
+	require.Equal(t, job.AlreadyExists, job.CodeOf(err))
 }

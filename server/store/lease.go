@@ -12,13 +12,14 @@ import (
 
 // Claim makes owner the owner of every job that has not ended and that nobody
 // owns, or whose owner's lease has lapsed, for the time ttl. Their epochs rise: what
-// former owners still write is stale. The jobs come in the order in which they are
+// former owners still write is stale. They are queued again, until their new owner
+// starts them. The jobs come in the order in which they are
 // to be started: by priority, then by age. Errors: Unavailable.
 func (s *SQL) Claim(ctx context.Context, owner string, ttl time.Duration) ([]Job, error) {
 	var claimed []Job
 	err := s.write(ctx, "claim jobs", func(tx *sql.Tx) error {
 		claimed = nil
-		seqs, err := s.integers(ctx, tx, `UPDATE jobs SET owner = ?, lease = `+s.dialect.now+` + ?, epoch = epoch + 1, version = version + 1
+		seqs, err := s.integers(ctx, tx, `UPDATE jobs SET owner = ?, lease = `+s.dialect.now+` + ?, state = 'queued', epoch = epoch + 1, version = version + 1
 			WHERE seq IN (SELECT seq FROM jobs WHERE state IN ('queued', 'running') AND (owner = '' OR lease < `+s.dialect.now+`)
 			ORDER BY seq`+s.dialect.skip+`) RETURNING seq`, plain(owner), ttl.Milliseconds())
 		if err != nil {

@@ -111,7 +111,7 @@ func scanJob(scan func(...any) error) (Job, error) {
 	}
 	j.Base, j.Counted = string(base), true
 	j.Created, j.Started, j.Finished, j.Deadline = moment(created), moment(started), moment(finished), moment(deadline)
-	if j.Spec, err = decodeSpec(j.ID, string(source), spec); err != nil {
+	if j.Spec, j.Asked, err = decodeSpec(j.ID, string(source), spec); err != nil {
 		return Job{}, err
 	}
 	j.Err, err = decodeError(failure)

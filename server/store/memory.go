@@ -64,6 +64,19 @@ func (m *Memory) find(id job.ID) (*remembered, error) {
 	return r, nil
 }
 
+// clear refuses a job that would write other results than one that has not ended
+// writes into the same folder; mu is held.
+func (m *Memory) clear(id job.ID, base string, op job.Operation) error {
+	for _, r := range slices.Backward(m.newest()) {
+		if r.ID != id && r.Base == base && !r.State.Final() {
+			if err := collision(base, op, r.ID, r.Spec.Operation); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // newest are all jobs, those submitted last first; mu is held.
 func (m *Memory) newest() []*remembered {
 	return slices.SortedFunc(maps.Values(m.jobs), func(a, b *remembered) int { return int(b.Seq - a.Seq) })
@@ -74,7 +87,7 @@ func (m *Memory) Submit(ctx context.Context, sub Submission) (Job, bool, error) 
 	if err := sub.Spec.ID.Check(); err != nil {
 		return Job{}, false, err
 	}
-	if known, found, err := m.submitted(ctx, sub.Spec); found || err != nil {
+	if known, found, err := m.submitted(ctx, sub); found || err != nil {
 		return known, false, err
 	}
 	var names []string
@@ -89,22 +102,22 @@ func (m *Memory) Submit(ctx context.Context, sub Submission) (Job, bool, error) 
 	return m.remember(ctx, sub, names)
 }
 
-func (m *Memory) submitted(ctx context.Context, spec job.Spec) (Job, bool, error) {
+func (m *Memory) submitted(ctx context.Context, sub Submission) (Job, bool, error) {
 	leave, err := m.enter(ctx)
 	if err != nil {
 		return Job{}, false, err
 	}
 	defer leave()
-	return m.submittedLocked(spec)
+	return m.submittedLocked(sub)
 }
 
-func (m *Memory) submittedLocked(spec job.Spec) (Job, bool, error) {
-	r, ok := m.jobs[spec.ID]
+func (m *Memory) submittedLocked(sub Submission) (Job, bool, error) {
+	r, ok := m.jobs[sub.Spec.ID]
 	if !ok {
 		return Job{}, false, nil
 	}
-	if !sameSpec(r.Spec, spec) {
-		return Job{}, true, taken(spec.ID)
+	if !r.Same(sub.Spec, sub.asked()) {
+		return Job{}, true, taken(sub.Spec.ID)
 	}
 	j, err := r.snapshot(true)
 	return j, true, err
@@ -162,11 +175,11 @@ func (m *Memory) Jobs(ctx context.Context, f job.Filter) ([]Job, error) {
 // snapshot shares nothing with r; mu is held.
 func (r *remembered) snapshot(failures bool) (Job, error) {
 	j := r.Job
-	text, err := encodeSpec(r.Spec)
+	text, err := encodeSpec(r.Spec, r.Asked)
 	if err != nil {
 		return Job{}, err
 	}
-	if j.Spec, err = decodeSpec(j.ID, r.Spec.Source, text); err != nil {
+	if j.Spec, j.Asked, err = decodeSpec(j.ID, r.Spec.Source, text); err != nil {
 		return Job{}, err
 	}
 	if r.Err != nil {

@@ -98,7 +98,7 @@ func (m *Memory) Claim(ctx context.Context, owner string, ttl time.Duration) ([]
 		if r.State.Final() || r.Owner != "" && !r.lease.Before(now) {
 			continue
 		}
-		r.Owner, r.lease = owner, now.Add(ttl)
+		r.Owner, r.lease, r.State = owner, now.Add(ttl), job.Queued
 		r.Epoch++
 		r.Version++
 		j, err := r.snapshot(true)

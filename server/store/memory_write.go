@@ -15,8 +15,11 @@ func (m *Memory) remember(ctx context.Context, sub Submission, names []string) (
 		return Job{}, false, err
 	}
 	defer leave()
-	if known, found, err := m.submittedLocked(sub.Spec); found {
+	if known, found, err := m.submittedLocked(sub); found {
 		return known, false, err
+	}
+	if err := m.clear(sub.Spec.ID, sub.Base, sub.Spec.Operation); err != nil {
+		return Job{}, false, err
 	}
 	m.seq++
 	r := &remembered{
@@ -26,6 +29,7 @@ func (m *Memory) remember(ctx context.Context, sub Submission, names []string) (
 		ID: sub.Spec.ID, Spec: sub.Spec, State: job.Queued, Version: 1, Created: moment(nanos(sub.Created)),
 		Total: int64(len(names)), Counted: true, Skipped: sub.Skipped,
 	}
+	r.Asked = sub.asked()
 	r.Base, r.Seq, r.Deadline = sub.Base, m.seq, moment(deadline(sub.Spec, sub.Created))
 	if sub.Owner != "" {
 		ttl := sub.Lease
@@ -66,7 +70,10 @@ func (m *Memory) Start(ctx context.Context, id job.ID, epoch int64, at time.Time
 	if err != nil || r.State == job.Running {
 		return err
 	}
-	r.State, r.Started = job.Running, moment(nanos(at))
+	r.State = job.Running
+	if r.Started.IsZero() {
+		r.Started = moment(nanos(at))
+	}
 	r.Version++
 	return nil
 }
@@ -192,6 +199,9 @@ func (m *Memory) Retry(ctx context.Context, id job.ID, at time.Time) (Job, error
 		return Job{}, err
 	}
 	if err := notRetriable(id, r.State, r.Done, r.Total); err != nil {
+		return Job{}, err
+	}
+	if err := m.clear(id, r.Base, r.Spec.Operation); err != nil {
 		return Job{}, err
 	}
 	for i, o := range r.outcomes {

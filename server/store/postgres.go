@@ -48,6 +48,7 @@ func postgresDialect() dialect {
 		numbered: true,
 		lock:     " FOR UPDATE",
 		skip:     " FOR UPDATE SKIP LOCKED",
+		alone:    "SELECT pg_advisory_xact_lock(?)",
 		now:      "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
 		rows:     512,
 		patience: 30 * time.Second,

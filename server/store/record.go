@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +22,8 @@ type specRecord struct {
 	Priority  int               `json:"priority,omitempty"`
 	Tags      []string          `json:"tags,omitempty"`
 	Keep      time.Duration     `json:"keep,omitempty"`
+	// Asked is what the client asked for, where that is not the same.
+	Asked *specRecord `json:"asked,omitempty"`
 }
 
 // attemptRecord is a job.Attempt as it is kept.
@@ -53,26 +57,39 @@ func encode(record any) (string, error) {
 	return string(text), nil
 }
 
-func encodeSpec(s job.Spec) (string, error) {
-	return encode(specRecord{s.Operation.Name, s.Operation.Params, s.Policy, s.Deadline, s.Priority, s.Tags, s.Keep})
+// encodeSpec keeps a spec, and what the client asked for.
+func encodeSpec(spec, asked job.Spec) (string, error) {
+	r := recordOfSpec(spec)
+	if !asked.Equal(spec) {
+		before := recordOfSpec(asked)
+		r.Asked = &before
+	}
+	return encode(r)
 }
 
-func decodeSpec(id job.ID, source, text string) (job.Spec, error) {
+func recordOfSpec(s job.Spec) specRecord {
+	return specRecord{s.Operation.Name, s.Operation.Params, s.Policy, s.Deadline, s.Priority, s.Tags, s.Keep, nil}
+}
+
+func decodeSpec(id job.ID, source, text string) (spec, asked job.Spec, err error) {
 	var r specRecord
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
-		return job.Spec{}, fmt.Errorf("decode spec: %w", err)
+		return spec, asked, fmt.Errorf("decode spec: %w", err)
 	}
+	spec = r.toSpec(id, source)
+	if r.Asked != nil {
+		return spec, r.Asked.toSpec(id, source), nil
+	}
+	asked = spec
+	asked.Tags, asked.Operation.Params = slices.Clone(spec.Tags), maps.Clone(spec.Operation.Params)
+	return spec, asked, nil
+}
+
+func (r specRecord) toSpec(id job.ID, source string) job.Spec {
 	return job.Spec{
 		ID: id, Source: source, Operation: job.Operation{Name: r.Operation, Params: r.Params},
 		Policy: r.Policy, Deadline: r.Deadline, Priority: r.Priority, Tags: r.Tags, Keep: r.Keep,
-	}, nil
-}
-
-// sameSpec reports whether two specs ask for the same.
-func sameSpec(a, b job.Spec) bool {
-	left, err := encodeSpec(a)
-	right, err2 := encodeSpec(b)
-	return a.Source == b.Source && left == right && err == nil && err2 == nil
+	}
 }
 
 // encodeAttempt gives "" for the zero attempt.

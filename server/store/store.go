@@ -30,6 +30,8 @@ const defaultLease = 10 * time.Second
 type Job struct {
 	// Job has no running or parked tasks.
 	job.Job
+	// Asked is what the client asked for, before a server filled its defaults in.
+	Asked job.Spec
 	// Base is the absolute path of its folder.
 	Base string
 	// Owner is the server that it belongs to; empty: none yet.
@@ -45,9 +47,18 @@ type Job struct {
 	CancelAsked bool
 }
 
+// Same reports whether a submission is the one that made the job, told again: the
+// client asked for the same then, whatever the defaults of the server that got it
+// this time, or it comes to the same.
+func (j Job) Same(spec, asked job.Spec) bool {
+	return j.Asked.Equal(asked) || j.Spec.Equal(spec)
+}
+
 // Submission is a job to be kept, with its tasks.
 type Submission struct {
-	Spec  job.Spec // complete, with its ID
+	Spec job.Spec // complete, with its ID
+	// Asked is what the client asked for, of which Spec is made. Without an ID: Spec.
+	Asked job.Spec
 	Base  string
 	Owner string // empty: whoever claims it first
 	// Lease is how long the owner has it, as in Claim. Zero: 10 s.
@@ -58,6 +69,14 @@ type Submission struct {
 	// are numbered in this order. Its error undoes the submission. It must not call
 	// the store.
 	Inputs func(ctx context.Context, yield func(name string) bool) error
+}
+
+// asked is what the client asked for.
+func (s Submission) asked() job.Spec {
+	if s.Asked.ID == "" {
+		return s.Spec
+	}
+	return s.Asked
 }
 
 // Input is a task to be done.

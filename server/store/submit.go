@@ -18,13 +18,14 @@ const heldBytes = 16 << 20
 // Submit keeps a job with its tasks, all or nothing. The same Spec with the same
 // ID again gives the job that there is, and false.
 //
-// Errors: AlreadyExists (another Spec has the ID), that of sub.Inputs,
+// Errors: AlreadyExists (another Spec has the ID), FailedPrecondition (a job that has
+// not ended writes other results into the same folder), that of sub.Inputs,
 // InvalidArgument (an input's name), Unavailable.
 func (s *SQL) Submit(ctx context.Context, sub Submission) (Job, bool, error) {
 	if err := sub.Spec.ID.Check(); err != nil {
 		return Job{}, false, err
 	}
-	if known, found, err := s.submitted(ctx, sub.Spec); found || err != nil {
+	if known, found, err := s.submitted(ctx, sub); found || err != nil {
 		return known, false, err
 	}
 	next, stop := iter.Pull2(pages(ctx, sub.Inputs))
@@ -40,6 +41,9 @@ func (s *SQL) Submit(ctx context.Context, sub Submission) (Job, bool, error) {
 		if err != nil || seq == 0 {
 			return err
 		}
+		if err := s.clear(ctx, tx, sub.Spec.ID, sub.Base, sub.Spec.Operation); err != nil {
+			return err
+		}
 		created = true
 		if err := s.insertPages(ctx, tx, seq, held, next); err != nil {
 			return err
@@ -51,21 +55,21 @@ func (s *SQL) Submit(ctx context.Context, sub Submission) (Job, bool, error) {
 		return Job{}, false, s.trouble("submit", err)
 	}
 	if !created {
-		kept, _, err = s.submitted(ctx, sub.Spec)
+		kept, _, err = s.submitted(ctx, sub)
 	}
 	return kept, created, err
 }
 
 // submitted finds the job that a submission has made before.
-func (s *SQL) submitted(ctx context.Context, spec job.Spec) (Job, bool, error) {
-	known, err := s.Job(ctx, spec.ID)
+func (s *SQL) submitted(ctx context.Context, sub Submission) (Job, bool, error) {
+	known, err := s.Job(ctx, sub.Spec.ID)
 	switch {
 	case job.CodeOf(err) == job.NotFound:
 		return Job{}, false, nil
 	case err != nil:
 		return Job{}, false, err
-	case !sameSpec(known.Spec, spec):
-		return Job{}, true, taken(spec.ID)
+	case !known.Same(sub.Spec, sub.asked()):
+		return Job{}, true, taken(sub.Spec.ID)
 	}
 	return known, true, nil
 }
@@ -88,7 +92,7 @@ func hold(next func() (page, error, bool)) (held []page, err error) {
 
 // insertJob gives 0 where the id is taken.
 func (s *SQL) insertJob(ctx context.Context, tx *sql.Tx, sub Submission) (int64, error) {
-	spec, err := encodeSpec(sub.Spec)
+	spec, err := encodeSpec(sub.Spec, sub.asked())
 	if err != nil {
 		return 0, err
 	}
