@@ -120,7 +120,7 @@ func (c *config) resolve(r raw) error {
 	if c.Isolate.Memory, err = parseSize(r.memory); err != nil {
 		return err
 	}
-	if c.TLS, err = r.tls.Load(); err != nil {
+	if c.TLS, err = r.tls.Load(rpc.NodeRole(job.NodeID(r.name))); err != nil {
 		return err
 	}
 	if len(c.Roots) == 0 {

@@ -126,7 +126,7 @@ func TestRun_WithTLSListensBeyondLoopback(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var errs bytes.Buffer
-	args := []string{"0.25", "--listen", "0.0.0.0:0", "--isolate", "off", "--tls-cert", file, "--tls-key", key, "--tls-ca", file}
+	args := []string{"0.25", "--listen", "0.0.0.0:0", "--isolate", "off", "--tls-cert", file, "--tls-key", key, "--tls-ca", file, "--tls-roles", "off"}
 	require.Equal(t, exitDone, run(ctx, args, nil, &errs), errs.String())
 }
 

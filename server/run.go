@@ -119,7 +119,7 @@ const dialBackoff = 500 * time.Millisecond
 
 // connect makes the connection to a node.
 func connect(cfg config) cluster.Connect {
-	return func(addr string) cluster.Conn {
-		return rpc.NewNodeConn(addr, rpc.NodeConnConfig{BackoffMax: dialBackoff, TLS: cfg.credentials})
+	return func(m cluster.Member) cluster.Conn {
+		return rpc.NewNodeConn(m.Addr, rpc.NodeConnConfig{BackoffMax: dialBackoff, TLS: cfg.credentials, Node: m.ID})
 	}
 }
