@@ -128,8 +128,18 @@ func (s *Scheduler) finish(y *try, res job.Result, took time.Duration) {
 		Number: y.t.Attempt, Node: res.Node, Sent: y.sent, Delayed: res.Delayed, Queued: res.Queued, Run: res.Run, Took: took,
 	})
 	if kept {
+		s.noteMove(y, res.Node)
 		y.r.finish(y.f, res, took)
 	}
+}
+
+// noteMove tells of a task that one node took and did not do, and another did.
+func (s *Scheduler) noteMove(y *try, to job.NodeID) {
+	if len(y.nodes) == 0 || y.nodes[len(y.nodes)-1] == to {
+		return
+	}
+	s.log.Info("task reassigned", "job", y.t.Job, "task", y.t.Name, "from", y.nodes[len(y.nodes)-1], "to", to,
+		"attempt", y.t.Attempt, "why", y.lastFail)
 }
 
 // conclude keeps the end of a task; false: it is not this server's to tell.
