@@ -18,8 +18,12 @@ func TestPoison_IsQuarantinedWhileAThousandOthersFinish(t *testing.T) {
 	args := nodeArgs{"0", "--slots", "2"}
 	c := newCluster(t, nil, args, args, args, args)
 	in := c.folder("data")
+	var pictures [][]byte
+	for i := range 20 {
+		pictures = append(pictures, pngBytes(t, i))
+	}
 	for i := range good {
-		write(t, filepath.Join(in, fmt.Sprintf("p%04d.png", i)), pngBytes(t, i))
+		write(t, filepath.Join(in, fmt.Sprintf("p%04d.png", i)), pictures[i%len(pictures)])
 	}
 	for i := range bad {
 		write(t, filepath.Join(in, fmt.Sprintf("poison%d.png", i)), pngBytes(t, i))
