@@ -16,7 +16,7 @@ PROGRAMS := $(strip $(foreach p,client server computenode bench,$(if $(wildcard 
 GOLANGCI := bin/tools/golangci-lint
 GOVULN   := bin/tools/govulncheck
 
-.PHONY: help build run test bench bench-rpc bench-dispatch bench-store lint fmt generate check-generated vuln clean deps
+.PHONY: help build run demo-faults certs test bench bench-rpc bench-dispatch bench-store lint fmt generate check-generated vuln clean deps
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,14 @@ build: ## build bin/client, bin/server, bin/computenode and bin/bench
 run: ## process real photographs on a server and four nodes, with random and balance; ARGS="--op blur:kernel=7"
 	@tools/deps build run
 	@tools/run $(ARGS)
+
+demo-faults: ## lose two of twelve nodes in the midst of a job, and see every output come; ARGS="--photos 600"
+	@tools/deps build run
+	@$(MAKE) --no-print-directory build
+	@tools/demo-faults $(ARGS)
+
+certs: ## make a test authority, and certificates for the programs of machine.txt, in data/certs
+	@tools/certs data/certs --machines machine.txt
 
 test: ## run every test with the race detector
 	@tools/deps build test

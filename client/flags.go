@@ -138,7 +138,7 @@ func parse(args []string, out output) (config, error) {
 	if cfg.detach && len(cfg.policies) > 1 {
 		return cfg, bad("--detach takes one policy; several run one after the other")
 	}
-	if cfg.tls, err = files.Load(); err != nil {
+	if cfg.tls, err = files.Load(rpc.ClientRole); err != nil {
 		return cfg, err
 	}
 	return cfg, cfg.findServer(machines, flags.Changed("machines"))

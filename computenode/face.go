@@ -10,14 +10,17 @@ import (
 	"spillway/computenode/worker"
 	"spillway/job"
 	"spillway/rpc"
+	"spillway/systemd"
 )
 
 // face is what callers see of the node: its worker, with the use of the machine
 // and the log.
 type face struct {
 	*worker.Worker
-	meter *meter
-	tail  *tail
+	meter   *meter
+	tail    *tail
+	grace   time.Duration // for what runs, once the node is told to stop
+	manager *systemd.Manager
 }
 
 var _ rpc.Node = face{}
@@ -34,13 +37,14 @@ func (f face) Log(lines int) []string { return f.tail.last(lines) }
 
 // answer answers calls until ctx ends. The node then drains: it turns new tasks
 // away, tells so to the server that it joined, if there is one, and stops when what
-// it had is done, or stopGrace is over.
+// it had is done, or its grace is over.
 func (f face) answer(ctx context.Context, l net.Listener, j *joiner, log *slog.Logger) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	measuring, stopMeasuring := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopMeasuring()
 	wg.Go(func() { f.meter.run(measuring) })
+	wg.Go(func() { f.manager.Watch(measuring, func(context.Context) { f.left() }) })
 
 	answering, stopAnswering := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopAnswering()
@@ -52,18 +56,28 @@ func (f face) answer(ctx context.Context, l net.Listener, j *joiner, log *slog.L
 			j.run(ending)
 		}
 		<-ending.Done()
+		f.manager.Stopping("what runs may finish", f.grace)
 		drained := f.Drain()
-		late := time.After(stopGrace)
+		late := time.After(f.grace)
+		if left := f.left(); left > 0 {
+			log.Info("node stops: what it has may finish, a second signal ends it at once", "tasks", left, "grace", f.grace)
+		}
 		if j != nil && ctx.Err() != nil {
 			j.leave(ctx)
 		}
 		select {
 		case <-drained:
 		case <-late:
-			log.Warn("tasks are given up, the node stops", "after", stopGrace)
+			log.Warn("tasks are given up, their server sends them elsewhere", "tasks", f.left(), "after", f.grace)
 		}
 	})
 	err := rpc.ServerConfig{Grace: lastWords}.ServeNode(answering, l, f, log)
 	end()
 	return err
+}
+
+// left is how many tasks the node has taken and not ended.
+func (f face) left() int {
+	load, _ := f.Worker.Probe(context.Background()) // it only reads
+	return load.Running + load.Queued + load.Delayed
 }

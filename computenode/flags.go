@@ -35,6 +35,10 @@ type config struct {
 	Roots     []string
 	Level     slog.Level
 	Join      joinConfig
+	Grace     time.Duration // for what runs when the node is told to stop
+	// CrashAfter is when the node dies of itself, for tests and demonstrations; 0:
+	// never.
+	CrashAfter time.Duration
 }
 
 // raw are flags as they were written, before they are checked.
@@ -63,6 +67,8 @@ func newFlags(c *config, r *raw) *pflag.FlagSet {
 	fs.StringVar(&r.isolate, "isolate", "on", "on: native code runs in child processes; off: in this one, where a crash ends the node")
 	fs.DurationVar(&r.timeout, "task-timeout", isolate.DefaultTimeout, "time after which a task's child process is killed; the server's --attempt-timeout should be longer")
 	fs.StringVar(&r.memory, "memory", "2GiB", "memory of one child process: a number with KiB, MiB, GiB or nothing")
+	fs.DurationVar(&c.Grace, "grace", defaultGrace, "how long what runs may go on when the node is told to stop")
+	fs.DurationVar(&c.CrashAfter, "crash-after", 0, "die as by kill -9 so long after the start, to try what a cluster does then (default: never)")
 	fs.BoolVar(&c.Insecure, "insecure", false, "listen beyond this machine, without any login")
 	r.tls.Flags(fs.StringVar)
 	fs.StringVar(&r.level, "log-level", "info", "debug, info, warn or error")
@@ -120,7 +126,7 @@ func (c *config) resolve(r raw) error {
 	if c.Isolate.Memory, err = parseSize(r.memory); err != nil {
 		return err
 	}
-	if c.TLS, err = r.tls.Load(); err != nil {
+	if c.TLS, err = r.tls.Load(rpc.NodeRole(job.NodeID(r.name))); err != nil {
 		return err
 	}
 	if len(c.Roots) == 0 {
@@ -167,6 +173,12 @@ func (c *config) validate() error {
 	}
 	if c.Control.Delay < 0 {
 		return usage("--delay "+c.Control.Delay.String(), "it is in the past", "use a time such as 3s, or 0 for none")
+	}
+	if c.Grace < 0 {
+		return usage("--grace "+c.Grace.String(), "it is in the past", "use a time such as 3s, or 0 to give up what runs")
+	}
+	if c.CrashAfter < 0 {
+		return usage("--crash-after "+c.CrashAfter.String(), "it is in the past", "use a time such as 5s, or 0 for never")
 	}
 	if _, err := admission.New(c.Admission, c.Control); err != nil {
 		return usage(fmt.Sprintf("--admission %q", c.Admission), errors.Unwrap(err).Error(), job.HintOf(err))

@@ -15,11 +15,13 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/pflag"
 
 	"spillway/job"
 	"spillway/rpc"
+	"spillway/systemd"
 )
 
 // The exit codes of the program.
@@ -87,10 +89,19 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) error {
 		defer server.Close()
 		j = &joiner{server: server, addr: cfg.Join.Controller, self: cfg.Join.registration(cfg.Worker.Node, l.Addr()), log: log}
 	}
-	me := face{Worker: n.worker, meter: &meter{dir: cfg.Roots[0]}, tail: lines}
+	if cfg.CrashAfter > 0 {
+		defer time.AfterFunc(cfg.CrashAfter, crash).Stop()
+	}
+	manager := systemd.Find(log)
+	manager.Ready("taking tasks")
+	me := face{Worker: n.worker, meter: &meter{dir: cfg.Roots[0]}, tail: lines, grace: cfg.Grace, manager: manager}
 	err = n.serve(ctx, func(ctx context.Context) error { return me.answer(ctx, l, j, log) })
 	if err == nil {
 		fmt.Fprintf(stderr, "computenode: %s stopped\n", cfg.Worker.Node)
 	}
 	return err
 }
+
+// crash ends the node as kill -9 would: nothing is said, closed or removed. The
+// kernel then kills the child processes, which are bound to this one.
+func crash() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) }

@@ -14,8 +14,8 @@ import (
 	"spillway/native/opencv"
 )
 
-// stopGrace is how long running tasks may go on once the node is told to stop.
-const stopGrace = 3 * time.Second
+// defaultGrace is how long running tasks may go on once the node is told to stop.
+const defaultGrace = 3 * time.Second
 
 // lastWords is how long the answers to them may take to leave.
 const lastWords = 500 * time.Millisecond

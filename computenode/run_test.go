@@ -46,6 +46,8 @@ func TestRun_WrongUsageIsOneClearLine(t *testing.T) {
 		{"no value", "0.1|--seed", `--seed: its value is missing`},
 		{"bad delay", "0.1|--delay|3", `--delay "3": it is not a time such as 3s or 250ms`},
 		{"negative delay", "0.1|--delay|-3s", "--delay -3s: it is in the past; use a time such as 3s"},
+		{"negative grace", "0.1|--grace|-3s", "--grace -3s: it is in the past; use a time such as 3s, or 0 to give up what runs"},
+		{"negative crash", "0.1|--crash-after|-3s", "--crash-after -3s: it is in the past; use a time such as 5s, or 0 for never"},
 		{"bad seed", "0.1|--seed|-1", `--seed "-1": it is not a whole number from 0 up`},
 		{"bad slots", "0.1|--slots|two", `--slots "two": it is not a whole number`},
 		{"negative slots", "0.1|--slots|-2", "--slots -2: so many are not possible; use 1 to 4096"},
@@ -126,7 +128,7 @@ func TestRun_WithTLSListensBeyondLoopback(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var errs bytes.Buffer
-	args := []string{"0.25", "--listen", "0.0.0.0:0", "--isolate", "off", "--tls-cert", file, "--tls-key", key, "--tls-ca", file}
+	args := []string{"0.25", "--listen", "0.0.0.0:0", "--isolate", "off", "--tls-cert", file, "--tls-key", key, "--tls-ca", file, "--tls-roles", "off"}
 	require.Equal(t, exitDone, run(ctx, args, nil, &errs), errs.String())
 }
 

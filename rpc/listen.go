@@ -27,8 +27,9 @@ type ListenOptions struct {
 // Listener is a TCP listener. Without TLS a Unix socket may go with it, for
 // peers on the same machine; see [Listener.All].
 type Listener struct {
-	tcp    net.Listener
-	config *tls.Config // nil: no TLS
+	tcp     net.Listener
+	config  *tls.Config // nil: no TLS
+	anyRole bool        // certificates have no roles
 
 	mu     sync.Mutex // guards what follows
 	unix   net.Listener
@@ -67,7 +68,7 @@ func Listen(addr string, o ListenOptions) (*Listener, error) {
 	}
 	l := &Listener{tcp: tcp}
 	if o.TLS != nil {
-		l.config = o.TLS.server()
+		l.config, l.anyRole = o.TLS.server(), o.TLS.anyRole
 	}
 	return l, nil
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"spillway/job"
 	"spillway/rpc/mux"
 )
 
@@ -28,9 +29,14 @@ type NodeConnConfig struct {
 	Dialect mux.Dialect
 	// TLS is what this program shows and checks. Default: none.
 	TLS *Credentials
+	// Node is the name that the node's certificate must have, where there is TLS.
+	// Default: any.
+	Node job.NodeID
 	// Dial makes a connection. Default: to the node's address, over a Unix socket
 	// where it is on this machine, else over TCP.
 	Dial func(ctx context.Context) (net.Conn, error)
+
+	role Role // of a peer that is no node
 }
 
 // Validate reports values that make no sense. Errors: plain, naming the field.
@@ -54,9 +60,17 @@ func (c NodeConnConfig) withDefaults() NodeConnConfig {
 	return c
 }
 
+// peer is who must answer.
+func (c NodeConnConfig) peer() Role {
+	if c.role != "" || c.Node == "" {
+		return c.role
+	}
+	return NodeRole(c.Node)
+}
+
 func (c NodeConnConfig) pool(addr string) mux.PoolConfig {
 	if c.Dial == nil {
-		c.Dial = dialer(addr, c.TLS)
+		c.Dial = dialer(addr, c.TLS.expecting(c.peer()))
 	}
 	return mux.PoolConfig{
 		Dial: c.Dial, DialTimeout: c.DialTimeout, BackoffMin: c.BackoffMin, BackoffMax: c.BackoffMax,

@@ -37,6 +37,9 @@ func (h *serviceHandler) RegisterNode(ctx context.Context, wire *spillway.Regist
 	r := registrationFromWire(wire)
 	err := r.Check()
 	if err == nil {
+		err = mayRegister(ctx, r.Node)
+	}
+	if err == nil {
 		r.Addr, err = reachable(r.Addr, mux.Peer(ctx))
 	}
 	var every time.Duration

@@ -35,7 +35,7 @@ func ServeNode(ctx context.Context, l net.Listener, n Node, log *slog.Logger) er
 // Errors: InvalidArgument (configuration), Unavailable (the listener is lost).
 func (c ServerConfig) ServeNode(ctx context.Context, l net.Listener, n Node, log *slog.Logger) error {
 	h := &nodeHandler{node: n, running: map[*attempt]struct{}{}}
-	return c.serve(ctx, l, spillway.NewComputeNodeProcessor(h), log)
+	return c.serve(ctx, l, spillway.NewComputeNodeProcessor(h), nodePermits(), log)
 }
 
 // errGivenUp tells that cancel_attempt ended a call.

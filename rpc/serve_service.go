@@ -37,7 +37,7 @@ func ServeService(ctx context.Context, l net.Listener, s Service, log *slog.Logg
 // Errors: InvalidArgument (configuration), Unavailable (the listener is lost).
 func (c ServerConfig) ServeService(ctx context.Context, l net.Listener, s Service, log *slog.Logger) error {
 	h := &serviceHandler{service: s, log: log}
-	return c.serve(ctx, l, spillway.NewServerProcessor(h), log)
+	return c.serve(ctx, l, spillway.NewServerProcessor(h), serverPermits(), log)
 }
 
 // serviceHandler is the server's side of the contract; submit_request stands in

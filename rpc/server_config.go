@@ -25,8 +25,8 @@ var (
 // Validate reports values that make no sense. Errors: plain, naming the field.
 func (c ServerConfig) Validate() error { return mux.ServerConfig(c).Validate() }
 
-// serve answers with p until ctx ends.
-func (c ServerConfig) serve(ctx context.Context, l net.Listener, p thrift.TProcessor, log *slog.Logger) error {
+// serve answers with p, whom may lets call, until ctx ends.
+func (c ServerConfig) serve(ctx context.Context, l net.Listener, p thrift.TProcessor, may permits, log *slog.Logger) error {
 	op := "serve " + l.Addr().String()
 	if err := c.Validate(); err != nil {
 		return job.E(job.InvalidArgument, op, err, "")
@@ -36,6 +36,9 @@ func (c ServerConfig) serve(ctx context.Context, l net.Listener, p thrift.TProce
 	}
 	if c.Replies == (mux.Limits{}) {
 		c.Replies = serviceReplyLimits
+	}
+	if !unguarded(l) {
+		p = may.guard(p, log)
 	}
 	if err := mux.NewServer(mux.ServerConfig(c), p, log).Serve(ctx, all(l)...); err != nil {
 		return job.E(job.Unavailable, op, err, "")

@@ -33,9 +33,9 @@ type ServiceConn struct {
 var _ job.Service = (*ServiceConn)(nil)
 
 // NewServiceConn makes a connection to the server at addr, HOST:PORT; with
-// credentials, over TLS.
+// credentials, over TLS, and only to one whose certificate has the role of a server.
 func NewServiceConn(addr string, c *Credentials) *ServiceConn {
-	return newServiceConn(addr, NodeConnConfig{TLS: c})
+	return newServiceConn(addr, NodeConnConfig{TLS: c, role: ServerRole})
 }
 
 func newServiceConn(addr string, cfg NodeConnConfig) *ServiceConn {

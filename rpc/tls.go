@@ -19,7 +19,7 @@ const (
 	hintBoth      = "start both sides with --tls-cert, --tls-key and --tls-ca, or neither"
 	hintAuthority = "give all programs the same --tls-ca, and certificates made with it"
 	hintUsage     = "make it for both uses, extendedKeyUsage = serverAuth, clientAuth"
-	hintBad       = "see what the peer says; a certificate must name the address of its program, and be for serverAuth and clientAuth"
+	hintBad       = "see what the peer says; a certificate must name the address and the role of its program, and be for serverAuth and clientAuth"
 	hintRenew     = "make a new one, or set the clock right"
 )
 
@@ -32,20 +32,27 @@ type TLS struct {
 	Key string
 	// CA has the certificates of the authorities that peers, and Cert, must be from.
 	CA string
+	// Roles is "off" where every certificate of the authority may do everything,
+	// under any name. Default "on": what a peer may do stands in its certificate.
+	Roles string
 }
 
-// Flags adds --tls-cert, --tls-key and --tls-ca by calling add, which is the
-// StringVar of a set of flags.
+// Flags adds --tls-cert, --tls-key, --tls-ca and --tls-roles by calling add, which
+// is the StringVar of a set of flags.
 func (t *TLS) Flags(add func(value *string, name, fallback, usage string)) {
 	add(&t.Cert, "tls-cert", "", "`file` with this program's certificate, which turns TLS on; needs the next two (docs/tls.md)")
 	add(&t.Key, "tls-key", "", "`file` with the private key of --tls-cert")
 	add(&t.CA, "tls-ca", "", "`file` with the authority that peers' certificates must be from")
+	add(&t.Roles, "tls-roles", rolesOn, "`on|off`; off: any certificate of the authority may do everything")
 }
 
 // Validate reports flags that make sense only together. It reads no file.
 // Errors: InvalidArgument, naming the flag.
 func (t TLS) Validate() error {
-	if t == (TLS{}) {
+	if t.Roles != "" && t.Roles != rolesOn && t.Roles != rolesOff {
+		return job.E(job.InvalidArgument, "--tls-roles "+job.Shown(t.Roles), errors.New("it is neither on nor off"), "use --tls-roles=on or --tls-roles=off")
+	}
+	if t.none() {
 		return nil
 	}
 	for _, f := range []struct{ flag, value string }{{"--tls-cert", t.Cert}, {"--tls-key", t.Key}, {"--tls-ca", t.CA}} {
@@ -57,21 +64,32 @@ func (t TLS) Validate() error {
 	return nil
 }
 
+// The values of --tls-roles.
+const (
+	rolesOn  = "on"
+	rolesOff = "off"
+)
+
+// none tells that no TLS is asked for.
+func (t TLS) none() bool { return t.Cert == "" && t.Key == "" && t.CA == "" }
+
 // Credentials are what a program shows to its peers over TLS and checks theirs
 // by. They do not change, and may be used concurrently. A nil *Credentials
 // stands for no TLS.
 type Credentials struct {
 	cert        tls.Certificate
 	authorities *x509.CertPool
+	anyRole     bool // every certificate of the authorities may do everything
+	peer        Role // of who is dialled; "": any
 }
 
 // Load reads the files, once: a program that is to use others must be started
-// again. It is nil where t is zero. What no peer would accept is an error here
-// already.
+// again. It is nil where t names none. What no peer would accept is an error here
+// already, such as a certificate without the role as, of the program that loads it.
 //
 // Errors: InvalidArgument, naming the flag and the file.
-func (t TLS) Load() (*Credentials, error) {
-	if err := t.Validate(); err != nil || t == (TLS{}) {
+func (t TLS) Load(as Role) (*Credentials, error) {
+	if err := t.Validate(); err != nil || t.none() {
 		return nil, err
 	}
 	var texts [3][]byte
@@ -90,18 +108,18 @@ func (t TLS) Load() (*Credentials, error) {
 		return nil, job.E(job.InvalidArgument, "--tls-cert "+job.Shown(t.Cert)+" with --tls-key "+job.Shown(t.Key), untagged(err),
 			"name a certificate and the key that it was made for, both in PEM")
 	}
-	c := &Credentials{cert: cert, authorities: x509.NewCertPool()}
+	c := &Credentials{cert: cert, authorities: x509.NewCertPool(), anyRole: t.Roles == rolesOff}
 	if !c.authorities.AppendCertsFromPEM(texts[2]) {
 		return nil, job.E(job.InvalidArgument, "--tls-ca "+job.Shown(t.CA), errors.New("it has no certificate"), "name the authority's own, in PEM")
 	}
-	if err := c.check(); err != nil {
+	if err := c.check(as); err != nil {
 		return nil, job.E(job.InvalidArgument, "--tls-cert "+job.Shown(t.Cert), err, job.HintOf(err))
 	}
 	return c, nil
 }
 
 // check verifies our own certificate as a peer with the same authority will.
-func (c *Credentials) check() error {
+func (c *Credentials) check(as Role) error {
 	between := x509.NewCertPool()
 	for _, der := range c.cert.Certificate[1:] {
 		if cert, err := x509.ParseCertificate(der); err == nil {
@@ -111,6 +129,9 @@ func (c *Credentials) check() error {
 	_, err := c.cert.Leaf.Verify(x509.VerifyOptions{
 		Roots: c.authorities, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})
+	if err == nil && !c.anyRole && !bears(c.cert.Leaf, as) {
+		return roleError(job.InvalidArgument, "", c.cert.Leaf, as.String(), as)
+	}
 	return explainTLS(err)
 }
 
@@ -127,7 +148,8 @@ func (c *Credentials) server() *tls.Config {
 	}
 }
 
-// client is how we call a peer whose certificate must name host, a name or an IP.
+// client is how we call a peer whose certificate must name host, a name or an IP,
+// and have the role that we expect.
 func (c *Credentials) client(host string) *tls.Config {
 	host, _, _ = strings.Cut(host, "%") // no certificate names an interface
 	if host == "" {
@@ -140,6 +162,8 @@ func (c *Credentials) client(host string) *tls.Config {
 		// Ours even if the peer asks for one of another authority: then it can say
 		// what is wrong with it, instead of that there is none.
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &c.cert, nil },
+
+		VerifyConnection: func(s tls.ConnectionState) error { return c.checkPeer(s.PeerCertificates) },
 
 		DynamicRecordSizingDisabled: true,
 	}

@@ -16,7 +16,9 @@ import (
 
 func TestTLS_LoadSaysWhichFileIsWrongAndWhatToDo(t *testing.T) {
 	a, other := newAuthority(t), newAuthority(t)
-	good, second, old := a.issue("good", nil), a.issue("second", nil), a.issue("old", expired)
+	good, second, old, node := a.issue("good", as(ClientRole)), a.issue("second", nil), a.issue("old", expired), a.issue("node", as("node/node_0"))
+	odd := good
+	odd.Roles = "maybe"
 	dir := t.TempDir()
 	empty := filepath.Join(dir, "empty.pem")
 	require.NoError(t, os.WriteFile(empty, []byte("nothing\n"), 0o600))
@@ -28,21 +30,24 @@ func TestTLS_LoadSaysWhichFileIsWrongAndWhatToDo(t *testing.T) {
 		"only a key":         {TLS{Key: good.Key}, "--tls-cert: it is missing; give"},
 		"no authority":       {TLS{Cert: good.Cert, Key: good.Key}, "--tls-ca: it is missing; give"},
 		"no such file": {
-			TLS{good.Cert, filepath.Join(dir, "gone.key"), good.CA},
+			TLS{Cert: good.Cert, Key: filepath.Join(dir, "gone.key"), CA: good.CA},
 			"--tls-key " + filepath.Join(dir, "gone.key") + ": no such file or directory; name a PEM file that this user may read",
 		},
-		"a folder":          {TLS{good.Cert, good.Key, dir}, "--tls-ca " + dir + ": is a directory; name a PEM file"},
-		"another's key":     {TLS{good.Cert, second.Key, good.CA}, "private key does not match public key; name a certificate and the key that it was made for"},
-		"key for a cert":    {TLS{good.Key, good.Key, good.CA}, "--tls-cert " + good.Key + " with --tls-key " + good.Key + ": "},
-		"cert for a key":    {TLS{good.Cert, good.Cert, good.CA}, "found a certificate rather than a key"},
-		"no PEM":            {TLS{empty, good.Key, good.CA}, "failed to find any PEM data in certificate input; name a certificate"},
-		"no PEM authority":  {TLS{good.Cert, good.Key, empty}, "--tls-ca " + empty + ": it has no certificate; name the authority's own"},
-		"key for authority": {TLS{good.Cert, good.Key, good.Key}, "it has no certificate"},
+		"a folder":          {TLS{Cert: good.Cert, Key: good.Key, CA: dir}, "--tls-ca " + dir + ": is a directory; name a PEM file"},
+		"another's key":     {TLS{Cert: good.Cert, Key: second.Key, CA: good.CA}, "private key does not match public key; name a certificate and the key that it was made for"},
+		"key for a cert":    {TLS{Cert: good.Key, Key: good.Key, CA: good.CA}, "--tls-cert " + good.Key + " with --tls-key " + good.Key + ": "},
+		"cert for a key":    {TLS{Cert: good.Cert, Key: good.Cert, CA: good.CA}, "found a certificate rather than a key"},
+		"no PEM":            {TLS{Cert: empty, Key: good.Key, CA: good.CA}, "failed to find any PEM data in certificate input; name a certificate"},
+		"no PEM authority":  {TLS{Cert: good.Cert, Key: good.Key, CA: empty}, "--tls-ca " + empty + ": it has no certificate; name the authority's own"},
+		"key for authority": {TLS{Cert: good.Cert, Key: good.Key, CA: good.Key}, "it has no certificate"},
 		"expired":           {old, "--tls-cert " + old.Cert + ": the certificate expired at 20"},
-		"another authority": {TLS{good.Cert, good.Key, other.file}, "--tls-cert " + good.Cert + ": the certificate is not from the authority in --tls-ca; " + hintAuthority},
+		"no role":           {second, "--tls-cert " + second.Cert + ": the certificate is for no role, not for a client; use one that has the URI spillway:client"},
+		"another role":      {node, "the certificate is for the node node_0, not for a client; "},
+		"odd roles":         {odd, "--tls-roles maybe: it is neither on nor off; use --tls-roles=on or --tls-roles=off"},
+		"another authority": {TLS{Cert: good.Cert, Key: good.Key, CA: other.file}, "--tls-cert " + good.Cert + ": the certificate is not from the authority in --tls-ca; " + hintAuthority},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, err := row.files.Load()
+			c, err := row.files.Load(ClientRole)
 			require.Nil(t, c)
 			require.Equal(t, job.InvalidArgument, job.CodeOf(err))
 			require.Contains(t, job.Describe(err), row.says)
@@ -51,7 +56,7 @@ func TestTLS_LoadSaysWhichFileIsWrongAndWhatToDo(t *testing.T) {
 }
 
 func TestTLS_WithoutFilesThereIsNone(t *testing.T) {
-	c, err := TLS{}.Load()
+	c, err := TLS{}.Load(ClientRole)
 	require.NoError(t, err)
 	require.Nil(t, c)
 }
@@ -60,8 +65,12 @@ func TestTLS_FlagsFillTheFiles(t *testing.T) {
 	var files TLS
 	got := map[string]*string{}
 	files.Flags(func(value *string, name, fallback, usage string) {
-		require.Empty(t, fallback)
-		require.True(t, strings.HasPrefix(usage, "`file` with "), usage)
+		if name == "tls-roles" {
+			require.Equal(t, "on", fallback)
+		} else {
+			require.Empty(t, fallback)
+			require.True(t, strings.HasPrefix(usage, "`file` with "), usage)
+		}
 		got[name] = value
 	})
 	*got["tls-cert"], *got["tls-key"], *got["tls-ca"] = "a", "b", "c"
@@ -79,23 +88,23 @@ func TestTLS_CertificatesOfTheScriptWork(t *testing.T) {
 		out, err := exec.Command("../tools/certs", append([]string{dir}, args...)...).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 	}
-	load := func(name string) *Credentials {
+	load := func(name string, as Role) *Credentials {
 		t.Helper()
-		c, err := TLS{Cert: filepath.Join(dir, name+".pem"), Key: filepath.Join(dir, name+".key"), CA: filepath.Join(dir, "ca.pem")}.Load()
+		c, err := TLS{Cert: filepath.Join(dir, name+".pem"), Key: filepath.Join(dir, name+".key"), CA: filepath.Join(dir, "ca.pem")}.Load(as)
 		require.NoError(t, err)
 		return c
 	}
 	script("node_0=127.0.0.1,node.example", "client")
-	first := load("node_0")
+	first := load("node_0", NodeRole("node_0"))
 	addr, _ := echoServer(t, ListenOptions{TLS: first})
-	nc, err := dialer(addr, load("client"))(soon(t))
+	nc, err := dialer(addr, load("client", ClientRole))(soon(t))
 	require.NoError(t, err)
 	require.NoError(t, echo(t, nc))
 	require.NoError(t, nc.Close())
 
 	script("node_0=127.0.0.1") // renewed, by the same authority
-	require.NotEqual(t, first.cert.Certificate, load("node_0").cert.Certificate)
-	nc, err = dialer(addr, load("node_0"))(soon(t))
+	require.NotEqual(t, first.cert.Certificate, load("node_0", NodeRole("node_0")).cert.Certificate)
+	nc, err = dialer(addr, load("node_0", NodeRole("node_0")))(soon(t))
 	require.NoError(t, err)
 	require.NoError(t, echo(t, nc))
 	require.NoError(t, nc.Close())

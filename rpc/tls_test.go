@@ -13,6 +13,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -104,6 +105,15 @@ func nowhere(c *x509.Certificate)    { c.DNSNames, c.IPAddresses = nil, nil }
 func clientOnly(c *x509.Certificate) { c.ExtKeyUsage = c.ExtKeyUsage[1:] }
 func serverOnly(c *x509.Certificate) { c.ExtKeyUsage = c.ExtKeyUsage[:1] }
 
+// as gives a certificate its roles.
+func as(roles ...Role) func(*x509.Certificate) {
+	return func(c *x509.Certificate) {
+		for _, r := range roles {
+			c.URIs = append(c.URIs, &url.URL{Scheme: roleScheme, Opaque: string(r)})
+		}
+	}
+}
+
 // echoServer sends back what it reads, and tells the first error of each
 // connection.
 func echoServer(t *testing.T, o ListenOptions) (addr string, errs <-chan error) {
@@ -159,7 +169,7 @@ func echo(t *testing.T, nc net.Conn) error {
 
 func TestTLS_BothSidesProveThemselves(t *testing.T) {
 	a := newAuthority(t)
-	c, err := a.issue("all", nil).Load()
+	c, err := a.issue("all", as(ServerRole)).Load(ServerRole)
 	require.NoError(t, err)
 	addr, ended := echoServer(t, ListenOptions{TLS: c})
 	nc, err := dialer(addr, c)(soon(t))

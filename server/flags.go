@@ -107,7 +107,7 @@ func (c *config) load(roots []string) (err error) {
 	if err := errors.Join(c.scheduler.Validate(), c.cluster.Validate()); err != nil {
 		return err
 	}
-	if c.credentials, err = c.tls.Load(); err != nil {
+	if c.credentials, err = c.tls.Load(rpc.ServerRole); err != nil {
 		return err
 	}
 	if c.roots, err = confine.NewRoots(roots...); err != nil {

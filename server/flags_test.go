@@ -107,7 +107,7 @@ func tlsFlags(t *testing.T) []string {
 	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})
 	require.NoError(t, os.WriteFile("cert.pem", certPEM, 0o600))
 	require.NoError(t, os.WriteFile("cert.key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600))
-	return []string{"--tls-cert", "cert.pem", "--tls-key", "cert.key", "--tls-ca", "cert.pem"}
+	return []string{"--tls-cert", "cert.pem", "--tls-key", "cert.key", "--tls-ca", "cert.pem", "--tls-roles=off"}
 }
 
 func TestServer_WithTLSListensBeyondLoopback(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"spillway/job"
 	"spillway/machine"
 	"spillway/server/cluster"
+	"spillway/systemd"
 )
 
 // members are the nodes of machine.txt.
@@ -28,25 +29,32 @@ func hangups() (hangup <-chan os.Signal, ignore func()) {
 	return signals, func() { signal.Stop(signals) }
 }
 
-// rereads reads machine.txt again at each hangup until ctx ends. A file that is
-// broken changes nothing.
-func rereads(ctx context.Context, hangup <-chan os.Signal, path string, fleet *cluster.Cluster, log *slog.Logger) {
+// rereads calls reread at each hangup until ctx ends, and lets the service manager
+// know.
+func rereads(ctx context.Context, hangup <-chan os.Signal, manager *systemd.Manager, reread func()) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hangup:
 		}
-		if path == "" {
-			log.Warn("no machine.txt to read again: the server was started with an empty --machines")
-			continue
-		}
-		pool, err := machine.Read(path)
-		if err != nil {
-			log.Error("machine.txt is not taken over, the nodes stay as they are", "err", err, "mend", job.HintOf(err))
-			continue
-		}
-		fleet.Set(members(pool))
-		log.Info("machine.txt read again", "path", path, "nodes", len(pool.Nodes()))
+		manager.Reloading()
+		reread()
+		manager.Ready(serving)
 	}
+}
+
+// reread reads machine.txt again. A file that is broken changes nothing.
+func reread(path string, fleet *cluster.Cluster, log *slog.Logger) {
+	if path == "" {
+		log.Warn("no machine.txt to read again: the server was started with an empty --machines")
+		return
+	}
+	pool, err := machine.Read(path)
+	if err != nil {
+		log.Error("machine.txt is not taken over, the nodes stay as they are", "err", err, "mend", job.HintOf(err))
+		return
+	}
+	fleet.Set(members(pool))
+	log.Info("machine.txt read again", "path", path, "nodes", len(pool.Nodes()))
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -15,6 +17,7 @@ import (
 	"spillway/server/scheduler"
 	"spillway/server/split"
 	"spillway/server/store"
+	"spillway/systemd"
 )
 
 // service is what clients see: the scheduler's jobs and the cluster's nodes.
@@ -36,6 +39,7 @@ func (s service) Policy(isRandom bool) string {
 // it started runs any more.
 func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.level}))
+	manager := systemd.Find(log)
 	hangup, ignore := hangups()
 	defer ignore()
 	listener, err := rpc.Listen(cfg.listen, rpc.ListenOptions{Insecure: cfg.insecure, TLS: cfg.credentials})
@@ -62,10 +66,26 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	if fleet.Len() == 0 {
 		log.Info("no node is known yet; those with --controller may join")
 	}
+	living, die := context.WithCancel(context.WithoutCancel(ctx))
+	var watchdog sync.WaitGroup
+	watchdog.Go(func() { manager.Watch(living, func(ctx context.Context) { _, _ = fleet.Nodes(ctx) }) })
+	defer watchdog.Wait()
+	defer die()
 	return serve(ctx, listener, service{jobs, fleet, cfg.balancePolicy}, log, func(ctx context.Context) {
-		rereads(ctx, hangup, cfg.machines, fleet, log)
+		select {
+		case <-jobs.Ready():
+			manager.Ready(serving)
+		case <-ctx.Done():
+		}
+		rereads(ctx, hangup, manager, func() { reread(cfg.machines, fleet, log) })
+		grace := cmp.Or(cfg.scheduler.Grace, scheduler.DefaultGrace)
+		manager.Stopping("what runs may finish", grace)
+		log.Info("server stops: what runs may finish, a second signal ends it at once", "grace", grace)
 	})
 }
+
+// serving is what the service manager shows of a server that is well.
+const serving = "taking jobs"
 
 // localOwner is the owner of all jobs in a directory that one server has for itself.
 const localOwner = "local"
@@ -132,7 +152,7 @@ const dialBackoff = 500 * time.Millisecond
 
 // connect makes the connection to a node.
 func connect(cfg config) cluster.Connect {
-	return func(addr string) cluster.Conn {
-		return rpc.NewNodeConn(addr, rpc.NodeConnConfig{BackoffMax: dialBackoff, TLS: cfg.credentials})
+	return func(m cluster.Member) cluster.Conn {
+		return rpc.NewNodeConn(m.Addr, rpc.NodeConnConfig{BackoffMax: dialBackoff, TLS: cfg.credentials, Node: m.ID})
 	}
 }

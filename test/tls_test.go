@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -78,3 +79,6 @@ func TestTLS_WholeClusterAndNobodyElse(t *testing.T) {
 	}
 	require.NotContains(t, c.server.out.String(), "panic")
 }
+
+// contains tells whether a program has said it yet.
+func contains(p *process, text string) bool { return strings.Contains(p.out.String(), text) }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"strings"
 	"time"
 
 	"spillway/job"
@@ -24,7 +25,27 @@ func faults() []Operation {
 		fault{"eat", "takes memory until it is stopped", []job.ParamInfo{
 			{Name: "mib", Kind: job.IntParam, Default: "8192", Min: 1, Max: 1 << 20, Summary: "gives up after so many MiB"},
 		}, eat},
+		poisonable{grayscale()},
 	}
+}
+
+// poisonable does what its operation does, but dies in native code on inputs whose
+// names begin with poison.
+type poisonable struct{ Operation }
+
+// Info describes the operation.
+func (p poisonable) Info() job.OperationInfo {
+	info := p.Operation.Info()
+	info.Name, info.Summary = "poisonable", info.Summary+", but an input named poison* kills the process"
+	return info
+}
+
+// Run strikes where the name says so.
+func (p poisonable) Run(ctx context.Context, f *Files, args job.Args) error {
+	if strings.HasPrefix(f.Name(), "poison") {
+		return abort(args)
+	}
+	return p.Operation.Run(ctx, f, args)
 }
 
 type fault struct {

@@ -103,7 +103,7 @@ func newServerConn(s *Server, nc net.Conn) *serverConn {
 
 // run serves the connection until it ends.
 func (c *serverConn) run(base context.Context) {
-	ctx, cancel := context.WithCancelCause(context.WithValue(base, peerKey{}, c.nc.RemoteAddr()))
+	ctx, cancel := context.WithCancelCause(context.WithValue(base, peerKey{}, peer{c.nc.RemoteAddr(), c.nc}))
 	c.in.grow = func(total int) error { return c.reserve(ctx, total) }
 	c.in.turn = func() (func(), error) { return c.turn(ctx) }
 	c.readOn = func() { c.loop(ctx, cancel) }

@@ -90,8 +90,9 @@ type Conn interface {
 	Close() error
 }
 
-// Connect makes the connection to the node at addr, without dialling yet.
-type Connect func(addr string) Conn
+// Connect makes the connection to a member, without dialling yet. It reaches nobody
+// who answers at the member's address under another name, where that can be proved.
+type Connect func(m Member) Conn
 
 // Member is a node that machine.txt names.
 type Member struct {

@@ -17,7 +17,7 @@ const lapse = 3
 // add takes a node in; mu is held, or nobody else knows c yet.
 func (c *Cluster) add(m Member, registered bool) *node {
 	all := c.all()
-	n := newNode(len(all), m, c.connect(m.Addr), c.log)
+	n := newNode(len(all), m, c.connect(m), c.log)
 	n.registered, n.renewed, n.drained = registered, time.Now(), c.drained[m.ID]
 	grown := append(slices.Clip(all), n)
 	c.nodes.Store(&grown)

@@ -42,7 +42,7 @@ func inBubble(t *testing.T, cfg Config, nodes int, test func(t *testing.T, r *ri
 			members = append(members, Member{ID: id, Addr: fmt.Sprintf("127.0.0.1:%d", 5000+i)})
 		}
 		known := r.conns
-		connect := func(string) Conn { // the next of those above, or one more
+		connect := func(Member) Conn { // the next of those above, or one more
 			if len(known) == 0 {
 				c := &conn{profile: job.Profile{Slots: 4, Operations: []job.OperationInfo{{Name: "edges"}}}}
 				r.conns = append(r.conns, c)

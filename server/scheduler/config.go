@@ -40,6 +40,9 @@ type Config struct {
 	Seed uint64
 }
 
+// DefaultGrace is the time of grace where none is configured.
+const DefaultGrace = 10 * time.Second
+
 // Validate reports the first value that cannot be used.
 func (c Config) Validate() error {
 	for name, n := range map[string]int{"window": c.Window, "breaks": c.Breaks, "jobs": c.Jobs, "max-jobs": c.MaxJobs} {
@@ -70,7 +73,7 @@ func (c Config) withDefaults() Config {
 	def(&c.Jobs, 8)
 	def(&c.MaxJobs, 1000)
 	c.Keep = cmp.Or(c.Keep, 7*24*time.Hour)
-	c.Grace = cmp.Or(c.Grace, 10*time.Second)
+	c.Grace = cmp.Or(c.Grace, DefaultGrace)
 	c.Lease = cmp.Or(c.Lease, 6*time.Second)
 	c.Owner = cmp.Or(c.Owner, string(job.NewID()))
 	c.Policy = cmp.Or(c.Policy, "balance")

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"spillway/job"
@@ -141,8 +142,22 @@ func (s *Scheduler) stopAll(ids []job.ID, why error) {
 	}
 }
 
+// countLeft counts what a server that stops did not finish.
+func (s *Scheduler) countLeft(j job.Job, why error) {
+	if !errors.Is(why, errStopped) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leftJobs++
+	s.leftTasks += j.Total - j.Ended()
+}
+
 // handBack lets another server, or this one when it is back, go on with the jobs.
 func (s *Scheduler) handBack(ctx context.Context) {
+	s.mu.Lock()
+	s.log.Info("stopped taking work, the rest is handed back", "jobs", s.leftJobs, "tasks", s.leftTasks)
+	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, lastWords)
 	defer cancel()
 	if err := s.store.Release(ctx, s.cfg.Owner); err != nil {

@@ -44,6 +44,7 @@ func (s *Scheduler) runJob(r *record) {
 	if handedBack(err) {
 		j := r.snapshot()
 		s.log.Info("job handed back", "job", j.ID, "done", j.Done, "total", j.Total, "why", err)
+		s.countLeft(j, err)
 		s.forget(r)
 		r.leave()
 		if errors.Is(err, errLost) {

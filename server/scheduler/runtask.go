@@ -89,7 +89,7 @@ func (s *Scheduler) runTask(running, sending context.Context, y *try) {
 		}
 	}()
 	for {
-		if sending.Err() != nil {
+		if running.Err() != nil || sending.Err() != nil { // the latter follows a moment later
 			s.leave(running, y)
 			return
 		}
@@ -139,8 +139,18 @@ func (s *Scheduler) finish(y *try, res job.Result, took time.Duration) {
 		Number: y.t.Attempt, Node: res.Node, Sent: y.sent, Delayed: res.Delayed, Queued: res.Queued, Run: res.Run, Took: took,
 	})
 	if kept {
+		s.noteMove(y, res.Node)
 		y.r.finish(y.f, res, took)
 	}
+}
+
+// noteMove tells of a task that one node took and did not do, and another did.
+func (s *Scheduler) noteMove(y *try, to job.NodeID) {
+	if len(y.nodes) == 0 || y.nodes[len(y.nodes)-1] == to {
+		return
+	}
+	s.log.Info("task reassigned", "job", y.t.Job, "task", y.t.Name, "from", y.nodes[len(y.nodes)-1], "to", to,
+		"attempt", y.t.Attempt, "why", y.lastFail)
 }
 
 // yield gives the task's place in the window to others, if it has one.
@@ -151,7 +161,8 @@ func (y *try) yield() {
 	}
 }
 
-// conclude keeps the end of a task, which others do not wait for; false: it is not this server's to tell.
+// conclude keeps the end of a task, which others do not wait for; false: it is not
+// this server's to tell.
 func (s *Scheduler) conclude(y *try, state job.TaskState, last job.Attempt) bool {
 	o := store.Outcome{
 		Job: y.t.Job, Epoch: y.r.epoch, Index: y.t.Index, State: state, At: time.Now(),

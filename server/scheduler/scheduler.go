@@ -63,6 +63,8 @@ type Scheduler struct {
 	jobs        map[job.ID]*record
 	begun       []*record // for Run to run
 	stopped     bool
+	leftJobs    int   // handed back when this server stopped
+	leftTasks   int64 // theirs that had not ended
 	dispatchers map[string]*dispatcher
 	members     []policy.Node
 	up          int // members that answer
@@ -85,6 +87,9 @@ func New(cfg Config, open Opener, fleet Fleet, st Store, log *slog.Logger) *Sche
 		members:     make([]policy.Node, fleet.Len()),
 	}
 }
+
+// Ready is closed once Run has taken over the jobs that a server left behind.
+func (s *Scheduler) Ready() <-chan struct{} { return s.ready }
 
 // lastWords is how long what jobs did may take to be kept, once they have ended
 // with the server.
