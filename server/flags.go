@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -69,7 +70,7 @@ func parse(args []string, stdout io.Writer) (config, error) {
 	flags.StringVar(&cfg.db, "db", "", "keep the jobs in PostgreSQL, as `URL` postgres://..., which several servers may share; memory: nowhere, to measure without it (default: SQLite in --state)")
 	flags.IntVar(&cfg.scheduler.Jobs, "jobs", 0, "jobs that run at once; the others wait in order (default 8)")
 	flags.DurationVar(&cfg.scheduler.Keep, "keep", 0, "how long a job is remembered after its end (default 168h0m0s)")
-	flags.DurationVar(&cfg.scheduler.Grace, "grace", 0, "how long what runs may go on when the server is told to stop (default 10s)")
+	flags.DurationVar(&cfg.scheduler.Grace, "grace", scheduler.DefaultGrace, "how long what runs may go on when the server is told to stop")
 	flags.StringVar(&cfg.scheduler.Policy, "policy", "balance", "policy of a job that names none: "+strings.Join(policy.Names(), ", "))
 	flags.StringVar(&cfg.balancePolicy, "balance-policy", "balance", "policy of submit_request with is_random = false")
 	flags.IntVar(&cfg.scheduler.Window, "window", 1024, "tasks in flight at once, of all jobs together")
@@ -103,6 +104,9 @@ func (c *config) load(roots []string) (err error) {
 	}
 	if _, err := policy.New(c.balancePolicy); err != nil {
 		return fmt.Errorf("--balance-policy: %w", err)
+	}
+	if c.scheduler.Grace == 0 {
+		c.scheduler.Grace = time.Nanosecond // of a Config, zero is the default
 	}
 	if err := errors.Join(c.scheduler.Validate(), c.cluster.Validate()); err != nil {
 		return err
