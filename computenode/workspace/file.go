@@ -72,6 +72,9 @@ func (w *Workspace) Delete(name string) error {
 func (w *Workspace) DeleteAll() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for _, t := range w.transfers {
+		w.drop(t)
+	}
 	entries, err := w.list()
 	for _, name := range entries {
 		if name != lockName {
