@@ -90,6 +90,9 @@ func (w *Worker) host(ctx context.Context, t job.Task, r *job.Result) (err error
 		return err
 	}
 	defer w.handed()
+	if err := space.Delete(path.Join(folder, job.InputDir)); err != nil { // to make room
+		return w.explain(ctx, t, err)
+	}
 	for _, out := range outs {
 		if err := w.handOver(ctx, t, path.Join(folder, job.OutputDir), out); err != nil {
 			return w.explain(ctx, t, err)

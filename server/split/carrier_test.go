@@ -195,4 +195,3 @@ func TestParcel_WhatANodeMayNotWriteIsRefused(t *testing.T) {
 	require.Equal(t, job.FailedPrecondition, job.CodeOf(p.Commit()), "a directory has the name")
 	require.ElementsMatch(t, []string{"c", c.Marker()}, files(t, out))
 }
-
