@@ -304,3 +304,42 @@ func TestContent_AFullDiskUnderTheWorkspaceIsTold(t *testing.T) {
 	require.Contains(t, r.Failures[0].Error.Hint, "--workspace")
 	require.Equal(t, []string{"small.png"}, c.outputs("data"))
 }
+
+func TestContent_LargeFilesTakeLittleMemory(t *testing.T) {
+	c := prepare(t, 1)
+	node, root := c.away(0, "0", "--slots", "2")
+	c.nodes = append(c.nodes, node)
+	c.startServer()
+	in := c.folder("data")
+	for i := range 2 {
+		sparse(t, filepath.Join(in, fmt.Sprintf("%d.bmp", i)), 300<<20)
+	}
+	r, code := c.run("data")
+	require.Equal(t, 1, code)
+	for _, f := range r.Failures { // they came whole, and are no pictures
+		require.Equal(t, "invalid_argument", f.Error.Code, "%+v", f)
+		require.NotEmpty(t, f.Nodes, "%+v", f)
+	}
+	for _, p := range []*process{c.server, node} {
+		require.Less(t, peak(t, p), 128<<20, p.name)
+	}
+	requireEmptyWorkspace(t, root)
+}
+
+// peak is the most memory that a process had, in bytes.
+func peak(t *testing.T, p *process) int {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	require.NoError(t, err)
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			var kib int
+			_, err := fmt.Sscanf(rest, "%d kB", &kib)
+			require.NoError(t, err)
+			t.Logf("%s had %d MiB", p.name, kib>>10)
+			return kib << 10
+		}
+	}
+	require.FailNow(t, "no VmHWM")
+	return 0
+}

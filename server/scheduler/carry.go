@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"time"
 
 	"spillway/job"
 )
@@ -58,8 +59,31 @@ func (s *Scheduler) send(ctx context.Context, y *try, i int) (job.Result, error)
 	if err != nil {
 		return res, err
 	}
-	if ctx.Err() != nil { // the attempt no longer counts
-		return res, ctx.Err()
+	if err := s.holds(ctx); err != nil {
+		return res, err
 	}
 	return res, p.Commit()
 }
+
+// holds waits, if this server has not been able to renew its leases in time, until
+// it has, since the job may be another server's meanwhile. It returns ctx's error
+// where the attempt does not count any more.
+func (s *Scheduler) holds(ctx context.Context) error {
+	tick := time.NewTicker(leaseLook)
+	defer tick.Stop()
+	for {
+		s.mu.Lock()
+		lapsed := time.Since(s.renewed) > s.cfg.Lease
+		s.mu.Unlock()
+		if !lapsed || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// leaseLook is how often a lease that has lapsed is looked at.
+const leaseLook = 50 * time.Millisecond

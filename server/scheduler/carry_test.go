@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -147,5 +148,42 @@ func TestScheduler_FolderThatCannotBeCarriedIsWorkedOnInPlace(t *testing.T) {
 		j := r.run(3, job.Spec{Operation: job.Operation{Name: job.NoOperation}})
 		require.Equal(t, job.Succeeded, j.State)
 		require.Zero(t, c.opened, "an operation that touches no file needs no marker")
+	})
+}
+
+// A server that was cut off, or stood still, for longer than its lease finds that the
+// job is another's before it touches an output.
+func TestScheduler_LapsedLeaseCommitsNothing(t *testing.T) {
+	c := &carriers{}
+	inBubble(t, Config{Carry: c.open, Owner: "first", Lease: 6 * time.Second}, []node{takes(20 * time.Second)}, func(t *testing.T, r *rig) {
+		r.folder("/data", 1)
+		id := r.submit(job.Spec{Source: "/data"})
+		synctest.Wait()
+		r.way.cut.Store(true)
+		second := r.second("second", r.store) // takes over when the lease has lapsed
+		time.Sleep(25 * time.Second)          // the first attempt is answered at 20 s
+		require.Empty(t, c.committed)
+		r.way.cut.Store(false)
+		time.Sleep(10 * time.Second)
+		require.Empty(t, c.committed, "the job is the other's")
+		j, err := second.Job(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, job.Succeeded, j.State)
+	})
+}
+
+func TestScheduler_AStoreThatIsAwayForShortDelaysTheOutputOnly(t *testing.T) {
+	c := &carriers{}
+	inBubble(t, Config{Carry: c.open, Lease: 6 * time.Second}, []node{takes(20 * time.Second)}, func(t *testing.T, r *rig) {
+		r.folder("/data", 1)
+		id := r.submit(job.Spec{Source: "/data"})
+		synctest.Wait()
+		r.way.cut.Store(true)
+		time.Sleep(25 * time.Second)
+		require.Empty(t, c.committed)
+		r.way.cut.Store(false)
+		require.Equal(t, job.Succeeded, r.wait(id).State)
+		require.Equal(t, 1, c.committed["a0.png"])
+		require.Len(t, r.fleet.sends, 1)
 	})
 }

@@ -65,7 +65,8 @@ type Scheduler struct {
 	stopped     bool
 	dispatchers map[string]*dispatcher
 	members     []policy.Node
-	up          int // members that answer
+	up          int       // members that answer
+	renewed     time.Time // when the leases were last known to hold
 }
 
 var _ job.Service = (*Scheduler)(nil)
@@ -83,6 +84,7 @@ func New(cfg Config, open Opener, fleet Fleet, st Store, log *slog.Logger) *Sche
 		jobs:        map[job.ID]*record{},
 		dispatchers: map[string]*dispatcher{},
 		members:     make([]policy.Node, fleet.Len()),
+		renewed:     time.Now(),
 	}
 }
 
