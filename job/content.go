@@ -24,11 +24,11 @@ var ErrNeedsContent = errors.New("this node does not see the job's folder")
 // of the wire, so that a worker cannot tell near from far. It is used by one
 // goroutine at a time.
 //
-// Errors, beside those of the disk, which say who acts: DataLoss is never among
-// them: what arrives otherwise than it was sent is Unavailable, since it may arrive
-// another time.
+// Errors, by who acts on them: InvalidArgument, NotFound, PermissionDenied,
+// FailedPrecondition (the folder has to be mended first); Unavailable (a disk, or
+// what did not arrive as it was sent: another time it may).
 type Content interface {
-	// Size is the input's length in bytes; the input is opened for it.
+	// Size is the input's length in bytes, and comes before any Read.
 	Size(ctx context.Context) (int64, error)
 	// Read fills p with the input's bytes from offset on; there are so many. With
 	// the last byte comes the SHA-256 of all of them, and nil before.

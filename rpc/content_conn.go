@@ -94,14 +94,14 @@ type contentServer struct {
 	content job.Content
 	size    int64
 
+	buffer   *[]byte  // nil but while it holds an answer: many attempts only wait
 	received []string // outputs that came whole
 	err      error    // the first wish that could not be granted, or why there is no way to the node
 }
 
 // serve grants wishes until ctx ends.
 func (s *contentServer) serve(ctx context.Context) {
-	buffer := chunks.Get().(*[]byte)
-	defer chunks.Put(buffer)
+	defer s.free()
 	answer, failures, idle := &spillway.ContentAnswer{}, 0, 0
 	for {
 		var wish *spillway.ContentWish
@@ -109,6 +109,9 @@ func (s *contentServer) serve(ctx context.Context) {
 			wish, err = c.ServeContent(ctx, s.id, answer)
 			return err
 		})
+		if err == nil {
+			s.free()
+		}
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -125,8 +128,16 @@ func (s *contentServer) serve(ctx context.Context) {
 			answer = &spillway.ContentAnswer{}
 		default:
 			failures, idle = 0, 0
-			answer = s.grant(ctx, wish, *buffer)
+			answer = s.grant(ctx, wish)
 		}
+	}
+}
+
+// free gives the buffer back, once what it holds has been answered.
+func (s *contentServer) free() {
+	if s.buffer != nil {
+		chunks.Put(s.buffer)
+		s.buffer = nil
 	}
 }
 
@@ -138,7 +149,7 @@ func (s *contentServer) fail(err error) {
 }
 
 // grant does what the node asks for, as far as it may ask.
-func (s *contentServer) grant(ctx context.Context, w *spillway.ContentWish, buffer []byte) *spillway.ContentAnswer {
+func (s *contentServer) grant(ctx context.Context, w *spillway.ContentWish) *spillway.ContentAnswer {
 	answer := &spillway.ContentAnswer{Number: w.Number}
 	var err error
 	switch {
@@ -147,11 +158,12 @@ func (s *contentServer) grant(ctx context.Context, w *spillway.ContentWish, buff
 		if err = s.content.Write(ctx, p); err == nil && p.Last() && !slices.Contains(s.received, p.Name) {
 			s.received = append(s.received, p.Name)
 		}
-	case w.Length <= 0 || w.Length > int64(len(buffer)) || w.Offset < 0 || w.Offset > s.size-w.Length:
+	case w.Length <= 0 || w.Length > job.ChunkBytes || w.Offset < 0 || w.Offset > s.size-w.Length:
 		err = job.E(job.Unavailable, "node "+s.n.addr,
 			fmt.Errorf("it asks for %d bytes at %d of an input of %d", w.Length, w.Offset, s.size), "")
 	default:
-		answer.Data = buffer[:w.Length]
+		s.buffer = chunks.Get().(*[]byte)
+		answer.Data = (*s.buffer)[:w.Length]
 		answer.Sha256, err = s.content.Read(ctx, answer.Data, w.Offset)
 	}
 	if err != nil && ctx.Err() == nil {

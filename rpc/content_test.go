@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -396,4 +397,43 @@ func (b *breaking) Read(ctx context.Context, p []byte, offset int64) ([]byte, er
 		b.broken++
 	}
 	return b.parcel.Read(ctx, p, offset)
+}
+
+// Many attempts wait on a node; only those whose files move hold memory.
+func TestContent_AttemptsThatWaitHoldNoBuffer(t *testing.T) {
+	const attempts = 300
+	var waiting sync.WaitGroup
+	waiting.Add(attempts)
+	release := make(chan struct{})
+	node := fakeNode{execute: func(ctx context.Context, t job.Task) (job.Result, error) {
+		if t.Content == nil {
+			return reverses(ctx, t)
+		}
+		waiting.Done()
+		<-release
+		return reverses(ctx, t)
+	}}
+	addr, _ := startNode(t, ServerConfig{}, node, quietLog())
+	n := connect(t, addr, NodeConnConfig{})
+	before := heap()
+	var wg sync.WaitGroup
+	for range attempts {
+		wg.Go(func() {
+			if _, err := n.Execute(soon(t), carried(&parcel{in: []byte("x")})); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	waiting.Wait()
+	require.Less(t, heap()-before, int64(attempts*job.ChunkBytes/4))
+	close(release)
+	wg.Wait()
+}
+
+// heap is what lives on it.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

@@ -108,7 +108,7 @@ func TestHost_WorksInTheWorkspaceAndHandsOver(t *testing.T) {
 		res, err := w.Execute(t.Context(), job.Task{Base: "/nowhere", Name: "a b.jpg", Marker: "m", Content: p})
 		require.NoError(t, err)
 		require.Equal(t, []string{"a b.jpg"}, res.Outputs)
-		require.True(t, string(in)+string(in) == p.out["a b.jpg"])
+		require.True(t, bytes.Equal(append(in, in...), []byte(p.out["a b.jpg"])))
 	}
 	require.Empty(t, left(t, base))
 	require.Equal(t, job.Load{Slots: 1}, loadOf(t, w))
