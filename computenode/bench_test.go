@@ -54,6 +54,7 @@ func startNode(tb testing.TB, base, isolate string, more ...string) *node {
 	require.NoError(tb, err)
 	n, err := newNode(cfg, slog.New(slog.DiscardHandler))
 	require.NoError(tb, err)
+	tb.Cleanup(func() { n.close(slog.New(slog.DiscardHandler)) })
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {

@@ -14,6 +14,7 @@ import (
 	"spillway/computenode/admission"
 	"spillway/computenode/isolate"
 	"spillway/computenode/worker"
+	"spillway/computenode/workspace"
 	"spillway/job"
 	"spillway/machine"
 	"spillway/rpc"
@@ -33,6 +34,7 @@ type config struct {
 	Insecure  bool
 	TLS       *rpc.Credentials // nil: no TLS
 	Roots     []string
+	Workspace workspace.Config
 	Level     slog.Level
 	Join      joinConfig
 	Grace     time.Duration // for what runs when the node is told to stop
@@ -44,6 +46,7 @@ type config struct {
 // raw are flags as they were written, before they are checked.
 type raw struct {
 	name, machines, isolate, memory, level string
+	quota                                  string // --workspace-quota
 	worker                                 string // --worker-name
 	seed                                   uint64
 	timeout                                time.Duration
@@ -64,6 +67,8 @@ func newFlags(c *config, r *raw) *pflag.FlagSet {
 	fs.IntVar(&c.Worker.Slots, "slots", 0, "tasks to work on at once (default: one a core)")
 	fs.StringVar(&c.Admission, "admission", admission.DefaultName, "how to admit: "+strings.Join(admission.Names(), " or "))
 	fs.StringArrayVar(&c.Roots, "root", nil, "directory below which files may be read and written; repeatable (default: the working directory)")
+	fs.StringVar(&c.Workspace.Dir, "workspace", "", "directory for the files of tasks whose folder this node does not see (default: the system's, for temporary files)")
+	fs.StringVar(&r.quota, "workspace-quota", "10GiB", "how much they may take: a number with KiB, MiB, GiB or nothing")
 	fs.StringVar(&r.isolate, "isolate", "on", "on: native code runs in child processes; off: in this one, where a crash ends the node")
 	fs.DurationVar(&r.timeout, "task-timeout", isolate.DefaultTimeout, "time after which a task's child process is killed; the server's --attempt-timeout should be longer")
 	fs.StringVar(&r.memory, "memory", "2GiB", "memory of one child process: a number with KiB, MiB, GiB or nothing")
@@ -123,7 +128,10 @@ func (c *config) resolve(r raw) error {
 		return usage("--task-timeout "+r.timeout.String(), "no task could run", "use a time such as 60s")
 	}
 	c.Isolate = isolate.Config{Size: c.Worker.Slots, Timeout: r.timeout, Env: childEnv()}
-	if c.Isolate.Memory, err = parseSize(r.memory); err != nil {
+	if c.Isolate.Memory, err = parseMemory(r.memory); err != nil {
+		return err
+	}
+	if c.Workspace.Quota, err = parseSize("--workspace-quota", r.quota); err != nil {
 		return err
 	}
 	if c.TLS, err = r.tls.Load(rpc.NodeRole(job.NodeID(r.name))); err != nil {

@@ -75,6 +75,7 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	defer n.close(log)
 	l, err := rpc.Listen(cfg.Listen, rpc.ListenOptions{Insecure: cfg.Insecure, TLS: cfg.TLS})
 	if err != nil {
 		return err
@@ -95,6 +96,9 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) error {
 	manager := systemd.Find(log)
 	manager.Ready("taking tasks")
 	me := face{Worker: n.worker, meter: &meter{dir: cfg.Roots[0]}, tail: lines, grace: cfg.Grace, manager: manager}
+	tidying, stopTidying := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopTidying()
+	go n.files.Run(tidying)
 	err = n.serve(ctx, func(ctx context.Context) error { return me.answer(ctx, l, j, log) })
 	if err == nil {
 		fmt.Fprintf(stderr, "computenode: %s stopped\n", cfg.Worker.Node)

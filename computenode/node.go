@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"spillway/computenode/admission"
 	"spillway/computenode/isolate"
 	"spillway/computenode/operation"
 	"spillway/computenode/worker"
+	"spillway/computenode/workspace"
 	"spillway/confine"
 	"spillway/native/opencv"
 )
@@ -27,9 +29,10 @@ type pool = isolate.Pool[operation.Request, operation.Reply]
 type node struct {
 	worker *worker.Worker
 	pool   *pool // nil where operations run in this process
+	files  *workspace.Workspace
 }
 
-// newNode makes a node that has started nothing yet.
+// newNode makes a node that has started nothing yet. The caller serves or closes it.
 func newNode(cfg config, log *slog.Logger) (*node, error) {
 	roots, err := confine.NewRoots(cfg.Roots...)
 	if err != nil {
@@ -40,7 +43,25 @@ func newNode(cfg config, log *slog.Logger) (*node, error) {
 		return nil, err
 	}
 	n := &node{}
-	here := isolate.NewInline(cfg.Worker.Slots, operation.NewExecutor(roots).Execute)
+	if n.files, err = workspace.Open(cfg.Workspace, log); err != nil {
+		return nil, err
+	}
+	cfg.Worker.Workspace = n.files
+	if err := n.wire(cfg, roots, control, log); err != nil {
+		return nil, errors.Join(err, n.files.Close())
+	}
+	return n, nil
+}
+
+// wire makes the worker and what does its operations, which may open the workspace
+// beside the roots.
+func (n *node) wire(cfg config, roots confine.Roots, control admission.Controller, log *slog.Logger) error {
+	wide, err := confine.NewRoots(append(slices.Clone(cfg.Roots), n.files.Path())...)
+	if err != nil {
+		return badRoot(err)
+	}
+	cfg.Isolate.Args = append(slices.Clone(cfg.Isolate.Args), n.files.Path())
+	here := isolate.NewInline(cfg.Worker.Slots, operation.NewExecutor(wide).Execute)
 	runner := worker.Runner(here)
 	if cfg.Isolated {
 		n.pool = isolate.New[operation.Request, operation.Reply](cfg.Isolate, func(r operation.Request) { n.worker.Discard(r) }, log)
@@ -49,7 +70,14 @@ func newNode(cfg config, log *slog.Logger) (*node, error) {
 		opencv.SetThreads(1)
 	}
 	n.worker, err = worker.New(cfg.Worker, roots, control, runner, log)
-	return n, err
+	return err
+}
+
+// close removes the files of the node.
+func (n *node) close(log *slog.Logger) {
+	if err := n.files.Close(); err != nil {
+		log.Warn("workspace left behind", "path", n.files.Path(), "err", err)
+	}
 }
 
 // serve runs the child processes for as long as answer does, which answers calls

@@ -56,6 +56,8 @@ func TestRun_WrongUsageIsOneClearLine(t *testing.T) {
 		{"bad isolate", "0.1|--isolate=maybe", `--isolate "maybe": it is neither on nor off`},
 		{"no time", "0.1|--task-timeout|0", "--task-timeout 0s: no task could run"},
 		{"bad memory", "0.1|--memory|lots", `--memory "lots": it is not a number of bytes; use one such as 2GiB`},
+		{"no workspace", "0.1|--workspace-quota|0", `--workspace-quota "0": it is too little; use one such as 2GiB`},
+		{"bad workspace", "0.1|--workspace-quota|much", `--workspace-quota "much": it is not a number of bytes`},
 		{"little memory", "0.1|--memory|3MiB", `--memory "3MiB": a child process could not start; use 512 MiB or more`},
 		{"bad insecure", "0.1|--insecure=perhaps", `--insecure "perhaps": it is not true or false`},
 		{"bad level", "0.1|--log-level|loud", `--log-level "loud": no such level; use debug, info, warn or error`},
@@ -200,12 +202,12 @@ func TestParseSize(t *testing.T) {
 	for in, want := range map[string]int64{
 		"2GiB": 2 << 30, "600 MiB": 600 << 20, "1.5GiB": 3 << 29, "1073741824": 1 << 30, "1TiB": 1 << 40, "600000KiB": 600_000 << 10,
 	} {
-		got, err := parseSize(in)
+		got, err := parseSize("--memory", in)
 		require.NoError(t, err, in)
 		require.Equal(t, want, got, in)
 	}
 	for _, in := range []string{"", "GiB", "-2GiB", "NaN", "Inf", "1e400", "9999999TiB", "2GB", "2 G iB"} {
-		_, err := parseSize(in)
+		_, err := parseSize("--memory", in)
 		require.Error(t, err, in)
 	}
 }

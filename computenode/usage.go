@@ -111,9 +111,18 @@ func kind(f *pflag.Flag) string {
 	return "a " + f.Value.Type()
 }
 
-// parseSize reads a number of bytes: 2GiB, 512 MiB, 1.5GiB, 1073741824.
-// Errors: InvalidArgument.
-func parseSize(s string) (int64, error) {
+// parseMemory reads the memory of a child process. Errors: InvalidArgument.
+func parseMemory(s string) (int64, error) {
+	bytes, err := parseSize("--memory", s)
+	if err == nil && bytes < isolate.MinMemory {
+		return 0, usage(fmt.Sprintf("--memory %.80q", s), "a child process could not start", "use "+isolate.Size(isolate.MinMemory)+" or more")
+	}
+	return bytes, err
+}
+
+// parseSize reads a number of bytes that is given with flag: 2GiB, 512 MiB, 1.5GiB,
+// 1073741824. Errors: InvalidArgument.
+func parseSize(flag, s string) (int64, error) {
 	number, unit := strings.TrimSpace(s), int64(1)
 	for suffix, bytes := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40} {
 		if cut, ok := strings.CutSuffix(number, suffix); ok {
@@ -123,12 +132,11 @@ func parseSize(s string) (int64, error) {
 	}
 	n, err := strconv.ParseFloat(number, 64)
 	bytes := n * float64(unit)
-	op := fmt.Sprintf("--memory %.80q", s)
-	switch {
-	case err != nil || math.IsNaN(bytes) || bytes >= math.MaxInt64:
-		return 0, usage(op, "it is not a number of bytes", "use one such as 2GiB or 512MiB")
-	case bytes < isolate.MinMemory:
-		return 0, usage(op, "a child process could not start", "use "+isolate.Size(isolate.MinMemory)+" or more")
+	if err != nil || math.IsNaN(bytes) || bytes >= math.MaxInt64 {
+		return 0, usage(fmt.Sprintf("%s %.80q", flag, s), "it is not a number of bytes", "use one such as 2GiB or 512MiB")
+	}
+	if bytes < 1 {
+		return 0, usage(fmt.Sprintf("%s %.80q", flag, s), "it is too little", "use one such as 2GiB or 512MiB")
 	}
 	return int64(bytes), nil
 }

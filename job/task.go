@@ -27,6 +27,13 @@ type Task struct {
 	MayReject bool
 	// Deadline is when the answer is worth nothing any more. Zero: never.
 	Deadline time.Time
+	// Marker is the name of a file in output_dir that only who sees the very same
+	// folder can see. "": the folder is taken for the same.
+	Marker string
+	// Content carries the files for a node that does not see the marker. Towards a
+	// connection it is there whenever it could be of use; a node that is given it
+	// leaves Base alone. nil: the folder must be seen.
+	Content Content
 }
 
 // TaskState is where a task stands.
@@ -83,6 +90,8 @@ type Result struct {
 	Queued, Run time.Duration
 	// Load is the node's load when it answered.
 	Load Load
+	// Outputs are those that were handed over with the task's content.
+	Outputs []string
 }
 
 // NodeState is what a node is doing.

@@ -56,7 +56,7 @@ func taskToWire(ctx context.Context, t job.Task, now time.Time) *spillway.Task {
 	return &spillway.Task{
 		Job: string(t.Job), Index: t.Index, Attempt: small(t.Attempt),
 		BasePath: t.Base, FileName: t.Name, Operation: operationToWire(t.Operation),
-		MayReject: t.MayReject, DeadlineMs: left,
+		MayReject: t.MayReject, DeadlineMs: left, Marker: given(t.Marker),
 	}
 }
 
@@ -64,7 +64,7 @@ func taskFromWire(t *spillway.Task, now time.Time) job.Task {
 	out := job.Task{
 		Job: job.ID(t.Job), Index: t.Index, Attempt: int(t.Attempt),
 		Base: t.BasePath, Name: t.FileName, Operation: operationFromWire(t.Operation),
-		MayReject: t.MayReject,
+		MayReject: t.MayReject, Marker: t.GetMarker(),
 	}
 	if t.DeadlineMs != 0 {
 		out.Deadline = now.Add(millis(t.DeadlineMs))
@@ -75,14 +75,14 @@ func taskFromWire(t *spillway.Task, now time.Time) job.Task {
 func resultToWire(r job.Result) *spillway.TaskReply {
 	return &spillway.TaskReply{
 		Node: string(r.Node), Delayed: r.Delayed,
-		QueuedUs: r.Queued.Microseconds(), RunUs: r.Run.Microseconds(), Load: loadToWire(r.Load),
+		QueuedUs: r.Queued.Microseconds(), RunUs: r.Run.Microseconds(), Load: loadToWire(r.Load), Outputs: r.Outputs,
 	}
 }
 
 func resultFromWire(r *spillway.TaskReply) job.Result {
 	return job.Result{
 		Node: job.NodeID(r.Node), Delayed: r.Delayed,
-		Queued: micros(r.QueuedUs), Run: micros(r.RunUs), Load: loadFromWire(r.Load),
+		Queued: micros(r.QueuedUs), Run: micros(r.RunUs), Load: loadFromWire(r.Load), Outputs: filled(r.Outputs),
 	}
 }
 

@@ -66,3 +66,11 @@ func convert[A, B any](list []A, f func(A) B) []B {
 
 // word maps between a word of ours and text.
 func word[To, From ~string](w From) To { return To(w) }
+
+// given is an optional text; nil where it is empty.
+func given(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}

@@ -26,6 +26,7 @@ type NodeConn struct {
 	pool  *mux.Pool
 	tasks gate
 	solo  gate // of the tasks, those on a node that answers one call at a time a connection
+	blind blind
 
 	mu       sync.Mutex // guards what follows
 	inFlight int        // calls that go on or wait
@@ -45,6 +46,7 @@ func NewNodeConn(addr string, cfg NodeConnConfig) *NodeConn {
 	cfg = cfg.withDefaults()
 	pooled := cfg.pool(addr)
 	pooled.Requests, pooled.Replies = requestLimits, nodeReplyLimits
+	pooled.Bulk = func(method string) bool { return method == "serve_content" }
 	return &NodeConn{
 		addr: addr, pool: mux.NewPool(pooled),
 		tasks: make(gate, cfg.MaxTasks), solo: make(gate, min(cfg.MaxTasks, soloTasks)),
@@ -70,6 +72,10 @@ func (n *NodeConn) Link() job.Link { return link(n.pool.Stats()) }
 // Execute does one attempt on the node; see [job.Worker] for the errors. A basic
 // node does only the default operation: Unimplemented for any other. The
 // task's deadline ends the call as ctx does.
+//
+// A node that does not see the task's marker is sent its content, and from then on
+// at once for each task with this marker. FailedPrecondition with
+// [job.ErrNeedsContent] where the task has none.
 func (n *NodeConn) Execute(ctx context.Context, t job.Task) (job.Result, error) {
 	if !t.Deadline.IsZero() {
 		var cancel context.CancelFunc
@@ -89,6 +95,9 @@ func (n *NodeConn) Execute(ctx context.Context, t job.Task) (job.Result, error) 
 	if n.Basic() {
 		return n.executeBasic(ctx, t)
 	}
+	if t.Content != nil && n.blind.has(t.Marker) {
+		return n.executeWithContent(ctx, t)
+	}
 	var reply *spillway.TaskReply
 	err := n.call(ctx, func(c *spillway.ComputeNodeClient) (err error) {
 		reply, err = c.Run(ctx, taskToWire(ctx, t, time.Now()))
@@ -100,6 +109,11 @@ func (n *NodeConn) Execute(ctx context.Context, t job.Task) (job.Result, error) 
 	case unknownMethod(err):
 		n.becomeBasic()
 		return n.executeBasic(ctx, t)
+	case needsContent(err) && t.Content != nil:
+		n.blind.add(t.Marker)
+		return n.executeWithContent(ctx, t)
+	case needsContent(err):
+		return job.Result{}, n.cannotSee(err)
 	}
 	return job.Result{}, n.translate(ctx, "run", err)
 }

@@ -52,10 +52,7 @@ func nodePermits() permits {
 		others: onlyServers,
 		named:  map[string]callerKind{"ping": anyone},
 		failure: func(method string) int16 {
-			if method == "run" {
-				return 2
-			}
-			return 0
+			return map[string]int16{"run": 2, "serve_content": 1}[method]
 		},
 	}
 }

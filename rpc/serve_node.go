@@ -34,7 +34,7 @@ func ServeNode(ctx context.Context, l net.Listener, n Node, log *slog.Logger) er
 //
 // Errors: InvalidArgument (configuration), Unavailable (the listener is lost).
 func (c ServerConfig) ServeNode(ctx context.Context, l net.Listener, n Node, log *slog.Logger) error {
-	h := &nodeHandler{node: n, running: map[*attempt]struct{}{}}
+	h := &nodeHandler{node: n, errands: newErrands(), running: map[*attempt]struct{}{}}
 	return c.serve(ctx, l, spillway.NewComputeNodeProcessor(h), nodePermits(), log)
 }
 
@@ -51,7 +51,8 @@ type attempt struct {
 
 // nodeHandler is the node's side of the contract.
 type nodeHandler struct {
-	node Node
+	node    Node
+	errands *errands
 
 	mu      sync.Mutex // guards running
 	running map[*attempt]struct{}
@@ -88,16 +89,40 @@ func (h *nodeHandler) Run(ctx context.Context, t *spillway.Task) (*spillway.Task
 		return nil, failureToWire(job.E(job.InvalidArgument, "run", errors.New("the call has no task"), ""))
 	}
 	task := taskFromWire(t, time.Now())
+	if t.IsSetContent() {
+		e := newErrand(t)
+		remove, err := h.errands.add(e)
+		if err != nil {
+			return nil, failureToWire(err)
+		}
+		defer remove()
+		task.Content = e
+	}
 	ctx, done := h.start(ctx, task)
 	defer done()
 	result, err := h.node.Execute(ctx, task)
-	if err == nil {
+	switch {
+	case err == nil:
 		return resultToWire(result), nil
-	}
-	if job.CodeOf(err) == job.ResourceExhausted {
+	case errors.Is(err, job.ErrNeedsContent):
+		return nil, &spillway.NeedsContent{Reason: clean(err.Error())}
+	case job.CodeOf(err) == job.ResourceExhausted:
 		return nil, rejectedToWire(job.AsError(err))
 	}
 	return nil, failureToWire(err)
+}
+
+// latest is how much later than serve_content the run may arrive that it is for.
+const latest = 10 * time.Second
+
+func (h *nodeHandler) ServeContent(ctx context.Context, content string, a *spillway.ContentAnswer) (*spillway.ContentWish, error) {
+	early, cancel := context.WithTimeout(ctx, latest)
+	defer cancel()
+	e, err := h.errands.find(early, content)
+	if err != nil {
+		return nil, failureToWire(err)
+	}
+	return e.serve(ctx, a), nil
 }
 
 // start makes the context of one attempt, which CancelAttempt can end.

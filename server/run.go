@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"spillway/job"
 	"spillway/rpc"
 	"spillway/server/cluster"
 	"spillway/server/scheduler"
@@ -34,6 +35,12 @@ func (s service) Policy(isRandom bool) string {
 	}
 	return s.balancePolicy
 }
+
+// carrier is a folder that the scheduler can send from.
+type carrier struct{ *split.Carrier }
+
+// Parcel implements scheduler.Carrier.
+func (c carrier) Parcel(name string) scheduler.Parcel { return c.Carrier.Parcel(name) }
 
 // run wires the server and serves until ctx ends. It returns when nothing that
 // it started runs any more.
@@ -60,6 +67,10 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	}()
 	fleet := cluster.New(cfg.cluster, members(cfg.pool), connect(cfg), log)
 	open := func(path string) (scheduler.Source, error) { return split.Open(cfg.roots, path) }
+	cfg.scheduler.Carry = func(base string, id job.ID) (scheduler.Carrier, error) {
+		c, err := split.Carry(cfg.roots, base, id)
+		return carrier{c}, err
+	}
 	jobs := scheduler.New(cfg.scheduler, open, fleet, kept, log)
 	log.Info("server ready", "address", listener.Addr(), "nodes", fleet.Len(), "roots", cfg.roots.String(),
 		"policy", cfg.scheduler.Policy, "window", cfg.scheduler.Window)

@@ -52,15 +52,22 @@ type process struct {
 // spawn starts a program; it is killed at the end of the test, if not before.
 func spawn(t *testing.T, dir, program string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, name: program, cmd: exec.Command(filepath.Join(bin, program), args...), done: make(chan struct{})}
-	p.cmd.Dir = dir
+	cmd := exec.Command(filepath.Join(bin, program), args...)
+	cmd.Dir = dir
+	return spawnCommand(t, cmd)
+}
+
+// spawnCommand starts a command as spawn does a program.
+func spawnCommand(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, name: filepath.Base(cmd.Path), cmd: cmd, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	require.NoError(t, p.cmd.Start())
 	go func() { defer close(p.done); _ = p.cmd.Wait() }()
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
-			t.Logf("%s %v said:\n%s", program, args, p.out.String())
+			t.Logf("%v said:\n%s", cmd.Args, p.out.String())
 		}
 	})
 	return p

@@ -245,6 +245,34 @@ struct Task {
   6: Operation operation,
   7: bool may_reject,
   8: i64 deadline_ms,
+  9: optional string marker,      // a file in output_dir that shows that the folder is the same
+  10: optional string content,    // set: base_path is not looked at, the files travel with serve_content under this random word
+  11: optional i64 input_bytes,   // with content: the length of the input
+}
+
+// NeedsContent: the node sees no marker below base_path, and has drawn nothing;
+// sent with content, it can do the task.
+exception NeedsContent {
+  1: string reason,
+}
+
+// ContentWish is what an attempt asks of its caller's files next.
+struct ContentWish {
+  1: i64 number,                  // from 1; 0: nothing at the moment, ask again
+  2: string output,               // empty: a piece of the input is asked for; else one of this output is handed over
+  3: i64 offset,
+  4: i64 length,                  // of the piece
+  5: optional i64 size,           // of the whole output
+  6: optional binary data,        // of the output
+  7: optional binary sha256,      // of the whole output, with its last piece
+}
+
+// ContentAnswer fulfils a wish, or says why it cannot be fulfilled.
+struct ContentAnswer {
+  1: i64 number,                  // of the wish; 0: none was made yet
+  2: optional binary data,        // of the input
+  3: optional binary sha256,      // of the whole input, with its last piece
+  4: optional Failure failure,
 }
 
 struct TaskReply {
@@ -253,6 +281,7 @@ struct TaskReply {
   3: i64 queued_us,
   4: i64 run_us,
   5: Load load,
+  6: optional list<string> outputs,   // of a task with content: what it handed over
 }
 
 struct Profile {
@@ -270,7 +299,7 @@ service ComputeNode {
   string delayed_execute(1: string base_path, 2: string file_name),
   void ping(),
 
-  TaskReply run(1: Task task) throws (1: Rejected rejected, 2: Failure failure),
+  TaskReply run(1: Task task) throws (1: Rejected rejected, 2: Failure failure, 3: NeedsContent needs_content),
   // A caller that closes its connection gives up what it waits for. Where it must
   // stay open, cancel_attempt gives up an attempt that runs; unknown ones are no error.
   void cancel_attempt(1: string job, 2: i64 index, 3: i32 attempt),
@@ -278,4 +307,8 @@ service ComputeNode {
   Profile profile(),
   // log is the last lines of the node's log.
   list<string> log(1: i32 lines),
+  // serve_content answers the last wish of the attempt that runs with this content,
+  // and returns the next. It waits for it, but after the last piece of a file. Who
+  // repeats an answer gets the next wish again.
+  ContentWish serve_content(1: string content, 2: ContentAnswer answer) throws (1: Failure failure),
 }

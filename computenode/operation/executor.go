@@ -86,6 +86,25 @@ func (e *Executor) Execute(ctx context.Context, r Request) (Reply, error) {
 	return Reply{Outputs: f.written, InBytes: f.inBytes, OutBytes: f.outBytes, Run: time.Since(start)}, nil
 }
 
+// CheckBase reports whether base lies below roots, by its names. Errors: *job.Error
+// with Unavailable, since it may below another node's.
+func CheckBase(roots confine.Roots, base string) error {
+	if _, err := roots.Path(base); err != nil {
+		return trouble{roots: roots}.open(base, err)
+	}
+	return nil
+}
+
+// CheckSize reports whether an input may be so large. Errors: *job.Error with
+// InvalidArgument.
+func CheckSize(name string, size int64) error {
+	if size <= MaxInputBytes {
+		return nil
+	}
+	return job.E(job.InvalidArgument, "read "+shown(job.InputDir, name),
+		fmt.Errorf("its %d MiB are more than the %d that are allowed", size>>20, MaxInputBytes>>20), "make the file smaller")
+}
+
 // run turns a panic into an error.
 func run(ctx context.Context, op Operation, f *Files, args job.Args) (err error) {
 	defer func() {

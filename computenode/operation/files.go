@@ -178,10 +178,8 @@ func (f *Files) checkInput(info fs.FileInfo) error {
 		return job.E(job.InvalidArgument, op, errors.New("it is not a regular file"), "remove it from input_dir")
 	case info.Size() == 0:
 		return job.E(job.InvalidArgument, op, errors.New("the file is empty"), "copy it again, or remove it")
-	case info.Size() > MaxInputBytes:
-		return job.E(job.InvalidArgument, op, fmt.Errorf("its %d MiB are more than the %d that are allowed", info.Size()>>20, MaxInputBytes>>20), "make the file smaller")
 	}
-	return nil
+	return CheckSize(f.Name(), info.Size())
 }
 
 // missing tells apart why a file cannot be opened: no input_dir, a link that

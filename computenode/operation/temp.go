@@ -24,7 +24,7 @@ type Output struct {
 // name or token, 47 bytes long, and hidden by its leading dot.
 func TempName(name, token string) string {
 	sum := sha256.Sum256([]byte(token + "\x00" + name))
-	return ".spillway-" + hex.EncodeToString(sum[:16]) + ".part"
+	return job.HiddenPrefix + hex.EncodeToString(sum[:16]) + ".part"
 }
 
 // Commit gives each output its real name, replacing what has it. After an error

@@ -40,9 +40,9 @@ func (t trouble) open(base string, err error) *job.Error {
 		return e
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return job.E(job.Unavailable, op, plain{"there is no such folder", err}, "check the path, and that this node sees the same files as the server")
+		return job.E(job.Unavailable, op, plain{"there is no such folder", err}, "check the path and --root, or let the server write to output_dir, so that it can send the files")
 	}
-	return job.E(job.Unavailable, op, plain{"this node cannot open it: " + cause(err), err}, "check the path, and that this node sees the same files as the server")
+	return job.E(job.Unavailable, op, plain{"this node cannot open it: " + cause(err), err}, "check the path and --root, or let the server write to output_dir, so that it can send the files")
 }
 
 // read is for a file in input_dir that exists, or did.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 
+	"spillway/computenode/workspace"
 	"spillway/job"
 )
 
@@ -29,6 +30,9 @@ type Config struct {
 	// Machine and Tags are what its profile says of them.
 	Machine job.Machine
 	Tags    []string
+	// Workspace takes the files of tasks whose folder the node does not see. nil:
+	// such tasks fail.
+	Workspace *workspace.Workspace
 }
 
 // Validate reports the first field that cannot be used. Errors: InvalidArgument.

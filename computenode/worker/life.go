@@ -101,11 +101,23 @@ func (w *Worker) slot(ctx context.Context) error {
 	}
 }
 
-// leave gives the slot back and returns the load without the task.
-func (w *Worker) leave(op string, s admission.Sample, err error) job.Load {
+// giveUp counts out a task that waits, for want of its input.
+func (w *Worker) giveUp(waited time.Duration, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.load.Queued--
+	w.observe(admission.Sample{Queued: waited, Code: job.CodeOf(err)})
+}
+
+// leave gives the slot back and returns the load without the task.
+func (w *Worker) leave(t job.Task, s admission.Sample, err error) job.Load {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	op := t.Operation.Name
 	w.load.Running--
+	if err == nil && t.Content != nil {
+		w.handing++
+	}
 	if err != nil {
 		s.Code = job.CodeOf(err)
 	} else {
@@ -133,7 +145,7 @@ func (w *Worker) observe(s admission.Sample) {
 
 // settle tells that nothing is left of what a worker that drains had; mu is held.
 func (w *Worker) settle() {
-	if !w.load.Draining || w.load.Running+w.load.Queued+w.load.Delayed > 0 {
+	if !w.load.Draining || w.load.Running+w.load.Queued+w.load.Delayed+w.handing > 0 {
 		return
 	}
 	select {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -37,6 +38,7 @@ type Worker struct {
 	profile job.Profile
 
 	slots  chan struct{} // one element for each slot that is taken
+	guests chan struct{} // one for each task that has files in the workspace
 	prefix string        // makes tokens unlike those of any other worker
 	tokens atomic.Int64
 
@@ -46,6 +48,7 @@ type Worker struct {
 	last      time.Time            // guarded by mu: the admission's clock never goes back
 
 	means   map[string]time.Duration // guarded by mu: of the operation time, by operation
+	handing int                      // guarded by mu: tasks that are done, and hand their outputs over
 	drained chan struct{}            // closed when a worker that drains has nothing left
 }
 
@@ -62,6 +65,7 @@ func New(cfg Config, roots confine.Roots, control admission.Controller, runner R
 		cfg: cfg, roots: roots, runner: runner, log: log.With("node", cfg.Node),
 		profile:   job.Profile{Node: cfg.Node, Slots: cfg.Slots, Operations: operation.Infos(), Machine: cfg.Machine, Tags: cfg.Tags},
 		slots:     make(chan struct{}, cfg.Slots),
+		guests:    make(chan struct{}, 2*cfg.Slots+2),
 		prefix:    rand.Text()[:10] + "-",
 		admission: control,
 		load:      job.Load{Slots: cfg.Slots},
@@ -75,12 +79,18 @@ func New(cfg Config, roots confine.Roots, control admission.Controller, runner R
 // well and ctx still lives, nothing is left in output_dir.
 //
 // A task that cannot be begun before its deadline ends at once with
-// DeadlineExceeded; every draw of the admission is spent all the same.
+// DeadlineExceeded; every draw of the admission is spent all the same. One whose
+// folder this node does not see gets [job.ErrNeedsContent] before any draw; with
+// its content, the input is fetched once it is admitted and the delay is over, and
+// the outputs are handed over without a slot.
 func (w *Worker) Execute(ctx context.Context, t job.Task) (job.Result, error) {
 	if !t.Deadline.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, t.Deadline)
 		defer cancel()
+	}
+	if err := w.look(t); err != nil {
+		return job.Result{}, err
 	}
 	delay, err := w.admit(t)
 	if err != nil {
@@ -89,23 +99,30 @@ func (w *Worker) Execute(ctx context.Context, t job.Task) (job.Result, error) {
 	if err := w.sleep(ctx, delay); err != nil {
 		return job.Result{}, err
 	}
-	queued, err := w.enter(ctx)
-	if err != nil {
-		return job.Result{}, err
+	r := job.Result{Node: w.cfg.Node, Delayed: delay > 0}
+	if t.Content != nil {
+		err = w.host(ctx, t, &r)
+	} else {
+		_, err = w.take(ctx, t, &r)
 	}
-	r := job.Result{Node: w.cfg.Node, Delayed: delay > 0, Queued: queued}
-	if err := w.work(ctx, t, &r); err != nil {
+	if err != nil {
 		return job.Result{}, err
 	}
 	return r, nil
 }
 
-// work does the operation and gives the slot back, even in a panic.
-func (w *Worker) work(ctx context.Context, t job.Task, r *job.Result) (err error) {
+// take waits for a slot, does the operation, and gives the slot back, even in a
+// panic.
+func (w *Worker) take(ctx context.Context, t job.Task, r *job.Result) (outs []operation.Output, err error) {
+	r.Queued, err = w.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
 	err = errPanic
-	defer func() { r.Load = w.leave(t.Operation.Name, admission.Sample{Queued: r.Queued, Run: r.Run}, err) }()
-	r.Run, err = w.operate(ctx, t)
-	return err
+	defer func() { r.Load = w.leave(t, admission.Sample{Queued: r.Queued, Run: r.Run}, err) }()
+	reply, err := w.operate(ctx, t)
+	r.Run = reply.Run
+	return reply.Outputs, err
 }
 
 // Probe implements [job.Worker]. It does not know the usage of the machine.
@@ -134,31 +151,57 @@ func (w *Worker) Drain() <-chan struct{} {
 // Profile is what this node can do. The caller must not change it.
 func (w *Worker) Profile() job.Profile { return w.profile }
 
-// operate does the operation and gives its outputs their names.
-func (w *Worker) operate(ctx context.Context, t job.Task) (time.Duration, error) {
-	r := operation.Request{
-		Base: t.Base, Name: t.Name, Operation: t.Operation,
-		Token: w.prefix + strconv.FormatInt(w.tokens.Add(1), 36),
+// operate does the operation and gives its outputs their names, unless they are to
+// be handed over.
+func (w *Worker) operate(ctx context.Context, t job.Task) (operation.Reply, error) {
+	r := operation.Request{Base: t.Base, Name: t.Name, Operation: t.Operation, Token: w.token()}
+	if err := w.checkBase(t); err != nil {
+		return operation.Reply{}, job.AsError(err)
 	}
 	reply, err := w.runner.Do(ctx, r)
 	if err == nil && ctx.Err() != nil {
 		err = ended(ctx)
 	}
-	if err == nil {
+	if err == nil && t.Content == nil {
 		err = operation.Commit(w.roots, t.Base, reply.Outputs)
 	}
 	if err != nil {
 		w.Discard(r)
 		w.report(t, err)
-		return 0, job.AsError(err)
+		return operation.Reply{}, job.AsError(err)
 	}
-	return reply.Run, nil
+	return reply, nil
 }
+
+// checkBase keeps tasks that work in place out of the workspace, which the child
+// processes may open, too.
+func (w *Worker) checkBase(t job.Task) error {
+	if t.Content != nil {
+		return nil
+	}
+	if err := operation.CheckBase(w.roots, t.Base); err != nil {
+		return err
+	}
+	base, _ := w.roots.Path(t.Base)
+	if _, hosted := w.hosted(base + string(filepath.Separator)); hosted {
+		return job.E(job.PermissionDenied, "open "+job.Shown(t.Base), errors.New("it is the node's own workspace"), "use another folder")
+	}
+	return nil
+}
+
+// token is a word that no other attempt has.
+func (w *Worker) token() string { return w.prefix + strconv.FormatInt(w.tokens.Add(1), 36) }
 
 // Discard removes what a request that did not end well may have left. It is for
 // requests that ended without their caller, too; see isolate.New.
 func (w *Worker) Discard(r operation.Request) {
-	if err := operation.Discard(w.roots, r.Base, r.Operation, r.Name, r.Token); err != nil {
+	var err error
+	if folder, ok := w.hosted(r.Base); ok {
+		err = w.cfg.Workspace.Delete(folder)
+	} else {
+		err = operation.Discard(w.roots, r.Base, r.Operation, r.Name, r.Token)
+	}
+	if err != nil {
 		w.log.Warn("temporary file left behind", "base", r.Base, "name", r.Name, "err", err)
 	}
 }

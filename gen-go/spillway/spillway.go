@@ -7482,6 +7482,9 @@ func (p *Registered) String() string {
 //   - Operation
 //   - MayReject
 //   - DeadlineMs
+//   - Marker
+//   - Content
+//   - InputBytes
 type Task struct {
 	Job        string     `thrift:"job,1" db:"job" json:"job"`
 	Index      int64      `thrift:"index,2" db:"index" json:"index"`
@@ -7491,6 +7494,9 @@ type Task struct {
 	Operation  *Operation `thrift:"operation,6" db:"operation" json:"operation"`
 	MayReject  bool       `thrift:"may_reject,7" db:"may_reject" json:"may_reject"`
 	DeadlineMs int64      `thrift:"deadline_ms,8" db:"deadline_ms" json:"deadline_ms"`
+	Marker     *string    `thrift:"marker,9" db:"marker" json:"marker,omitempty"`
+	Content    *string    `thrift:"content,10" db:"content" json:"content,omitempty"`
+	InputBytes *int64     `thrift:"input_bytes,11" db:"input_bytes" json:"input_bytes,omitempty"`
 }
 
 func NewTask() *Task {
@@ -7533,8 +7539,47 @@ func (p *Task) GetMayReject() bool {
 func (p *Task) GetDeadlineMs() int64 {
 	return p.DeadlineMs
 }
+
+var Task_Marker_DEFAULT string
+
+func (p *Task) GetMarker() string {
+	if !p.IsSetMarker() {
+		return Task_Marker_DEFAULT
+	}
+	return *p.Marker
+}
+
+var Task_Content_DEFAULT string
+
+func (p *Task) GetContent() string {
+	if !p.IsSetContent() {
+		return Task_Content_DEFAULT
+	}
+	return *p.Content
+}
+
+var Task_InputBytes_DEFAULT int64
+
+func (p *Task) GetInputBytes() int64 {
+	if !p.IsSetInputBytes() {
+		return Task_InputBytes_DEFAULT
+	}
+	return *p.InputBytes
+}
 func (p *Task) IsSetOperation() bool {
 	return p.Operation != nil
+}
+
+func (p *Task) IsSetMarker() bool {
+	return p.Marker != nil
+}
+
+func (p *Task) IsSetContent() bool {
+	return p.Content != nil
+}
+
+func (p *Task) IsSetInputBytes() bool {
+	return p.InputBytes != nil
 }
 
 func (p *Task) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -7631,6 +7676,36 @@ func (p *Task) Read(ctx context.Context, iprot thrift.TProtocol) error {
 					return err
 				}
 			}
+		case 9:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField9(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 10:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField10(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 11:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField11(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -7717,6 +7792,33 @@ func (p *Task) ReadField8(ctx context.Context, iprot thrift.TProtocol) error {
 	return nil
 }
 
+func (p *Task) ReadField9(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 9: ", err)
+	} else {
+		p.Marker = &v
+	}
+	return nil
+}
+
+func (p *Task) ReadField10(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 10: ", err)
+	} else {
+		p.Content = &v
+	}
+	return nil
+}
+
+func (p *Task) ReadField11(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 11: ", err)
+	} else {
+		p.InputBytes = &v
+	}
+	return nil
+}
+
 func (p *Task) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	if err := oprot.WriteStructBegin(ctx, "Task"); err != nil {
 		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
@@ -7744,6 +7846,15 @@ func (p *Task) Write(ctx context.Context, oprot thrift.TProtocol) error {
 			return err
 		}
 		if err := p.writeField8(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField9(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField10(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField11(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -7860,6 +7971,51 @@ func (p *Task) writeField8(ctx context.Context, oprot thrift.TProtocol) (err err
 	return err
 }
 
+func (p *Task) writeField9(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetMarker() {
+		if err := oprot.WriteFieldBegin(ctx, "marker", thrift.STRING, 9); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 9:marker: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Marker)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.marker (9) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 9:marker: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *Task) writeField10(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetContent() {
+		if err := oprot.WriteFieldBegin(ctx, "content", thrift.STRING, 10); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 10:content: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Content)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.content (10) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 10:content: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *Task) writeField11(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetInputBytes() {
+		if err := oprot.WriteFieldBegin(ctx, "input_bytes", thrift.I64, 11); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 11:input_bytes: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(*p.InputBytes)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.input_bytes (11) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 11:input_bytes: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *Task) Equals(other *Task) bool {
 	if p == other {
 		return true
@@ -7890,6 +8046,30 @@ func (p *Task) Equals(other *Task) bool {
 	if p.DeadlineMs != other.DeadlineMs {
 		return false
 	}
+	if p.Marker != other.Marker {
+		if p.Marker == nil || other.Marker == nil {
+			return false
+		}
+		if (*p.Marker) != (*other.Marker) {
+			return false
+		}
+	}
+	if p.Content != other.Content {
+		if p.Content == nil || other.Content == nil {
+			return false
+		}
+		if (*p.Content) != (*other.Content) {
+			return false
+		}
+	}
+	if p.InputBytes != other.InputBytes {
+		if p.InputBytes == nil || other.InputBytes == nil {
+			return false
+		}
+		if (*p.InputBytes) != (*other.InputBytes) {
+			return false
+		}
+	}
 	return true
 }
 
@@ -7901,17 +8081,816 @@ func (p *Task) String() string {
 }
 
 // Attributes:
+//   - Reason
+type NeedsContent struct {
+	Reason string `thrift:"reason,1" db:"reason" json:"reason"`
+}
+
+func NewNeedsContent() *NeedsContent {
+	return &NeedsContent{}
+}
+
+func (p *NeedsContent) GetReason() string {
+	return p.Reason
+}
+func (p *NeedsContent) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *NeedsContent) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Reason = v
+	}
+	return nil
+}
+
+func (p *NeedsContent) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "NeedsContent"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *NeedsContent) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "reason", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:reason: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Reason)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.reason (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:reason: ", p), err)
+	}
+	return err
+}
+
+func (p *NeedsContent) Equals(other *NeedsContent) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Reason != other.Reason {
+		return false
+	}
+	return true
+}
+
+func (p *NeedsContent) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("NeedsContent(%+v)", *p)
+}
+
+func (p *NeedsContent) Error() string {
+	return p.String()
+}
+
+func (NeedsContent) TExceptionType() thrift.TExceptionType {
+	return thrift.TExceptionTypeCompiled
+}
+
+var _ thrift.TException = (*NeedsContent)(nil)
+
+// Attributes:
+//   - Number
+//   - Output
+//   - Offset
+//   - Length
+//   - Size
+//   - Data
+//   - Sha256
+type ContentWish struct {
+	Number int64  `thrift:"number,1" db:"number" json:"number"`
+	Output string `thrift:"output,2" db:"output" json:"output"`
+	Offset int64  `thrift:"offset,3" db:"offset" json:"offset"`
+	Length int64  `thrift:"length,4" db:"length" json:"length"`
+	Size   *int64 `thrift:"size,5" db:"size" json:"size,omitempty"`
+	Data   []byte `thrift:"data,6" db:"data" json:"data,omitempty"`
+	Sha256 []byte `thrift:"sha256,7" db:"sha256" json:"sha256,omitempty"`
+}
+
+func NewContentWish() *ContentWish {
+	return &ContentWish{}
+}
+
+func (p *ContentWish) GetNumber() int64 {
+	return p.Number
+}
+
+func (p *ContentWish) GetOutput() string {
+	return p.Output
+}
+
+func (p *ContentWish) GetOffset() int64 {
+	return p.Offset
+}
+
+func (p *ContentWish) GetLength() int64 {
+	return p.Length
+}
+
+var ContentWish_Size_DEFAULT int64
+
+func (p *ContentWish) GetSize() int64 {
+	if !p.IsSetSize() {
+		return ContentWish_Size_DEFAULT
+	}
+	return *p.Size
+}
+
+var ContentWish_Data_DEFAULT []byte
+
+func (p *ContentWish) GetData() []byte {
+	return p.Data
+}
+
+var ContentWish_Sha256_DEFAULT []byte
+
+func (p *ContentWish) GetSha256() []byte {
+	return p.Sha256
+}
+func (p *ContentWish) IsSetSize() bool {
+	return p.Size != nil
+}
+
+func (p *ContentWish) IsSetData() bool {
+	return p.Data != nil
+}
+
+func (p *ContentWish) IsSetSha256() bool {
+	return p.Sha256 != nil
+}
+
+func (p *ContentWish) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 6:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField6(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 7:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField7(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ContentWish) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Number = v
+	}
+	return nil
+}
+
+func (p *ContentWish) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Output = v
+	}
+	return nil
+}
+
+func (p *ContentWish) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.Offset = v
+	}
+	return nil
+}
+
+func (p *ContentWish) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.Length = v
+	}
+	return nil
+}
+
+func (p *ContentWish) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.Size = &v
+	}
+	return nil
+}
+
+func (p *ContentWish) ReadField6(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBinary(ctx); err != nil {
+		return thrift.PrependError("error reading field 6: ", err)
+	} else {
+		p.Data = v
+	}
+	return nil
+}
+
+func (p *ContentWish) ReadField7(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBinary(ctx); err != nil {
+		return thrift.PrependError("error reading field 7: ", err)
+	} else {
+		p.Sha256 = v
+	}
+	return nil
+}
+
+func (p *ContentWish) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "ContentWish"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField6(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField7(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ContentWish) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "number", thrift.I64, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:number: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Number)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.number (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:number: ", p), err)
+	}
+	return err
+}
+
+func (p *ContentWish) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "output", thrift.STRING, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:output: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Output)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.output (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:output: ", p), err)
+	}
+	return err
+}
+
+func (p *ContentWish) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "offset", thrift.I64, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:offset: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Offset)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.offset (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:offset: ", p), err)
+	}
+	return err
+}
+
+func (p *ContentWish) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "length", thrift.I64, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:length: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Length)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.length (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:length: ", p), err)
+	}
+	return err
+}
+
+func (p *ContentWish) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSize() {
+		if err := oprot.WriteFieldBegin(ctx, "size", thrift.I64, 5); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:size: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(*p.Size)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.size (5) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 5:size: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ContentWish) writeField6(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetData() {
+		if err := oprot.WriteFieldBegin(ctx, "data", thrift.STRING, 6); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 6:data: ", p), err)
+		}
+		if err := oprot.WriteBinary(ctx, p.Data); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.data (6) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 6:data: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ContentWish) writeField7(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSha256() {
+		if err := oprot.WriteFieldBegin(ctx, "sha256", thrift.STRING, 7); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 7:sha256: ", p), err)
+		}
+		if err := oprot.WriteBinary(ctx, p.Sha256); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.sha256 (7) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 7:sha256: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ContentWish) Equals(other *ContentWish) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Number != other.Number {
+		return false
+	}
+	if p.Output != other.Output {
+		return false
+	}
+	if p.Offset != other.Offset {
+		return false
+	}
+	if p.Length != other.Length {
+		return false
+	}
+	if p.Size != other.Size {
+		if p.Size == nil || other.Size == nil {
+			return false
+		}
+		if (*p.Size) != (*other.Size) {
+			return false
+		}
+	}
+	if bytes.Compare(p.Data, other.Data) != 0 {
+		return false
+	}
+	if bytes.Compare(p.Sha256, other.Sha256) != 0 {
+		return false
+	}
+	return true
+}
+
+func (p *ContentWish) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ContentWish(%+v)", *p)
+}
+
+// Attributes:
+//   - Number
+//   - Data
+//   - Sha256
+//   - Failure
+type ContentAnswer struct {
+	Number  int64    `thrift:"number,1" db:"number" json:"number"`
+	Data    []byte   `thrift:"data,2" db:"data" json:"data,omitempty"`
+	Sha256  []byte   `thrift:"sha256,3" db:"sha256" json:"sha256,omitempty"`
+	Failure *Failure `thrift:"failure,4" db:"failure" json:"failure,omitempty"`
+}
+
+func NewContentAnswer() *ContentAnswer {
+	return &ContentAnswer{}
+}
+
+func (p *ContentAnswer) GetNumber() int64 {
+	return p.Number
+}
+
+var ContentAnswer_Data_DEFAULT []byte
+
+func (p *ContentAnswer) GetData() []byte {
+	return p.Data
+}
+
+var ContentAnswer_Sha256_DEFAULT []byte
+
+func (p *ContentAnswer) GetSha256() []byte {
+	return p.Sha256
+}
+
+var ContentAnswer_Failure_DEFAULT *Failure
+
+func (p *ContentAnswer) GetFailure() *Failure {
+	if !p.IsSetFailure() {
+		return ContentAnswer_Failure_DEFAULT
+	}
+	return p.Failure
+}
+func (p *ContentAnswer) IsSetData() bool {
+	return p.Data != nil
+}
+
+func (p *ContentAnswer) IsSetSha256() bool {
+	return p.Sha256 != nil
+}
+
+func (p *ContentAnswer) IsSetFailure() bool {
+	return p.Failure != nil
+}
+
+func (p *ContentAnswer) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ContentAnswer) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Number = v
+	}
+	return nil
+}
+
+func (p *ContentAnswer) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBinary(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Data = v
+	}
+	return nil
+}
+
+func (p *ContentAnswer) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBinary(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.Sha256 = v
+	}
+	return nil
+}
+
+func (p *ContentAnswer) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Failure = &Failure{}
+	if err := p.Failure.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Failure), err)
+	}
+	return nil
+}
+
+func (p *ContentAnswer) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "ContentAnswer"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ContentAnswer) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "number", thrift.I64, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:number: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Number)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.number (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:number: ", p), err)
+	}
+	return err
+}
+
+func (p *ContentAnswer) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetData() {
+		if err := oprot.WriteFieldBegin(ctx, "data", thrift.STRING, 2); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:data: ", p), err)
+		}
+		if err := oprot.WriteBinary(ctx, p.Data); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.data (2) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 2:data: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ContentAnswer) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSha256() {
+		if err := oprot.WriteFieldBegin(ctx, "sha256", thrift.STRING, 3); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:sha256: ", p), err)
+		}
+		if err := oprot.WriteBinary(ctx, p.Sha256); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.sha256 (3) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 3:sha256: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ContentAnswer) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFailure() {
+		if err := oprot.WriteFieldBegin(ctx, "failure", thrift.STRUCT, 4); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:failure: ", p), err)
+		}
+		if err := p.Failure.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Failure), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 4:failure: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ContentAnswer) Equals(other *ContentAnswer) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Number != other.Number {
+		return false
+	}
+	if bytes.Compare(p.Data, other.Data) != 0 {
+		return false
+	}
+	if bytes.Compare(p.Sha256, other.Sha256) != 0 {
+		return false
+	}
+	if !p.Failure.Equals(other.Failure) {
+		return false
+	}
+	return true
+}
+
+func (p *ContentAnswer) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ContentAnswer(%+v)", *p)
+}
+
+// Attributes:
 //   - Node
 //   - Delayed
 //   - QueuedUs
 //   - RunUs
 //   - Load
+//   - Outputs
 type TaskReply struct {
-	Node     string `thrift:"node,1" db:"node" json:"node"`
-	Delayed  bool   `thrift:"delayed,2" db:"delayed" json:"delayed"`
-	QueuedUs int64  `thrift:"queued_us,3" db:"queued_us" json:"queued_us"`
-	RunUs    int64  `thrift:"run_us,4" db:"run_us" json:"run_us"`
-	Load     *Load  `thrift:"load,5" db:"load" json:"load"`
+	Node     string   `thrift:"node,1" db:"node" json:"node"`
+	Delayed  bool     `thrift:"delayed,2" db:"delayed" json:"delayed"`
+	QueuedUs int64    `thrift:"queued_us,3" db:"queued_us" json:"queued_us"`
+	RunUs    int64    `thrift:"run_us,4" db:"run_us" json:"run_us"`
+	Load     *Load    `thrift:"load,5" db:"load" json:"load"`
+	Outputs  []string `thrift:"outputs,6" db:"outputs" json:"outputs,omitempty"`
 }
 
 func NewTaskReply() *TaskReply {
@@ -7942,8 +8921,18 @@ func (p *TaskReply) GetLoad() *Load {
 	}
 	return p.Load
 }
+
+var TaskReply_Outputs_DEFAULT []string
+
+func (p *TaskReply) GetOutputs() []string {
+	return p.Outputs
+}
 func (p *TaskReply) IsSetLoad() bool {
 	return p.Load != nil
+}
+
+func (p *TaskReply) IsSetOutputs() bool {
+	return p.Outputs != nil
 }
 
 func (p *TaskReply) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -8010,6 +8999,16 @@ func (p *TaskReply) Read(ctx context.Context, iprot thrift.TProtocol) error {
 					return err
 				}
 			}
+		case 6:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField6(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -8069,6 +9068,28 @@ func (p *TaskReply) ReadField5(ctx context.Context, iprot thrift.TProtocol) erro
 	return nil
 }
 
+func (p *TaskReply) ReadField6(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]string, 0, size)
+	p.Outputs = tSlice
+	for i := 0; i < size; i++ {
+		var _elem30 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_elem30 = v
+		}
+		p.Outputs = append(p.Outputs, _elem30)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
 func (p *TaskReply) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	if err := oprot.WriteStructBegin(ctx, "TaskReply"); err != nil {
 		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
@@ -8087,6 +9108,9 @@ func (p *TaskReply) Write(ctx context.Context, oprot thrift.TProtocol) error {
 			return err
 		}
 		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField6(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -8164,6 +9188,29 @@ func (p *TaskReply) writeField5(ctx context.Context, oprot thrift.TProtocol) (er
 	return err
 }
 
+func (p *TaskReply) writeField6(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetOutputs() {
+		if err := oprot.WriteFieldBegin(ctx, "outputs", thrift.LIST, 6); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 6:outputs: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRING, len(p.Outputs)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Outputs {
+			if err := oprot.WriteString(ctx, string(v)); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 6:outputs: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *TaskReply) Equals(other *TaskReply) bool {
 	if p == other {
 		return true
@@ -8184,6 +9231,15 @@ func (p *TaskReply) Equals(other *TaskReply) bool {
 	}
 	if !p.Load.Equals(other.Load) {
 		return false
+	}
+	if len(p.Outputs) != len(other.Outputs) {
+		return false
+	}
+	for i, _tgt := range p.Outputs {
+		_src31 := other.Outputs[i]
+		if _tgt != _src31 {
+			return false
+		}
 	}
 	return true
 }
@@ -8352,11 +9408,11 @@ func (p *Profile) ReadField3(ctx context.Context, iprot thrift.TProtocol) error 
 	tSlice := make([]*OperationInfo, 0, size)
 	p.Operations = tSlice
 	for i := 0; i < size; i++ {
-		_elem30 := &OperationInfo{}
-		if err := _elem30.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem30), err)
+		_elem32 := &OperationInfo{}
+		if err := _elem32.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem32), err)
 		}
-		p.Operations = append(p.Operations, _elem30)
+		p.Operations = append(p.Operations, _elem32)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -8380,13 +9436,13 @@ func (p *Profile) ReadField5(ctx context.Context, iprot thrift.TProtocol) error 
 	tSlice := make([]string, 0, size)
 	p.Tags = tSlice
 	for i := 0; i < size; i++ {
-		var _elem31 string
+		var _elem33 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem31 = v
+			_elem33 = v
 		}
-		p.Tags = append(p.Tags, _elem31)
+		p.Tags = append(p.Tags, _elem33)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -8525,8 +9581,8 @@ func (p *Profile) Equals(other *Profile) bool {
 		return false
 	}
 	for i, _tgt := range p.Operations {
-		_src32 := other.Operations[i]
-		if !_tgt.Equals(_src32) {
+		_src34 := other.Operations[i]
+		if !_tgt.Equals(_src34) {
 			return false
 		}
 	}
@@ -8537,8 +9593,8 @@ func (p *Profile) Equals(other *Profile) bool {
 		return false
 	}
 	for i, _tgt := range p.Tags {
-		_src33 := other.Tags[i]
-		if _tgt != _src33 {
+		_src35 := other.Tags[i]
+		if _tgt != _src35 {
 			return false
 		}
 	}
@@ -8637,31 +9693,31 @@ func (p *ServerClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - IsRandom
 //   - Spec
 func (p *ServerClient) SubmitRequest(ctx context.Context, source_folder string, is_random bool, spec *JobSpec) (_r string, _err error) {
-	var _args34 ServerSubmitRequestArgs
-	_args34.SourceFolder = source_folder
-	_args34.IsRandom = is_random
-	_args34.Spec = spec
-	var _result36 ServerSubmitRequestResult
-	var _meta35 thrift.ResponseMeta
-	_meta35, _err = p.Client_().Call(ctx, "submit_request", &_args34, &_result36)
-	p.SetLastResponseMeta_(_meta35)
+	var _args36 ServerSubmitRequestArgs
+	_args36.SourceFolder = source_folder
+	_args36.IsRandom = is_random
+	_args36.Spec = spec
+	var _result38 ServerSubmitRequestResult
+	var _meta37 thrift.ResponseMeta
+	_meta37, _err = p.Client_().Call(ctx, "submit_request", &_args36, &_result38)
+	p.SetLastResponseMeta_(_meta37)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result36.Failure != nil:
-		return _r, _result36.Failure
+	case _result38.Failure != nil:
+		return _r, _result38.Failure
 	}
 
-	return _result36.GetSuccess(), nil
+	return _result38.GetSuccess(), nil
 }
 
 func (p *ServerClient) Ping(ctx context.Context) (_err error) {
-	var _args37 ServerPingArgs
-	var _result39 ServerPingResult
-	var _meta38 thrift.ResponseMeta
-	_meta38, _err = p.Client_().Call(ctx, "ping", &_args37, &_result39)
-	p.SetLastResponseMeta_(_meta38)
+	var _args39 ServerPingArgs
+	var _result41 ServerPingResult
+	var _meta40 thrift.ResponseMeta
+	_meta40, _err = p.Client_().Call(ctx, "ping", &_args39, &_result41)
+	p.SetLastResponseMeta_(_meta40)
 	if _err != nil {
 		return
 	}
@@ -8671,42 +9727,42 @@ func (p *ServerClient) Ping(ctx context.Context) (_err error) {
 // Parameters:
 //   - Spec
 func (p *ServerClient) Submit(ctx context.Context, spec *JobSpec) (_r string, _err error) {
-	var _args40 ServerSubmitArgs
-	_args40.Spec = spec
-	var _result42 ServerSubmitResult
-	var _meta41 thrift.ResponseMeta
-	_meta41, _err = p.Client_().Call(ctx, "submit", &_args40, &_result42)
-	p.SetLastResponseMeta_(_meta41)
+	var _args42 ServerSubmitArgs
+	_args42.Spec = spec
+	var _result44 ServerSubmitResult
+	var _meta43 thrift.ResponseMeta
+	_meta43, _err = p.Client_().Call(ctx, "submit", &_args42, &_result44)
+	p.SetLastResponseMeta_(_meta43)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result42.Failure != nil:
-		return _r, _result42.Failure
+	case _result44.Failure != nil:
+		return _r, _result44.Failure
 	}
 
-	return _result42.GetSuccess(), nil
+	return _result44.GetSuccess(), nil
 }
 
 // Parameters:
 //   - ID
 func (p *ServerClient) Job(ctx context.Context, id string) (_r *Job, _err error) {
-	var _args43 ServerJobArgs
-	_args43.ID = id
-	var _result45 ServerJobResult
-	var _meta44 thrift.ResponseMeta
-	_meta44, _err = p.Client_().Call(ctx, "job", &_args43, &_result45)
-	p.SetLastResponseMeta_(_meta44)
+	var _args45 ServerJobArgs
+	_args45.ID = id
+	var _result47 ServerJobResult
+	var _meta46 thrift.ResponseMeta
+	_meta46, _err = p.Client_().Call(ctx, "job", &_args45, &_result47)
+	p.SetLastResponseMeta_(_meta46)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result45.Failure != nil:
-		return _r, _result45.Failure
+	case _result47.Failure != nil:
+		return _r, _result47.Failure
 	}
 
-	if _ret46 := _result45.GetSuccess(); _ret46 != nil {
-		return _ret46, nil
+	if _ret48 := _result47.GetSuccess(); _ret48 != nil {
+		return _ret48, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "job failed: unknown result")
 }
@@ -8714,21 +9770,21 @@ func (p *ServerClient) Job(ctx context.Context, id string) (_r *Job, _err error)
 // Parameters:
 //   - Filter
 func (p *ServerClient) Jobs(ctx context.Context, filter *JobFilter) (_r []*Job, _err error) {
-	var _args47 ServerJobsArgs
-	_args47.Filter = filter
-	var _result49 ServerJobsResult
-	var _meta48 thrift.ResponseMeta
-	_meta48, _err = p.Client_().Call(ctx, "jobs", &_args47, &_result49)
-	p.SetLastResponseMeta_(_meta48)
+	var _args49 ServerJobsArgs
+	_args49.Filter = filter
+	var _result51 ServerJobsResult
+	var _meta50 thrift.ResponseMeta
+	_meta50, _err = p.Client_().Call(ctx, "jobs", &_args49, &_result51)
+	p.SetLastResponseMeta_(_meta50)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result49.Failure != nil:
-		return _r, _result49.Failure
+	case _result51.Failure != nil:
+		return _r, _result51.Failure
 	}
 
-	return _result49.GetSuccess(), nil
+	return _result51.GetSuccess(), nil
 }
 
 // Parameters:
@@ -8736,24 +9792,24 @@ func (p *ServerClient) Jobs(ctx context.Context, filter *JobFilter) (_r []*Job, 
 //   - Seen
 //   - TimeoutMs
 func (p *ServerClient) Wait(ctx context.Context, id string, seen int64, timeout_ms int64) (_r *Job, _err error) {
-	var _args50 ServerWaitArgs
-	_args50.ID = id
-	_args50.Seen = seen
-	_args50.TimeoutMs = timeout_ms
-	var _result52 ServerWaitResult
-	var _meta51 thrift.ResponseMeta
-	_meta51, _err = p.Client_().Call(ctx, "wait", &_args50, &_result52)
-	p.SetLastResponseMeta_(_meta51)
+	var _args52 ServerWaitArgs
+	_args52.ID = id
+	_args52.Seen = seen
+	_args52.TimeoutMs = timeout_ms
+	var _result54 ServerWaitResult
+	var _meta53 thrift.ResponseMeta
+	_meta53, _err = p.Client_().Call(ctx, "wait", &_args52, &_result54)
+	p.SetLastResponseMeta_(_meta53)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result52.Failure != nil:
-		return _r, _result52.Failure
+	case _result54.Failure != nil:
+		return _r, _result54.Failure
 	}
 
-	if _ret53 := _result52.GetSuccess(); _ret53 != nil {
-		return _ret53, nil
+	if _ret55 := _result54.GetSuccess(); _ret55 != nil {
+		return _ret55, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "wait failed: unknown result")
 }
@@ -8761,77 +9817,77 @@ func (p *ServerClient) Wait(ctx context.Context, id string, seen int64, timeout_
 // Parameters:
 //   - ID
 func (p *ServerClient) Cancel(ctx context.Context, id string) (_err error) {
-	var _args54 ServerCancelArgs
-	_args54.ID = id
-	var _result56 ServerCancelResult
-	var _meta55 thrift.ResponseMeta
-	_meta55, _err = p.Client_().Call(ctx, "cancel", &_args54, &_result56)
-	p.SetLastResponseMeta_(_meta55)
+	var _args56 ServerCancelArgs
+	_args56.ID = id
+	var _result58 ServerCancelResult
+	var _meta57 thrift.ResponseMeta
+	_meta57, _err = p.Client_().Call(ctx, "cancel", &_args56, &_result58)
+	p.SetLastResponseMeta_(_meta57)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result56.Failure != nil:
-		return _result56.Failure
+	case _result58.Failure != nil:
+		return _result58.Failure
 	}
 
 	return nil
 }
 
 func (p *ServerClient) Nodes(ctx context.Context) (_r []*Node, _err error) {
-	var _args57 ServerNodesArgs
-	var _result59 ServerNodesResult
-	var _meta58 thrift.ResponseMeta
-	_meta58, _err = p.Client_().Call(ctx, "nodes", &_args57, &_result59)
-	p.SetLastResponseMeta_(_meta58)
+	var _args59 ServerNodesArgs
+	var _result61 ServerNodesResult
+	var _meta60 thrift.ResponseMeta
+	_meta60, _err = p.Client_().Call(ctx, "nodes", &_args59, &_result61)
+	p.SetLastResponseMeta_(_meta60)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result59.Failure != nil:
-		return _r, _result59.Failure
+	case _result61.Failure != nil:
+		return _r, _result61.Failure
 	}
 
-	return _result59.GetSuccess(), nil
+	return _result61.GetSuccess(), nil
 }
 
 // Parameters:
 //   - ID
 //   - Filter
 func (p *ServerClient) Tasks(ctx context.Context, id string, filter *TaskFilter) (_r []*TaskInfo, _err error) {
-	var _args60 ServerTasksArgs
-	_args60.ID = id
-	_args60.Filter = filter
-	var _result62 ServerTasksResult
-	var _meta61 thrift.ResponseMeta
-	_meta61, _err = p.Client_().Call(ctx, "tasks", &_args60, &_result62)
-	p.SetLastResponseMeta_(_meta61)
+	var _args62 ServerTasksArgs
+	_args62.ID = id
+	_args62.Filter = filter
+	var _result64 ServerTasksResult
+	var _meta63 thrift.ResponseMeta
+	_meta63, _err = p.Client_().Call(ctx, "tasks", &_args62, &_result64)
+	p.SetLastResponseMeta_(_meta63)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result62.Failure != nil:
-		return _r, _result62.Failure
+	case _result64.Failure != nil:
+		return _r, _result64.Failure
 	}
 
-	return _result62.GetSuccess(), nil
+	return _result64.GetSuccess(), nil
 }
 
 // Parameters:
 //   - ID
 func (p *ServerClient) RetryFailed(ctx context.Context, id string) (_err error) {
-	var _args63 ServerRetryFailedArgs
-	_args63.ID = id
-	var _result65 ServerRetryFailedResult
-	var _meta64 thrift.ResponseMeta
-	_meta64, _err = p.Client_().Call(ctx, "retry_failed", &_args63, &_result65)
-	p.SetLastResponseMeta_(_meta64)
+	var _args65 ServerRetryFailedArgs
+	_args65.ID = id
+	var _result67 ServerRetryFailedResult
+	var _meta66 thrift.ResponseMeta
+	_meta66, _err = p.Client_().Call(ctx, "retry_failed", &_args65, &_result67)
+	p.SetLastResponseMeta_(_meta66)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result65.Failure != nil:
-		return _result65.Failure
+	case _result67.Failure != nil:
+		return _result67.Failure
 	}
 
 	return nil
@@ -8840,22 +9896,22 @@ func (p *ServerClient) RetryFailed(ctx context.Context, id string) (_err error) 
 // Parameters:
 //   - Registration
 func (p *ServerClient) RegisterNode(ctx context.Context, registration *Registration) (_r *Registered, _err error) {
-	var _args66 ServerRegisterNodeArgs
-	_args66.Registration = registration
-	var _result68 ServerRegisterNodeResult
-	var _meta67 thrift.ResponseMeta
-	_meta67, _err = p.Client_().Call(ctx, "register_node", &_args66, &_result68)
-	p.SetLastResponseMeta_(_meta67)
+	var _args68 ServerRegisterNodeArgs
+	_args68.Registration = registration
+	var _result70 ServerRegisterNodeResult
+	var _meta69 thrift.ResponseMeta
+	_meta69, _err = p.Client_().Call(ctx, "register_node", &_args68, &_result70)
+	p.SetLastResponseMeta_(_meta69)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result68.Failure != nil:
-		return _r, _result68.Failure
+	case _result70.Failure != nil:
+		return _r, _result70.Failure
 	}
 
-	if _ret69 := _result68.GetSuccess(); _ret69 != nil {
-		return _ret69, nil
+	if _ret71 := _result70.GetSuccess(); _ret71 != nil {
+		return _ret71, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "register_node failed: unknown result")
 }
@@ -8864,19 +9920,19 @@ func (p *ServerClient) RegisterNode(ctx context.Context, registration *Registrat
 //   - Node
 //   - On
 func (p *ServerClient) DrainNode(ctx context.Context, node string, on bool) (_err error) {
-	var _args70 ServerDrainNodeArgs
-	_args70.Node = node
-	_args70.On = on
-	var _result72 ServerDrainNodeResult
-	var _meta71 thrift.ResponseMeta
-	_meta71, _err = p.Client_().Call(ctx, "drain_node", &_args70, &_result72)
-	p.SetLastResponseMeta_(_meta71)
+	var _args72 ServerDrainNodeArgs
+	_args72.Node = node
+	_args72.On = on
+	var _result74 ServerDrainNodeResult
+	var _meta73 thrift.ResponseMeta
+	_meta73, _err = p.Client_().Call(ctx, "drain_node", &_args72, &_result74)
+	p.SetLastResponseMeta_(_meta73)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result72.Failure != nil:
-		return _result72.Failure
+	case _result74.Failure != nil:
+		return _result74.Failure
 	}
 
 	return nil
@@ -8886,22 +9942,22 @@ func (p *ServerClient) DrainNode(ctx context.Context, node string, on bool) (_er
 //   - Node
 //   - Lines
 func (p *ServerClient) NodeLog(ctx context.Context, node string, lines int32) (_r []string, _err error) {
-	var _args73 ServerNodeLogArgs
-	_args73.Node = node
-	_args73.Lines = lines
-	var _result75 ServerNodeLogResult
-	var _meta74 thrift.ResponseMeta
-	_meta74, _err = p.Client_().Call(ctx, "node_log", &_args73, &_result75)
-	p.SetLastResponseMeta_(_meta74)
+	var _args75 ServerNodeLogArgs
+	_args75.Node = node
+	_args75.Lines = lines
+	var _result77 ServerNodeLogResult
+	var _meta76 thrift.ResponseMeta
+	_meta76, _err = p.Client_().Call(ctx, "node_log", &_args75, &_result77)
+	p.SetLastResponseMeta_(_meta76)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result75.Failure != nil:
-		return _r, _result75.Failure
+	case _result77.Failure != nil:
+		return _r, _result77.Failure
 	}
 
-	return _result75.GetSuccess(), nil
+	return _result77.GetSuccess(), nil
 }
 
 type ServerProcessor struct {
@@ -8924,21 +9980,21 @@ func (p *ServerProcessor) ProcessorMap() map[string]thrift.TProcessorFunction {
 
 func NewServerProcessor(handler Server) *ServerProcessor {
 
-	self76 := &ServerProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self76.processorMap["submit_request"] = &serverProcessorSubmitRequest{handler: handler}
-	self76.processorMap["ping"] = &serverProcessorPing{handler: handler}
-	self76.processorMap["submit"] = &serverProcessorSubmit{handler: handler}
-	self76.processorMap["job"] = &serverProcessorJob{handler: handler}
-	self76.processorMap["jobs"] = &serverProcessorJobs{handler: handler}
-	self76.processorMap["wait"] = &serverProcessorWait{handler: handler}
-	self76.processorMap["cancel"] = &serverProcessorCancel{handler: handler}
-	self76.processorMap["nodes"] = &serverProcessorNodes{handler: handler}
-	self76.processorMap["tasks"] = &serverProcessorTasks{handler: handler}
-	self76.processorMap["retry_failed"] = &serverProcessorRetryFailed{handler: handler}
-	self76.processorMap["register_node"] = &serverProcessorRegisterNode{handler: handler}
-	self76.processorMap["drain_node"] = &serverProcessorDrainNode{handler: handler}
-	self76.processorMap["node_log"] = &serverProcessorNodeLog{handler: handler}
-	return self76
+	self78 := &ServerProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self78.processorMap["submit_request"] = &serverProcessorSubmitRequest{handler: handler}
+	self78.processorMap["ping"] = &serverProcessorPing{handler: handler}
+	self78.processorMap["submit"] = &serverProcessorSubmit{handler: handler}
+	self78.processorMap["job"] = &serverProcessorJob{handler: handler}
+	self78.processorMap["jobs"] = &serverProcessorJobs{handler: handler}
+	self78.processorMap["wait"] = &serverProcessorWait{handler: handler}
+	self78.processorMap["cancel"] = &serverProcessorCancel{handler: handler}
+	self78.processorMap["nodes"] = &serverProcessorNodes{handler: handler}
+	self78.processorMap["tasks"] = &serverProcessorTasks{handler: handler}
+	self78.processorMap["retry_failed"] = &serverProcessorRetryFailed{handler: handler}
+	self78.processorMap["register_node"] = &serverProcessorRegisterNode{handler: handler}
+	self78.processorMap["drain_node"] = &serverProcessorDrainNode{handler: handler}
+	self78.processorMap["node_log"] = &serverProcessorNodeLog{handler: handler}
+	return self78
 }
 
 func (p *ServerProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -8951,12 +10007,12 @@ func (p *ServerProcessor) Process(ctx context.Context, iprot, oprot thrift.TProt
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x77 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x79 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x77.Write(ctx, oprot)
+	x79.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x77
+	return false, x79
 
 }
 
@@ -8965,7 +10021,7 @@ type serverProcessorSubmitRequest struct {
 }
 
 func (p *serverProcessorSubmitRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err78 error
+	var _write_err80 error
 	args := ServerSubmitRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -9015,21 +10071,21 @@ func (p *serverProcessorSubmitRequest) Process(ctx context.Context, seqId int32,
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc79 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submit_request: "+err2.Error())
+			_exc81 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submit_request: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submit_request", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err78 = thrift.WrapTException(err2)
+				_write_err80 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc79.Write(ctx, oprot); _write_err78 == nil && err2 != nil {
-				_write_err78 = thrift.WrapTException(err2)
+			if err2 := _exc81.Write(ctx, oprot); _write_err80 == nil && err2 != nil {
+				_write_err80 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err78 == nil && err2 != nil {
-				_write_err78 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err80 == nil && err2 != nil {
+				_write_err80 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err78 == nil && err2 != nil {
-				_write_err78 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err80 == nil && err2 != nil {
+				_write_err80 = thrift.WrapTException(err2)
 			}
-			if _write_err78 != nil {
-				return false, thrift.WrapTException(_write_err78)
+			if _write_err80 != nil {
+				return false, thrift.WrapTException(_write_err80)
 			}
 			return true, err
 		}
@@ -9038,19 +10094,19 @@ func (p *serverProcessorSubmitRequest) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submit_request", thrift.REPLY, seqId); err2 != nil {
-		_write_err78 = thrift.WrapTException(err2)
+		_write_err80 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err78 == nil && err2 != nil {
-		_write_err78 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err80 == nil && err2 != nil {
+		_write_err80 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err78 == nil && err2 != nil {
-		_write_err78 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err80 == nil && err2 != nil {
+		_write_err80 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err78 == nil && err2 != nil {
-		_write_err78 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err80 == nil && err2 != nil {
+		_write_err80 = thrift.WrapTException(err2)
 	}
-	if _write_err78 != nil {
-		return false, thrift.WrapTException(_write_err78)
+	if _write_err80 != nil {
+		return false, thrift.WrapTException(_write_err80)
 	}
 	return true, err
 }
@@ -9060,7 +10116,7 @@ type serverProcessorPing struct {
 }
 
 func (p *serverProcessorPing) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err80 error
+	var _write_err82 error
 	args := ServerPingArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -9106,39 +10162,39 @@ func (p *serverProcessorPing) Process(ctx context.Context, seqId int32, iprot, o
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc81 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing ping: "+err2.Error())
+		_exc83 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing ping: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "ping", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err80 = thrift.WrapTException(err2)
+			_write_err82 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc81.Write(ctx, oprot); _write_err80 == nil && err2 != nil {
-			_write_err80 = thrift.WrapTException(err2)
+		if err2 := _exc83.Write(ctx, oprot); _write_err82 == nil && err2 != nil {
+			_write_err82 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err80 == nil && err2 != nil {
-			_write_err80 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err82 == nil && err2 != nil {
+			_write_err82 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err80 == nil && err2 != nil {
-			_write_err80 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err82 == nil && err2 != nil {
+			_write_err82 = thrift.WrapTException(err2)
 		}
-		if _write_err80 != nil {
-			return false, thrift.WrapTException(_write_err80)
+		if _write_err82 != nil {
+			return false, thrift.WrapTException(_write_err82)
 		}
 		return true, err
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "ping", thrift.REPLY, seqId); err2 != nil {
-		_write_err80 = thrift.WrapTException(err2)
+		_write_err82 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err80 == nil && err2 != nil {
-		_write_err80 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err82 == nil && err2 != nil {
+		_write_err82 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err80 == nil && err2 != nil {
-		_write_err80 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err82 == nil && err2 != nil {
+		_write_err82 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err80 == nil && err2 != nil {
-		_write_err80 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err82 == nil && err2 != nil {
+		_write_err82 = thrift.WrapTException(err2)
 	}
-	if _write_err80 != nil {
-		return false, thrift.WrapTException(_write_err80)
+	if _write_err82 != nil {
+		return false, thrift.WrapTException(_write_err82)
 	}
 	return true, err
 }
@@ -9148,7 +10204,7 @@ type serverProcessorSubmit struct {
 }
 
 func (p *serverProcessorSubmit) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err82 error
+	var _write_err84 error
 	args := ServerSubmitArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -9198,21 +10254,21 @@ func (p *serverProcessorSubmit) Process(ctx context.Context, seqId int32, iprot,
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc83 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submit: "+err2.Error())
+			_exc85 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submit: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submit", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err82 = thrift.WrapTException(err2)
+				_write_err84 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc83.Write(ctx, oprot); _write_err82 == nil && err2 != nil {
-				_write_err82 = thrift.WrapTException(err2)
+			if err2 := _exc85.Write(ctx, oprot); _write_err84 == nil && err2 != nil {
+				_write_err84 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err82 == nil && err2 != nil {
-				_write_err82 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err84 == nil && err2 != nil {
+				_write_err84 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err82 == nil && err2 != nil {
-				_write_err82 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err84 == nil && err2 != nil {
+				_write_err84 = thrift.WrapTException(err2)
 			}
-			if _write_err82 != nil {
-				return false, thrift.WrapTException(_write_err82)
+			if _write_err84 != nil {
+				return false, thrift.WrapTException(_write_err84)
 			}
 			return true, err
 		}
@@ -9221,19 +10277,19 @@ func (p *serverProcessorSubmit) Process(ctx context.Context, seqId int32, iprot,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submit", thrift.REPLY, seqId); err2 != nil {
-		_write_err82 = thrift.WrapTException(err2)
+		_write_err84 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err82 == nil && err2 != nil {
-		_write_err82 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err84 == nil && err2 != nil {
+		_write_err84 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err82 == nil && err2 != nil {
-		_write_err82 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err84 == nil && err2 != nil {
+		_write_err84 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err82 == nil && err2 != nil {
-		_write_err82 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err84 == nil && err2 != nil {
+		_write_err84 = thrift.WrapTException(err2)
 	}
-	if _write_err82 != nil {
-		return false, thrift.WrapTException(_write_err82)
+	if _write_err84 != nil {
+		return false, thrift.WrapTException(_write_err84)
 	}
 	return true, err
 }
@@ -9243,7 +10299,7 @@ type serverProcessorJob struct {
 }
 
 func (p *serverProcessorJob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err84 error
+	var _write_err86 error
 	args := ServerJobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -9293,21 +10349,21 @@ func (p *serverProcessorJob) Process(ctx context.Context, seqId int32, iprot, op
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc85 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing job: "+err2.Error())
+			_exc87 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing job: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "job", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err84 = thrift.WrapTException(err2)
+				_write_err86 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc85.Write(ctx, oprot); _write_err84 == nil && err2 != nil {
-				_write_err84 = thrift.WrapTException(err2)
+			if err2 := _exc87.Write(ctx, oprot); _write_err86 == nil && err2 != nil {
+				_write_err86 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err84 == nil && err2 != nil {
-				_write_err84 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err86 == nil && err2 != nil {
+				_write_err86 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err84 == nil && err2 != nil {
-				_write_err84 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err86 == nil && err2 != nil {
+				_write_err86 = thrift.WrapTException(err2)
 			}
-			if _write_err84 != nil {
-				return false, thrift.WrapTException(_write_err84)
+			if _write_err86 != nil {
+				return false, thrift.WrapTException(_write_err86)
 			}
 			return true, err
 		}
@@ -9316,19 +10372,19 @@ func (p *serverProcessorJob) Process(ctx context.Context, seqId int32, iprot, op
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "job", thrift.REPLY, seqId); err2 != nil {
-		_write_err84 = thrift.WrapTException(err2)
+		_write_err86 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err84 == nil && err2 != nil {
-		_write_err84 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err86 == nil && err2 != nil {
+		_write_err86 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err84 == nil && err2 != nil {
-		_write_err84 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err86 == nil && err2 != nil {
+		_write_err86 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err84 == nil && err2 != nil {
-		_write_err84 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err86 == nil && err2 != nil {
+		_write_err86 = thrift.WrapTException(err2)
 	}
-	if _write_err84 != nil {
-		return false, thrift.WrapTException(_write_err84)
+	if _write_err86 != nil {
+		return false, thrift.WrapTException(_write_err86)
 	}
 	return true, err
 }
@@ -9338,7 +10394,7 @@ type serverProcessorJobs struct {
 }
 
 func (p *serverProcessorJobs) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err86 error
+	var _write_err88 error
 	args := ServerJobsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -9388,21 +10444,21 @@ func (p *serverProcessorJobs) Process(ctx context.Context, seqId int32, iprot, o
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc87 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing jobs: "+err2.Error())
+			_exc89 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing jobs: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "jobs", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err86 = thrift.WrapTException(err2)
+				_write_err88 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc87.Write(ctx, oprot); _write_err86 == nil && err2 != nil {
-				_write_err86 = thrift.WrapTException(err2)
+			if err2 := _exc89.Write(ctx, oprot); _write_err88 == nil && err2 != nil {
+				_write_err88 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err86 == nil && err2 != nil {
-				_write_err86 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err88 == nil && err2 != nil {
+				_write_err88 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err86 == nil && err2 != nil {
-				_write_err86 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err88 == nil && err2 != nil {
+				_write_err88 = thrift.WrapTException(err2)
 			}
-			if _write_err86 != nil {
-				return false, thrift.WrapTException(_write_err86)
+			if _write_err88 != nil {
+				return false, thrift.WrapTException(_write_err88)
 			}
 			return true, err
 		}
@@ -9411,19 +10467,19 @@ func (p *serverProcessorJobs) Process(ctx context.Context, seqId int32, iprot, o
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "jobs", thrift.REPLY, seqId); err2 != nil {
-		_write_err86 = thrift.WrapTException(err2)
+		_write_err88 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err86 == nil && err2 != nil {
-		_write_err86 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err88 == nil && err2 != nil {
+		_write_err88 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err86 == nil && err2 != nil {
-		_write_err86 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err88 == nil && err2 != nil {
+		_write_err88 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err86 == nil && err2 != nil {
-		_write_err86 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err88 == nil && err2 != nil {
+		_write_err88 = thrift.WrapTException(err2)
 	}
-	if _write_err86 != nil {
-		return false, thrift.WrapTException(_write_err86)
+	if _write_err88 != nil {
+		return false, thrift.WrapTException(_write_err88)
 	}
 	return true, err
 }
@@ -9433,7 +10489,7 @@ type serverProcessorWait struct {
 }
 
 func (p *serverProcessorWait) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err88 error
+	var _write_err90 error
 	args := ServerWaitArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -9483,21 +10539,21 @@ func (p *serverProcessorWait) Process(ctx context.Context, seqId int32, iprot, o
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc89 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing wait: "+err2.Error())
+			_exc91 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing wait: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "wait", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err88 = thrift.WrapTException(err2)
+				_write_err90 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc89.Write(ctx, oprot); _write_err88 == nil && err2 != nil {
-				_write_err88 = thrift.WrapTException(err2)
+			if err2 := _exc91.Write(ctx, oprot); _write_err90 == nil && err2 != nil {
+				_write_err90 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err88 == nil && err2 != nil {
-				_write_err88 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err90 == nil && err2 != nil {
+				_write_err90 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err88 == nil && err2 != nil {
-				_write_err88 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err90 == nil && err2 != nil {
+				_write_err90 = thrift.WrapTException(err2)
 			}
-			if _write_err88 != nil {
-				return false, thrift.WrapTException(_write_err88)
+			if _write_err90 != nil {
+				return false, thrift.WrapTException(_write_err90)
 			}
 			return true, err
 		}
@@ -9506,19 +10562,19 @@ func (p *serverProcessorWait) Process(ctx context.Context, seqId int32, iprot, o
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "wait", thrift.REPLY, seqId); err2 != nil {
-		_write_err88 = thrift.WrapTException(err2)
+		_write_err90 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err88 == nil && err2 != nil {
-		_write_err88 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err90 == nil && err2 != nil {
+		_write_err90 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err88 == nil && err2 != nil {
-		_write_err88 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err90 == nil && err2 != nil {
+		_write_err90 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err88 == nil && err2 != nil {
-		_write_err88 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err90 == nil && err2 != nil {
+		_write_err90 = thrift.WrapTException(err2)
 	}
-	if _write_err88 != nil {
-		return false, thrift.WrapTException(_write_err88)
+	if _write_err90 != nil {
+		return false, thrift.WrapTException(_write_err90)
 	}
 	return true, err
 }
@@ -9528,7 +10584,7 @@ type serverProcessorCancel struct {
 }
 
 func (p *serverProcessorCancel) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err90 error
+	var _write_err92 error
 	args := ServerCancelArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -9578,40 +10634,40 @@ func (p *serverProcessorCancel) Process(ctx context.Context, seqId int32, iprot,
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc91 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancel: "+err2.Error())
+			_exc93 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancel: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "cancel", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err90 = thrift.WrapTException(err2)
+				_write_err92 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc91.Write(ctx, oprot); _write_err90 == nil && err2 != nil {
-				_write_err90 = thrift.WrapTException(err2)
+			if err2 := _exc93.Write(ctx, oprot); _write_err92 == nil && err2 != nil {
+				_write_err92 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err90 == nil && err2 != nil {
-				_write_err90 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err92 == nil && err2 != nil {
+				_write_err92 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err90 == nil && err2 != nil {
-				_write_err90 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err92 == nil && err2 != nil {
+				_write_err92 = thrift.WrapTException(err2)
 			}
-			if _write_err90 != nil {
-				return false, thrift.WrapTException(_write_err90)
+			if _write_err92 != nil {
+				return false, thrift.WrapTException(_write_err92)
 			}
 			return true, err
 		}
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "cancel", thrift.REPLY, seqId); err2 != nil {
-		_write_err90 = thrift.WrapTException(err2)
+		_write_err92 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err90 == nil && err2 != nil {
-		_write_err90 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err92 == nil && err2 != nil {
+		_write_err92 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err90 == nil && err2 != nil {
-		_write_err90 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err92 == nil && err2 != nil {
+		_write_err92 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err90 == nil && err2 != nil {
-		_write_err90 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err92 == nil && err2 != nil {
+		_write_err92 = thrift.WrapTException(err2)
 	}
-	if _write_err90 != nil {
-		return false, thrift.WrapTException(_write_err90)
+	if _write_err92 != nil {
+		return false, thrift.WrapTException(_write_err92)
 	}
 	return true, err
 }
@@ -9621,7 +10677,7 @@ type serverProcessorNodes struct {
 }
 
 func (p *serverProcessorNodes) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err92 error
+	var _write_err94 error
 	args := ServerNodesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -9671,21 +10727,21 @@ func (p *serverProcessorNodes) Process(ctx context.Context, seqId int32, iprot, 
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc93 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing nodes: "+err2.Error())
+			_exc95 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing nodes: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "nodes", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err92 = thrift.WrapTException(err2)
+				_write_err94 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc93.Write(ctx, oprot); _write_err92 == nil && err2 != nil {
-				_write_err92 = thrift.WrapTException(err2)
+			if err2 := _exc95.Write(ctx, oprot); _write_err94 == nil && err2 != nil {
+				_write_err94 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err92 == nil && err2 != nil {
-				_write_err92 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err94 == nil && err2 != nil {
+				_write_err94 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err92 == nil && err2 != nil {
-				_write_err92 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err94 == nil && err2 != nil {
+				_write_err94 = thrift.WrapTException(err2)
 			}
-			if _write_err92 != nil {
-				return false, thrift.WrapTException(_write_err92)
+			if _write_err94 != nil {
+				return false, thrift.WrapTException(_write_err94)
 			}
 			return true, err
 		}
@@ -9694,19 +10750,19 @@ func (p *serverProcessorNodes) Process(ctx context.Context, seqId int32, iprot, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "nodes", thrift.REPLY, seqId); err2 != nil {
-		_write_err92 = thrift.WrapTException(err2)
+		_write_err94 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err92 == nil && err2 != nil {
-		_write_err92 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err94 == nil && err2 != nil {
+		_write_err94 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err92 == nil && err2 != nil {
-		_write_err92 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err94 == nil && err2 != nil {
+		_write_err94 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err92 == nil && err2 != nil {
-		_write_err92 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err94 == nil && err2 != nil {
+		_write_err94 = thrift.WrapTException(err2)
 	}
-	if _write_err92 != nil {
-		return false, thrift.WrapTException(_write_err92)
+	if _write_err94 != nil {
+		return false, thrift.WrapTException(_write_err94)
 	}
 	return true, err
 }
@@ -9716,7 +10772,7 @@ type serverProcessorTasks struct {
 }
 
 func (p *serverProcessorTasks) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err94 error
+	var _write_err96 error
 	args := ServerTasksArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -9766,21 +10822,21 @@ func (p *serverProcessorTasks) Process(ctx context.Context, seqId int32, iprot, 
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc95 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing tasks: "+err2.Error())
+			_exc97 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing tasks: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "tasks", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err94 = thrift.WrapTException(err2)
+				_write_err96 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc95.Write(ctx, oprot); _write_err94 == nil && err2 != nil {
-				_write_err94 = thrift.WrapTException(err2)
+			if err2 := _exc97.Write(ctx, oprot); _write_err96 == nil && err2 != nil {
+				_write_err96 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err94 == nil && err2 != nil {
-				_write_err94 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err96 == nil && err2 != nil {
+				_write_err96 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err94 == nil && err2 != nil {
-				_write_err94 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err96 == nil && err2 != nil {
+				_write_err96 = thrift.WrapTException(err2)
 			}
-			if _write_err94 != nil {
-				return false, thrift.WrapTException(_write_err94)
+			if _write_err96 != nil {
+				return false, thrift.WrapTException(_write_err96)
 			}
 			return true, err
 		}
@@ -9789,19 +10845,19 @@ func (p *serverProcessorTasks) Process(ctx context.Context, seqId int32, iprot, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "tasks", thrift.REPLY, seqId); err2 != nil {
-		_write_err94 = thrift.WrapTException(err2)
+		_write_err96 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err94 == nil && err2 != nil {
-		_write_err94 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err96 == nil && err2 != nil {
+		_write_err96 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err94 == nil && err2 != nil {
-		_write_err94 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err96 == nil && err2 != nil {
+		_write_err96 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err94 == nil && err2 != nil {
-		_write_err94 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err96 == nil && err2 != nil {
+		_write_err96 = thrift.WrapTException(err2)
 	}
-	if _write_err94 != nil {
-		return false, thrift.WrapTException(_write_err94)
+	if _write_err96 != nil {
+		return false, thrift.WrapTException(_write_err96)
 	}
 	return true, err
 }
@@ -9811,7 +10867,7 @@ type serverProcessorRetryFailed struct {
 }
 
 func (p *serverProcessorRetryFailed) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err96 error
+	var _write_err98 error
 	args := ServerRetryFailedArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -9861,40 +10917,40 @@ func (p *serverProcessorRetryFailed) Process(ctx context.Context, seqId int32, i
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc97 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing retry_failed: "+err2.Error())
+			_exc99 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing retry_failed: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "retry_failed", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err96 = thrift.WrapTException(err2)
+				_write_err98 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc97.Write(ctx, oprot); _write_err96 == nil && err2 != nil {
-				_write_err96 = thrift.WrapTException(err2)
+			if err2 := _exc99.Write(ctx, oprot); _write_err98 == nil && err2 != nil {
+				_write_err98 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err96 == nil && err2 != nil {
-				_write_err96 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err98 == nil && err2 != nil {
+				_write_err98 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err96 == nil && err2 != nil {
-				_write_err96 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err98 == nil && err2 != nil {
+				_write_err98 = thrift.WrapTException(err2)
 			}
-			if _write_err96 != nil {
-				return false, thrift.WrapTException(_write_err96)
+			if _write_err98 != nil {
+				return false, thrift.WrapTException(_write_err98)
 			}
 			return true, err
 		}
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "retry_failed", thrift.REPLY, seqId); err2 != nil {
-		_write_err96 = thrift.WrapTException(err2)
+		_write_err98 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err96 == nil && err2 != nil {
-		_write_err96 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err98 == nil && err2 != nil {
+		_write_err98 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err96 == nil && err2 != nil {
-		_write_err96 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err98 == nil && err2 != nil {
+		_write_err98 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err96 == nil && err2 != nil {
-		_write_err96 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err98 == nil && err2 != nil {
+		_write_err98 = thrift.WrapTException(err2)
 	}
-	if _write_err96 != nil {
-		return false, thrift.WrapTException(_write_err96)
+	if _write_err98 != nil {
+		return false, thrift.WrapTException(_write_err98)
 	}
 	return true, err
 }
@@ -9904,7 +10960,7 @@ type serverProcessorRegisterNode struct {
 }
 
 func (p *serverProcessorRegisterNode) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err98 error
+	var _write_err100 error
 	args := ServerRegisterNodeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -9954,21 +11010,21 @@ func (p *serverProcessorRegisterNode) Process(ctx context.Context, seqId int32, 
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc99 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing register_node: "+err2.Error())
+			_exc101 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing register_node: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "register_node", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err98 = thrift.WrapTException(err2)
+				_write_err100 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc99.Write(ctx, oprot); _write_err98 == nil && err2 != nil {
-				_write_err98 = thrift.WrapTException(err2)
+			if err2 := _exc101.Write(ctx, oprot); _write_err100 == nil && err2 != nil {
+				_write_err100 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err98 == nil && err2 != nil {
-				_write_err98 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err100 == nil && err2 != nil {
+				_write_err100 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err98 == nil && err2 != nil {
-				_write_err98 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err100 == nil && err2 != nil {
+				_write_err100 = thrift.WrapTException(err2)
 			}
-			if _write_err98 != nil {
-				return false, thrift.WrapTException(_write_err98)
+			if _write_err100 != nil {
+				return false, thrift.WrapTException(_write_err100)
 			}
 			return true, err
 		}
@@ -9977,19 +11033,19 @@ func (p *serverProcessorRegisterNode) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "register_node", thrift.REPLY, seqId); err2 != nil {
-		_write_err98 = thrift.WrapTException(err2)
+		_write_err100 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err98 == nil && err2 != nil {
-		_write_err98 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err100 == nil && err2 != nil {
+		_write_err100 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err98 == nil && err2 != nil {
-		_write_err98 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err100 == nil && err2 != nil {
+		_write_err100 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err98 == nil && err2 != nil {
-		_write_err98 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err100 == nil && err2 != nil {
+		_write_err100 = thrift.WrapTException(err2)
 	}
-	if _write_err98 != nil {
-		return false, thrift.WrapTException(_write_err98)
+	if _write_err100 != nil {
+		return false, thrift.WrapTException(_write_err100)
 	}
 	return true, err
 }
@@ -9999,7 +11055,7 @@ type serverProcessorDrainNode struct {
 }
 
 func (p *serverProcessorDrainNode) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err100 error
+	var _write_err102 error
 	args := ServerDrainNodeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -10049,40 +11105,40 @@ func (p *serverProcessorDrainNode) Process(ctx context.Context, seqId int32, ipr
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc101 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing drain_node: "+err2.Error())
+			_exc103 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing drain_node: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "drain_node", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err100 = thrift.WrapTException(err2)
+				_write_err102 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc101.Write(ctx, oprot); _write_err100 == nil && err2 != nil {
-				_write_err100 = thrift.WrapTException(err2)
+			if err2 := _exc103.Write(ctx, oprot); _write_err102 == nil && err2 != nil {
+				_write_err102 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err100 == nil && err2 != nil {
-				_write_err100 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err102 == nil && err2 != nil {
+				_write_err102 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err100 == nil && err2 != nil {
-				_write_err100 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err102 == nil && err2 != nil {
+				_write_err102 = thrift.WrapTException(err2)
 			}
-			if _write_err100 != nil {
-				return false, thrift.WrapTException(_write_err100)
+			if _write_err102 != nil {
+				return false, thrift.WrapTException(_write_err102)
 			}
 			return true, err
 		}
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "drain_node", thrift.REPLY, seqId); err2 != nil {
-		_write_err100 = thrift.WrapTException(err2)
+		_write_err102 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err100 == nil && err2 != nil {
-		_write_err100 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err102 == nil && err2 != nil {
+		_write_err102 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err100 == nil && err2 != nil {
-		_write_err100 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err102 == nil && err2 != nil {
+		_write_err102 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err100 == nil && err2 != nil {
-		_write_err100 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err102 == nil && err2 != nil {
+		_write_err102 = thrift.WrapTException(err2)
 	}
-	if _write_err100 != nil {
-		return false, thrift.WrapTException(_write_err100)
+	if _write_err102 != nil {
+		return false, thrift.WrapTException(_write_err102)
 	}
 	return true, err
 }
@@ -10092,7 +11148,7 @@ type serverProcessorNodeLog struct {
 }
 
 func (p *serverProcessorNodeLog) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err102 error
+	var _write_err104 error
 	args := ServerNodeLogArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -10142,21 +11198,21 @@ func (p *serverProcessorNodeLog) Process(ctx context.Context, seqId int32, iprot
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc103 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing node_log: "+err2.Error())
+			_exc105 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing node_log: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "node_log", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err102 = thrift.WrapTException(err2)
+				_write_err104 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc103.Write(ctx, oprot); _write_err102 == nil && err2 != nil {
-				_write_err102 = thrift.WrapTException(err2)
+			if err2 := _exc105.Write(ctx, oprot); _write_err104 == nil && err2 != nil {
+				_write_err104 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err102 == nil && err2 != nil {
-				_write_err102 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err104 == nil && err2 != nil {
+				_write_err104 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err102 == nil && err2 != nil {
-				_write_err102 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err104 == nil && err2 != nil {
+				_write_err104 = thrift.WrapTException(err2)
 			}
-			if _write_err102 != nil {
-				return false, thrift.WrapTException(_write_err102)
+			if _write_err104 != nil {
+				return false, thrift.WrapTException(_write_err104)
 			}
 			return true, err
 		}
@@ -10165,19 +11221,19 @@ func (p *serverProcessorNodeLog) Process(ctx context.Context, seqId int32, iprot
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "node_log", thrift.REPLY, seqId); err2 != nil {
-		_write_err102 = thrift.WrapTException(err2)
+		_write_err104 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err102 == nil && err2 != nil {
-		_write_err102 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err104 == nil && err2 != nil {
+		_write_err104 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err102 == nil && err2 != nil {
-		_write_err102 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err104 == nil && err2 != nil {
+		_write_err104 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err102 == nil && err2 != nil {
-		_write_err102 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err104 == nil && err2 != nil {
+		_write_err104 = thrift.WrapTException(err2)
 	}
-	if _write_err102 != nil {
-		return false, thrift.WrapTException(_write_err102)
+	if _write_err104 != nil {
+		return false, thrift.WrapTException(_write_err104)
 	}
 	return true, err
 }
@@ -11369,11 +12425,11 @@ func (p *ServerJobsResult) ReadField0(ctx context.Context, iprot thrift.TProtoco
 	tSlice := make([]*Job, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem104 := &Job{}
-		if err := _elem104.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem104), err)
+		_elem106 := &Job{}
+		if err := _elem106.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem106), err)
 		}
-		p.Success = append(p.Success, _elem104)
+		p.Success = append(p.Success, _elem106)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -12150,11 +13206,11 @@ func (p *ServerNodesResult) ReadField0(ctx context.Context, iprot thrift.TProtoc
 	tSlice := make([]*Node, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem105 := &Node{}
-		if err := _elem105.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem105), err)
+		_elem107 := &Node{}
+		if err := _elem107.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem107), err)
 		}
-		p.Success = append(p.Success, _elem105)
+		p.Success = append(p.Success, _elem107)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -12475,11 +13531,11 @@ func (p *ServerTasksResult) ReadField0(ctx context.Context, iprot thrift.TProtoc
 	tSlice := make([]*TaskInfo, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem106 := &TaskInfo{}
-		if err := _elem106.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem106), err)
+		_elem108 := &TaskInfo{}
+		if err := _elem108.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem108), err)
 		}
-		p.Success = append(p.Success, _elem106)
+		p.Success = append(p.Success, _elem108)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -13516,13 +14572,13 @@ func (p *ServerNodeLogResult) ReadField0(ctx context.Context, iprot thrift.TProt
 	tSlice := make([]string, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		var _elem107 string
+		var _elem109 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem107 = v
+			_elem109 = v
 		}
-		p.Success = append(p.Success, _elem107)
+		p.Success = append(p.Success, _elem109)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -13627,6 +14683,10 @@ type ComputeNode interface {
 	// Parameters:
 	//  - Lines
 	Log(ctx context.Context, lines int32) (_r []string, _err error)
+	// Parameters:
+	//  - Content
+	//  - Answer
+	ServeContent(ctx context.Context, content string, answer *ContentAnswer) (_r *ContentWish, _err error)
 }
 
 type ComputeNodeClient struct {
@@ -13668,42 +14728,42 @@ func (p *ComputeNodeClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - BasePath
 //   - FileName
 func (p *ComputeNodeClient) Execute(ctx context.Context, base_path string, file_name string) (_r string, _err error) {
-	var _args108 ComputeNodeExecuteArgs
-	_args108.BasePath = base_path
-	_args108.FileName = file_name
-	var _result110 ComputeNodeExecuteResult
-	var _meta109 thrift.ResponseMeta
-	_meta109, _err = p.Client_().Call(ctx, "execute", &_args108, &_result110)
-	p.SetLastResponseMeta_(_meta109)
+	var _args110 ComputeNodeExecuteArgs
+	_args110.BasePath = base_path
+	_args110.FileName = file_name
+	var _result112 ComputeNodeExecuteResult
+	var _meta111 thrift.ResponseMeta
+	_meta111, _err = p.Client_().Call(ctx, "execute", &_args110, &_result112)
+	p.SetLastResponseMeta_(_meta111)
 	if _err != nil {
 		return
 	}
-	return _result110.GetSuccess(), nil
+	return _result112.GetSuccess(), nil
 }
 
 // Parameters:
 //   - BasePath
 //   - FileName
 func (p *ComputeNodeClient) DelayedExecute(ctx context.Context, base_path string, file_name string) (_r string, _err error) {
-	var _args111 ComputeNodeDelayedExecuteArgs
-	_args111.BasePath = base_path
-	_args111.FileName = file_name
-	var _result113 ComputeNodeDelayedExecuteResult
-	var _meta112 thrift.ResponseMeta
-	_meta112, _err = p.Client_().Call(ctx, "delayed_execute", &_args111, &_result113)
-	p.SetLastResponseMeta_(_meta112)
+	var _args113 ComputeNodeDelayedExecuteArgs
+	_args113.BasePath = base_path
+	_args113.FileName = file_name
+	var _result115 ComputeNodeDelayedExecuteResult
+	var _meta114 thrift.ResponseMeta
+	_meta114, _err = p.Client_().Call(ctx, "delayed_execute", &_args113, &_result115)
+	p.SetLastResponseMeta_(_meta114)
 	if _err != nil {
 		return
 	}
-	return _result113.GetSuccess(), nil
+	return _result115.GetSuccess(), nil
 }
 
 func (p *ComputeNodeClient) Ping(ctx context.Context) (_err error) {
-	var _args114 ComputeNodePingArgs
-	var _result116 ComputeNodePingResult
-	var _meta115 thrift.ResponseMeta
-	_meta115, _err = p.Client_().Call(ctx, "ping", &_args114, &_result116)
-	p.SetLastResponseMeta_(_meta115)
+	var _args116 ComputeNodePingArgs
+	var _result118 ComputeNodePingResult
+	var _meta117 thrift.ResponseMeta
+	_meta117, _err = p.Client_().Call(ctx, "ping", &_args116, &_result118)
+	p.SetLastResponseMeta_(_meta117)
 	if _err != nil {
 		return
 	}
@@ -13713,24 +14773,26 @@ func (p *ComputeNodeClient) Ping(ctx context.Context) (_err error) {
 // Parameters:
 //   - Task
 func (p *ComputeNodeClient) Run(ctx context.Context, task *Task) (_r *TaskReply, _err error) {
-	var _args117 ComputeNodeRunArgs
-	_args117.Task = task
-	var _result119 ComputeNodeRunResult
-	var _meta118 thrift.ResponseMeta
-	_meta118, _err = p.Client_().Call(ctx, "run", &_args117, &_result119)
-	p.SetLastResponseMeta_(_meta118)
+	var _args119 ComputeNodeRunArgs
+	_args119.Task = task
+	var _result121 ComputeNodeRunResult
+	var _meta120 thrift.ResponseMeta
+	_meta120, _err = p.Client_().Call(ctx, "run", &_args119, &_result121)
+	p.SetLastResponseMeta_(_meta120)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result119.Rejected != nil:
-		return _r, _result119.Rejected
-	case _result119.Failure != nil:
-		return _r, _result119.Failure
+	case _result121.Rejected != nil:
+		return _r, _result121.Rejected
+	case _result121.Failure != nil:
+		return _r, _result121.Failure
+	case _result121.NeedsContent != nil:
+		return _r, _result121.NeedsContent
 	}
 
-	if _ret120 := _result119.GetSuccess(); _ret120 != nil {
-		return _ret120, nil
+	if _ret122 := _result121.GetSuccess(); _ret122 != nil {
+		return _ret122, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "run failed: unknown result")
 }
@@ -13740,14 +14802,14 @@ func (p *ComputeNodeClient) Run(ctx context.Context, task *Task) (_r *TaskReply,
 //   - Index
 //   - Attempt
 func (p *ComputeNodeClient) CancelAttempt(ctx context.Context, job string, index int64, attempt int32) (_err error) {
-	var _args121 ComputeNodeCancelAttemptArgs
-	_args121.Job = job
-	_args121.Index = index
-	_args121.Attempt = attempt
-	var _result123 ComputeNodeCancelAttemptResult
-	var _meta122 thrift.ResponseMeta
-	_meta122, _err = p.Client_().Call(ctx, "cancel_attempt", &_args121, &_result123)
-	p.SetLastResponseMeta_(_meta122)
+	var _args123 ComputeNodeCancelAttemptArgs
+	_args123.Job = job
+	_args123.Index = index
+	_args123.Attempt = attempt
+	var _result125 ComputeNodeCancelAttemptResult
+	var _meta124 thrift.ResponseMeta
+	_meta124, _err = p.Client_().Call(ctx, "cancel_attempt", &_args123, &_result125)
+	p.SetLastResponseMeta_(_meta124)
 	if _err != nil {
 		return
 	}
@@ -13755,31 +14817,31 @@ func (p *ComputeNodeClient) CancelAttempt(ctx context.Context, job string, index
 }
 
 func (p *ComputeNodeClient) Probe(ctx context.Context) (_r *Load, _err error) {
-	var _args124 ComputeNodeProbeArgs
-	var _result126 ComputeNodeProbeResult
-	var _meta125 thrift.ResponseMeta
-	_meta125, _err = p.Client_().Call(ctx, "probe", &_args124, &_result126)
-	p.SetLastResponseMeta_(_meta125)
+	var _args126 ComputeNodeProbeArgs
+	var _result128 ComputeNodeProbeResult
+	var _meta127 thrift.ResponseMeta
+	_meta127, _err = p.Client_().Call(ctx, "probe", &_args126, &_result128)
+	p.SetLastResponseMeta_(_meta127)
 	if _err != nil {
 		return
 	}
-	if _ret127 := _result126.GetSuccess(); _ret127 != nil {
-		return _ret127, nil
+	if _ret129 := _result128.GetSuccess(); _ret129 != nil {
+		return _ret129, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "probe failed: unknown result")
 }
 
 func (p *ComputeNodeClient) Profile(ctx context.Context) (_r *Profile, _err error) {
-	var _args128 ComputeNodeProfileArgs
-	var _result130 ComputeNodeProfileResult
-	var _meta129 thrift.ResponseMeta
-	_meta129, _err = p.Client_().Call(ctx, "profile", &_args128, &_result130)
-	p.SetLastResponseMeta_(_meta129)
+	var _args130 ComputeNodeProfileArgs
+	var _result132 ComputeNodeProfileResult
+	var _meta131 thrift.ResponseMeta
+	_meta131, _err = p.Client_().Call(ctx, "profile", &_args130, &_result132)
+	p.SetLastResponseMeta_(_meta131)
 	if _err != nil {
 		return
 	}
-	if _ret131 := _result130.GetSuccess(); _ret131 != nil {
-		return _ret131, nil
+	if _ret133 := _result132.GetSuccess(); _ret133 != nil {
+		return _ret133, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "profile failed: unknown result")
 }
@@ -13787,16 +14849,41 @@ func (p *ComputeNodeClient) Profile(ctx context.Context) (_r *Profile, _err erro
 // Parameters:
 //   - Lines
 func (p *ComputeNodeClient) Log(ctx context.Context, lines int32) (_r []string, _err error) {
-	var _args132 ComputeNodeLogArgs
-	_args132.Lines = lines
-	var _result134 ComputeNodeLogResult
-	var _meta133 thrift.ResponseMeta
-	_meta133, _err = p.Client_().Call(ctx, "log", &_args132, &_result134)
-	p.SetLastResponseMeta_(_meta133)
+	var _args134 ComputeNodeLogArgs
+	_args134.Lines = lines
+	var _result136 ComputeNodeLogResult
+	var _meta135 thrift.ResponseMeta
+	_meta135, _err = p.Client_().Call(ctx, "log", &_args134, &_result136)
+	p.SetLastResponseMeta_(_meta135)
 	if _err != nil {
 		return
 	}
-	return _result134.GetSuccess(), nil
+	return _result136.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Content
+//   - Answer
+func (p *ComputeNodeClient) ServeContent(ctx context.Context, content string, answer *ContentAnswer) (_r *ContentWish, _err error) {
+	var _args137 ComputeNodeServeContentArgs
+	_args137.Content = content
+	_args137.Answer = answer
+	var _result139 ComputeNodeServeContentResult
+	var _meta138 thrift.ResponseMeta
+	_meta138, _err = p.Client_().Call(ctx, "serve_content", &_args137, &_result139)
+	p.SetLastResponseMeta_(_meta138)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result139.Failure != nil:
+		return _r, _result139.Failure
+	}
+
+	if _ret140 := _result139.GetSuccess(); _ret140 != nil {
+		return _ret140, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "serve_content failed: unknown result")
 }
 
 type ComputeNodeProcessor struct {
@@ -13819,16 +14906,17 @@ func (p *ComputeNodeProcessor) ProcessorMap() map[string]thrift.TProcessorFuncti
 
 func NewComputeNodeProcessor(handler ComputeNode) *ComputeNodeProcessor {
 
-	self135 := &ComputeNodeProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self135.processorMap["execute"] = &computeNodeProcessorExecute{handler: handler}
-	self135.processorMap["delayed_execute"] = &computeNodeProcessorDelayedExecute{handler: handler}
-	self135.processorMap["ping"] = &computeNodeProcessorPing{handler: handler}
-	self135.processorMap["run"] = &computeNodeProcessorRun{handler: handler}
-	self135.processorMap["cancel_attempt"] = &computeNodeProcessorCancelAttempt{handler: handler}
-	self135.processorMap["probe"] = &computeNodeProcessorProbe{handler: handler}
-	self135.processorMap["profile"] = &computeNodeProcessorProfile{handler: handler}
-	self135.processorMap["log"] = &computeNodeProcessorLog{handler: handler}
-	return self135
+	self141 := &ComputeNodeProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self141.processorMap["execute"] = &computeNodeProcessorExecute{handler: handler}
+	self141.processorMap["delayed_execute"] = &computeNodeProcessorDelayedExecute{handler: handler}
+	self141.processorMap["ping"] = &computeNodeProcessorPing{handler: handler}
+	self141.processorMap["run"] = &computeNodeProcessorRun{handler: handler}
+	self141.processorMap["cancel_attempt"] = &computeNodeProcessorCancelAttempt{handler: handler}
+	self141.processorMap["probe"] = &computeNodeProcessorProbe{handler: handler}
+	self141.processorMap["profile"] = &computeNodeProcessorProfile{handler: handler}
+	self141.processorMap["log"] = &computeNodeProcessorLog{handler: handler}
+	self141.processorMap["serve_content"] = &computeNodeProcessorServeContent{handler: handler}
+	return self141
 }
 
 func (p *ComputeNodeProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -13841,12 +14929,12 @@ func (p *ComputeNodeProcessor) Process(ctx context.Context, iprot, oprot thrift.
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x136 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x142 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x136.Write(ctx, oprot)
+	x142.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x136
+	return false, x142
 
 }
 
@@ -13855,7 +14943,7 @@ type computeNodeProcessorExecute struct {
 }
 
 func (p *computeNodeProcessorExecute) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err137 error
+	var _write_err143 error
 	args := ComputeNodeExecuteArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -13901,21 +14989,21 @@ func (p *computeNodeProcessorExecute) Process(ctx context.Context, seqId int32, 
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc138 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
+		_exc144 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err137 = thrift.WrapTException(err2)
+			_write_err143 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc138.Write(ctx, oprot); _write_err137 == nil && err2 != nil {
-			_write_err137 = thrift.WrapTException(err2)
+		if err2 := _exc144.Write(ctx, oprot); _write_err143 == nil && err2 != nil {
+			_write_err143 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err137 == nil && err2 != nil {
-			_write_err137 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err143 == nil && err2 != nil {
+			_write_err143 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err137 == nil && err2 != nil {
-			_write_err137 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err143 == nil && err2 != nil {
+			_write_err143 = thrift.WrapTException(err2)
 		}
-		if _write_err137 != nil {
-			return false, thrift.WrapTException(_write_err137)
+		if _write_err143 != nil {
+			return false, thrift.WrapTException(_write_err143)
 		}
 		return true, err
 	} else {
@@ -13923,19 +15011,19 @@ func (p *computeNodeProcessorExecute) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.REPLY, seqId); err2 != nil {
-		_write_err137 = thrift.WrapTException(err2)
+		_write_err143 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err137 == nil && err2 != nil {
-		_write_err137 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err143 == nil && err2 != nil {
+		_write_err143 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err137 == nil && err2 != nil {
-		_write_err137 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err143 == nil && err2 != nil {
+		_write_err143 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err137 == nil && err2 != nil {
-		_write_err137 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err143 == nil && err2 != nil {
+		_write_err143 = thrift.WrapTException(err2)
 	}
-	if _write_err137 != nil {
-		return false, thrift.WrapTException(_write_err137)
+	if _write_err143 != nil {
+		return false, thrift.WrapTException(_write_err143)
 	}
 	return true, err
 }
@@ -13945,7 +15033,7 @@ type computeNodeProcessorDelayedExecute struct {
 }
 
 func (p *computeNodeProcessorDelayedExecute) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err139 error
+	var _write_err145 error
 	args := ComputeNodeDelayedExecuteArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -13991,21 +15079,21 @@ func (p *computeNodeProcessorDelayedExecute) Process(ctx context.Context, seqId 
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc140 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing delayed_execute: "+err2.Error())
+		_exc146 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing delayed_execute: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "delayed_execute", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err139 = thrift.WrapTException(err2)
+			_write_err145 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc140.Write(ctx, oprot); _write_err139 == nil && err2 != nil {
-			_write_err139 = thrift.WrapTException(err2)
+		if err2 := _exc146.Write(ctx, oprot); _write_err145 == nil && err2 != nil {
+			_write_err145 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err139 == nil && err2 != nil {
-			_write_err139 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err145 == nil && err2 != nil {
+			_write_err145 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err139 == nil && err2 != nil {
-			_write_err139 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err145 == nil && err2 != nil {
+			_write_err145 = thrift.WrapTException(err2)
 		}
-		if _write_err139 != nil {
-			return false, thrift.WrapTException(_write_err139)
+		if _write_err145 != nil {
+			return false, thrift.WrapTException(_write_err145)
 		}
 		return true, err
 	} else {
@@ -14013,19 +15101,19 @@ func (p *computeNodeProcessorDelayedExecute) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "delayed_execute", thrift.REPLY, seqId); err2 != nil {
-		_write_err139 = thrift.WrapTException(err2)
+		_write_err145 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err139 == nil && err2 != nil {
-		_write_err139 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err145 == nil && err2 != nil {
+		_write_err145 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err139 == nil && err2 != nil {
-		_write_err139 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err145 == nil && err2 != nil {
+		_write_err145 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err139 == nil && err2 != nil {
-		_write_err139 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err145 == nil && err2 != nil {
+		_write_err145 = thrift.WrapTException(err2)
 	}
-	if _write_err139 != nil {
-		return false, thrift.WrapTException(_write_err139)
+	if _write_err145 != nil {
+		return false, thrift.WrapTException(_write_err145)
 	}
 	return true, err
 }
@@ -14035,7 +15123,7 @@ type computeNodeProcessorPing struct {
 }
 
 func (p *computeNodeProcessorPing) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err141 error
+	var _write_err147 error
 	args := ComputeNodePingArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -14081,39 +15169,39 @@ func (p *computeNodeProcessorPing) Process(ctx context.Context, seqId int32, ipr
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc142 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing ping: "+err2.Error())
+		_exc148 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing ping: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "ping", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err141 = thrift.WrapTException(err2)
+			_write_err147 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc142.Write(ctx, oprot); _write_err141 == nil && err2 != nil {
-			_write_err141 = thrift.WrapTException(err2)
+		if err2 := _exc148.Write(ctx, oprot); _write_err147 == nil && err2 != nil {
+			_write_err147 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err141 == nil && err2 != nil {
-			_write_err141 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err147 == nil && err2 != nil {
+			_write_err147 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err141 == nil && err2 != nil {
-			_write_err141 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err147 == nil && err2 != nil {
+			_write_err147 = thrift.WrapTException(err2)
 		}
-		if _write_err141 != nil {
-			return false, thrift.WrapTException(_write_err141)
+		if _write_err147 != nil {
+			return false, thrift.WrapTException(_write_err147)
 		}
 		return true, err
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "ping", thrift.REPLY, seqId); err2 != nil {
-		_write_err141 = thrift.WrapTException(err2)
+		_write_err147 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err141 == nil && err2 != nil {
-		_write_err141 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err147 == nil && err2 != nil {
+		_write_err147 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err141 == nil && err2 != nil {
-		_write_err141 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err147 == nil && err2 != nil {
+		_write_err147 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err141 == nil && err2 != nil {
-		_write_err141 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err147 == nil && err2 != nil {
+		_write_err147 = thrift.WrapTException(err2)
 	}
-	if _write_err141 != nil {
-		return false, thrift.WrapTException(_write_err141)
+	if _write_err147 != nil {
+		return false, thrift.WrapTException(_write_err147)
 	}
 	return true, err
 }
@@ -14123,7 +15211,7 @@ type computeNodeProcessorRun struct {
 }
 
 func (p *computeNodeProcessorRun) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err143 error
+	var _write_err149 error
 	args := ComputeNodeRunArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -14171,25 +15259,27 @@ func (p *computeNodeProcessorRun) Process(ctx context.Context, seqId int32, ipro
 			result.Rejected = v
 		case *Failure:
 			result.Failure = v
+		case *NeedsContent:
+			result.NeedsContent = v
 		default:
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc144 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing run: "+err2.Error())
+			_exc150 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing run: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "run", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err143 = thrift.WrapTException(err2)
+				_write_err149 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc144.Write(ctx, oprot); _write_err143 == nil && err2 != nil {
-				_write_err143 = thrift.WrapTException(err2)
+			if err2 := _exc150.Write(ctx, oprot); _write_err149 == nil && err2 != nil {
+				_write_err149 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err143 == nil && err2 != nil {
-				_write_err143 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err149 == nil && err2 != nil {
+				_write_err149 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err143 == nil && err2 != nil {
-				_write_err143 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err149 == nil && err2 != nil {
+				_write_err149 = thrift.WrapTException(err2)
 			}
-			if _write_err143 != nil {
-				return false, thrift.WrapTException(_write_err143)
+			if _write_err149 != nil {
+				return false, thrift.WrapTException(_write_err149)
 			}
 			return true, err
 		}
@@ -14198,19 +15288,19 @@ func (p *computeNodeProcessorRun) Process(ctx context.Context, seqId int32, ipro
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "run", thrift.REPLY, seqId); err2 != nil {
-		_write_err143 = thrift.WrapTException(err2)
+		_write_err149 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err143 == nil && err2 != nil {
-		_write_err143 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err149 == nil && err2 != nil {
+		_write_err149 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err143 == nil && err2 != nil {
-		_write_err143 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err149 == nil && err2 != nil {
+		_write_err149 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err143 == nil && err2 != nil {
-		_write_err143 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err149 == nil && err2 != nil {
+		_write_err149 = thrift.WrapTException(err2)
 	}
-	if _write_err143 != nil {
-		return false, thrift.WrapTException(_write_err143)
+	if _write_err149 != nil {
+		return false, thrift.WrapTException(_write_err149)
 	}
 	return true, err
 }
@@ -14220,7 +15310,7 @@ type computeNodeProcessorCancelAttempt struct {
 }
 
 func (p *computeNodeProcessorCancelAttempt) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err145 error
+	var _write_err151 error
 	args := ComputeNodeCancelAttemptArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -14266,39 +15356,39 @@ func (p *computeNodeProcessorCancelAttempt) Process(ctx context.Context, seqId i
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc146 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancel_attempt: "+err2.Error())
+		_exc152 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancel_attempt: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "cancel_attempt", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err145 = thrift.WrapTException(err2)
+			_write_err151 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc146.Write(ctx, oprot); _write_err145 == nil && err2 != nil {
-			_write_err145 = thrift.WrapTException(err2)
+		if err2 := _exc152.Write(ctx, oprot); _write_err151 == nil && err2 != nil {
+			_write_err151 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err145 == nil && err2 != nil {
-			_write_err145 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err151 == nil && err2 != nil {
+			_write_err151 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err145 == nil && err2 != nil {
-			_write_err145 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err151 == nil && err2 != nil {
+			_write_err151 = thrift.WrapTException(err2)
 		}
-		if _write_err145 != nil {
-			return false, thrift.WrapTException(_write_err145)
+		if _write_err151 != nil {
+			return false, thrift.WrapTException(_write_err151)
 		}
 		return true, err
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "cancel_attempt", thrift.REPLY, seqId); err2 != nil {
-		_write_err145 = thrift.WrapTException(err2)
+		_write_err151 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err145 == nil && err2 != nil {
-		_write_err145 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err151 == nil && err2 != nil {
+		_write_err151 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err145 == nil && err2 != nil {
-		_write_err145 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err151 == nil && err2 != nil {
+		_write_err151 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err145 == nil && err2 != nil {
-		_write_err145 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err151 == nil && err2 != nil {
+		_write_err151 = thrift.WrapTException(err2)
 	}
-	if _write_err145 != nil {
-		return false, thrift.WrapTException(_write_err145)
+	if _write_err151 != nil {
+		return false, thrift.WrapTException(_write_err151)
 	}
 	return true, err
 }
@@ -14308,7 +15398,7 @@ type computeNodeProcessorProbe struct {
 }
 
 func (p *computeNodeProcessorProbe) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err147 error
+	var _write_err153 error
 	args := ComputeNodeProbeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -14354,21 +15444,21 @@ func (p *computeNodeProcessorProbe) Process(ctx context.Context, seqId int32, ip
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc148 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing probe: "+err2.Error())
+		_exc154 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing probe: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "probe", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err147 = thrift.WrapTException(err2)
+			_write_err153 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc148.Write(ctx, oprot); _write_err147 == nil && err2 != nil {
-			_write_err147 = thrift.WrapTException(err2)
+		if err2 := _exc154.Write(ctx, oprot); _write_err153 == nil && err2 != nil {
+			_write_err153 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err147 == nil && err2 != nil {
-			_write_err147 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err153 == nil && err2 != nil {
+			_write_err153 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err147 == nil && err2 != nil {
-			_write_err147 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err153 == nil && err2 != nil {
+			_write_err153 = thrift.WrapTException(err2)
 		}
-		if _write_err147 != nil {
-			return false, thrift.WrapTException(_write_err147)
+		if _write_err153 != nil {
+			return false, thrift.WrapTException(_write_err153)
 		}
 		return true, err
 	} else {
@@ -14376,19 +15466,19 @@ func (p *computeNodeProcessorProbe) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "probe", thrift.REPLY, seqId); err2 != nil {
-		_write_err147 = thrift.WrapTException(err2)
+		_write_err153 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err147 == nil && err2 != nil {
-		_write_err147 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err153 == nil && err2 != nil {
+		_write_err153 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err147 == nil && err2 != nil {
-		_write_err147 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err153 == nil && err2 != nil {
+		_write_err153 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err147 == nil && err2 != nil {
-		_write_err147 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err153 == nil && err2 != nil {
+		_write_err153 = thrift.WrapTException(err2)
 	}
-	if _write_err147 != nil {
-		return false, thrift.WrapTException(_write_err147)
+	if _write_err153 != nil {
+		return false, thrift.WrapTException(_write_err153)
 	}
 	return true, err
 }
@@ -14398,7 +15488,7 @@ type computeNodeProcessorProfile struct {
 }
 
 func (p *computeNodeProcessorProfile) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err149 error
+	var _write_err155 error
 	args := ComputeNodeProfileArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -14444,21 +15534,21 @@ func (p *computeNodeProcessorProfile) Process(ctx context.Context, seqId int32, 
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc150 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing profile: "+err2.Error())
+		_exc156 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing profile: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "profile", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err149 = thrift.WrapTException(err2)
+			_write_err155 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc150.Write(ctx, oprot); _write_err149 == nil && err2 != nil {
-			_write_err149 = thrift.WrapTException(err2)
+		if err2 := _exc156.Write(ctx, oprot); _write_err155 == nil && err2 != nil {
+			_write_err155 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err149 == nil && err2 != nil {
-			_write_err149 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err155 == nil && err2 != nil {
+			_write_err155 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err149 == nil && err2 != nil {
-			_write_err149 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err155 == nil && err2 != nil {
+			_write_err155 = thrift.WrapTException(err2)
 		}
-		if _write_err149 != nil {
-			return false, thrift.WrapTException(_write_err149)
+		if _write_err155 != nil {
+			return false, thrift.WrapTException(_write_err155)
 		}
 		return true, err
 	} else {
@@ -14466,19 +15556,19 @@ func (p *computeNodeProcessorProfile) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "profile", thrift.REPLY, seqId); err2 != nil {
-		_write_err149 = thrift.WrapTException(err2)
+		_write_err155 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err149 == nil && err2 != nil {
-		_write_err149 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err155 == nil && err2 != nil {
+		_write_err155 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err149 == nil && err2 != nil {
-		_write_err149 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err155 == nil && err2 != nil {
+		_write_err155 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err149 == nil && err2 != nil {
-		_write_err149 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err155 == nil && err2 != nil {
+		_write_err155 = thrift.WrapTException(err2)
 	}
-	if _write_err149 != nil {
-		return false, thrift.WrapTException(_write_err149)
+	if _write_err155 != nil {
+		return false, thrift.WrapTException(_write_err155)
 	}
 	return true, err
 }
@@ -14488,7 +15578,7 @@ type computeNodeProcessorLog struct {
 }
 
 func (p *computeNodeProcessorLog) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err151 error
+	var _write_err157 error
 	args := ComputeNodeLogArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -14534,21 +15624,21 @@ func (p *computeNodeProcessorLog) Process(ctx context.Context, seqId int32, ipro
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc152 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing log: "+err2.Error())
+		_exc158 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing log: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "log", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err151 = thrift.WrapTException(err2)
+			_write_err157 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc152.Write(ctx, oprot); _write_err151 == nil && err2 != nil {
-			_write_err151 = thrift.WrapTException(err2)
+		if err2 := _exc158.Write(ctx, oprot); _write_err157 == nil && err2 != nil {
+			_write_err157 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err151 == nil && err2 != nil {
-			_write_err151 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err157 == nil && err2 != nil {
+			_write_err157 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err151 == nil && err2 != nil {
-			_write_err151 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err157 == nil && err2 != nil {
+			_write_err157 = thrift.WrapTException(err2)
 		}
-		if _write_err151 != nil {
-			return false, thrift.WrapTException(_write_err151)
+		if _write_err157 != nil {
+			return false, thrift.WrapTException(_write_err157)
 		}
 		return true, err
 	} else {
@@ -14556,19 +15646,114 @@ func (p *computeNodeProcessorLog) Process(ctx context.Context, seqId int32, ipro
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "log", thrift.REPLY, seqId); err2 != nil {
-		_write_err151 = thrift.WrapTException(err2)
+		_write_err157 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err151 == nil && err2 != nil {
-		_write_err151 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err157 == nil && err2 != nil {
+		_write_err157 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err151 == nil && err2 != nil {
-		_write_err151 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err157 == nil && err2 != nil {
+		_write_err157 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err151 == nil && err2 != nil {
-		_write_err151 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err157 == nil && err2 != nil {
+		_write_err157 = thrift.WrapTException(err2)
 	}
-	if _write_err151 != nil {
-		return false, thrift.WrapTException(_write_err151)
+	if _write_err157 != nil {
+		return false, thrift.WrapTException(_write_err157)
+	}
+	return true, err
+}
+
+type computeNodeProcessorServeContent struct {
+	handler ComputeNode
+}
+
+func (p *computeNodeProcessorServeContent) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err159 error
+	args := ComputeNodeServeContentArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "serve_content", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel()
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := ComputeNodeServeContentResult{}
+	if retval, err2 := p.handler.ServeContent(ctx, args.Content, args.Answer); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *Failure:
+			result.Failure = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, thrift.WrapTException(err2)
+			}
+			_exc160 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing serve_content: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "serve_content", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err159 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc160.Write(ctx, oprot); _write_err159 == nil && err2 != nil {
+				_write_err159 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err159 == nil && err2 != nil {
+				_write_err159 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err159 == nil && err2 != nil {
+				_write_err159 = thrift.WrapTException(err2)
+			}
+			if _write_err159 != nil {
+				return false, thrift.WrapTException(_write_err159)
+			}
+			return true, err
+		}
+	} else {
+		result.Success = retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "serve_content", thrift.REPLY, seqId); err2 != nil {
+		_write_err159 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err159 == nil && err2 != nil {
+		_write_err159 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err159 == nil && err2 != nil {
+		_write_err159 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err159 == nil && err2 != nil {
+		_write_err159 = thrift.WrapTException(err2)
+	}
+	if _write_err159 != nil {
+		return false, thrift.WrapTException(_write_err159)
 	}
 	return true, err
 }
@@ -15296,10 +16481,12 @@ func (p *ComputeNodeRunArgs) String() string {
 //   - Success
 //   - Rejected
 //   - Failure
+//   - NeedsContent
 type ComputeNodeRunResult struct {
-	Success  *TaskReply `thrift:"success,0" db:"success" json:"success,omitempty"`
-	Rejected *Rejected  `thrift:"rejected,1" db:"rejected" json:"rejected,omitempty"`
-	Failure  *Failure   `thrift:"failure,2" db:"failure" json:"failure,omitempty"`
+	Success      *TaskReply    `thrift:"success,0" db:"success" json:"success,omitempty"`
+	Rejected     *Rejected     `thrift:"rejected,1" db:"rejected" json:"rejected,omitempty"`
+	Failure      *Failure      `thrift:"failure,2" db:"failure" json:"failure,omitempty"`
+	NeedsContent *NeedsContent `thrift:"needs_content,3" db:"needs_content" json:"needs_content,omitempty"`
 }
 
 func NewComputeNodeRunResult() *ComputeNodeRunResult {
@@ -15332,6 +16519,15 @@ func (p *ComputeNodeRunResult) GetFailure() *Failure {
 	}
 	return p.Failure
 }
+
+var ComputeNodeRunResult_NeedsContent_DEFAULT *NeedsContent
+
+func (p *ComputeNodeRunResult) GetNeedsContent() *NeedsContent {
+	if !p.IsSetNeedsContent() {
+		return ComputeNodeRunResult_NeedsContent_DEFAULT
+	}
+	return p.NeedsContent
+}
 func (p *ComputeNodeRunResult) IsSetSuccess() bool {
 	return p.Success != nil
 }
@@ -15342,6 +16538,10 @@ func (p *ComputeNodeRunResult) IsSetRejected() bool {
 
 func (p *ComputeNodeRunResult) IsSetFailure() bool {
 	return p.Failure != nil
+}
+
+func (p *ComputeNodeRunResult) IsSetNeedsContent() bool {
+	return p.NeedsContent != nil
 }
 
 func (p *ComputeNodeRunResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -15388,6 +16588,16 @@ func (p *ComputeNodeRunResult) Read(ctx context.Context, iprot thrift.TProtocol)
 					return err
 				}
 			}
+		case 3:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -15427,6 +16637,14 @@ func (p *ComputeNodeRunResult) ReadField2(ctx context.Context, iprot thrift.TPro
 	return nil
 }
 
+func (p *ComputeNodeRunResult) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	p.NeedsContent = &NeedsContent{}
+	if err := p.NeedsContent.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.NeedsContent), err)
+	}
+	return nil
+}
+
 func (p *ComputeNodeRunResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	if err := oprot.WriteStructBegin(ctx, "run_result"); err != nil {
 		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
@@ -15439,6 +16657,9 @@ func (p *ComputeNodeRunResult) Write(ctx context.Context, oprot thrift.TProtocol
 			return err
 		}
 		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -15491,6 +16712,21 @@ func (p *ComputeNodeRunResult) writeField2(ctx context.Context, oprot thrift.TPr
 		}
 		if err := oprot.WriteFieldEnd(ctx); err != nil {
 			return thrift.PrependError(fmt.Sprintf("%T write field end error 2:failure: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodeRunResult) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetNeedsContent() {
+		if err := oprot.WriteFieldBegin(ctx, "needs_content", thrift.STRUCT, 3); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:needs_content: ", p), err)
+		}
+		if err := p.NeedsContent.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.NeedsContent), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 3:needs_content: ", p), err)
 		}
 	}
 	return err
@@ -16232,13 +17468,13 @@ func (p *ComputeNodeLogResult) ReadField0(ctx context.Context, iprot thrift.TPro
 	tSlice := make([]string, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		var _elem153 string
+		var _elem161 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem153 = v
+			_elem161 = v
 		}
-		p.Success = append(p.Success, _elem153)
+		p.Success = append(p.Success, _elem161)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -16292,4 +17528,312 @@ func (p *ComputeNodeLogResult) String() string {
 		return "<nil>"
 	}
 	return fmt.Sprintf("ComputeNodeLogResult(%+v)", *p)
+}
+
+// Attributes:
+//   - Content
+//   - Answer
+type ComputeNodeServeContentArgs struct {
+	Content string         `thrift:"content,1" db:"content" json:"content"`
+	Answer  *ContentAnswer `thrift:"answer,2" db:"answer" json:"answer"`
+}
+
+func NewComputeNodeServeContentArgs() *ComputeNodeServeContentArgs {
+	return &ComputeNodeServeContentArgs{}
+}
+
+func (p *ComputeNodeServeContentArgs) GetContent() string {
+	return p.Content
+}
+
+var ComputeNodeServeContentArgs_Answer_DEFAULT *ContentAnswer
+
+func (p *ComputeNodeServeContentArgs) GetAnswer() *ContentAnswer {
+	if !p.IsSetAnswer() {
+		return ComputeNodeServeContentArgs_Answer_DEFAULT
+	}
+	return p.Answer
+}
+func (p *ComputeNodeServeContentArgs) IsSetAnswer() bool {
+	return p.Answer != nil
+}
+
+func (p *ComputeNodeServeContentArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeServeContentArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Content = v
+	}
+	return nil
+}
+
+func (p *ComputeNodeServeContentArgs) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Answer = &ContentAnswer{}
+	if err := p.Answer.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Answer), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeServeContentArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "serve_content_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeServeContentArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "content", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:content: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Content)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.content (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:content: ", p), err)
+	}
+	return err
+}
+
+func (p *ComputeNodeServeContentArgs) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "answer", thrift.STRUCT, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:answer: ", p), err)
+	}
+	if err := p.Answer.Write(ctx, oprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Answer), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:answer: ", p), err)
+	}
+	return err
+}
+
+func (p *ComputeNodeServeContentArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeServeContentArgs(%+v)", *p)
+}
+
+// Attributes:
+//   - Success
+//   - Failure
+type ComputeNodeServeContentResult struct {
+	Success *ContentWish `thrift:"success,0" db:"success" json:"success,omitempty"`
+	Failure *Failure     `thrift:"failure,1" db:"failure" json:"failure,omitempty"`
+}
+
+func NewComputeNodeServeContentResult() *ComputeNodeServeContentResult {
+	return &ComputeNodeServeContentResult{}
+}
+
+var ComputeNodeServeContentResult_Success_DEFAULT *ContentWish
+
+func (p *ComputeNodeServeContentResult) GetSuccess() *ContentWish {
+	if !p.IsSetSuccess() {
+		return ComputeNodeServeContentResult_Success_DEFAULT
+	}
+	return p.Success
+}
+
+var ComputeNodeServeContentResult_Failure_DEFAULT *Failure
+
+func (p *ComputeNodeServeContentResult) GetFailure() *Failure {
+	if !p.IsSetFailure() {
+		return ComputeNodeServeContentResult_Failure_DEFAULT
+	}
+	return p.Failure
+}
+func (p *ComputeNodeServeContentResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *ComputeNodeServeContentResult) IsSetFailure() bool {
+	return p.Failure != nil
+}
+
+func (p *ComputeNodeServeContentResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeServeContentResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Success = &ContentWish{}
+	if err := p.Success.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Success), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeServeContentResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Failure = &Failure{}
+	if err := p.Failure.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Failure), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeServeContentResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "serve_content_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeServeContentResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.STRUCT, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := p.Success.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Success), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodeServeContentResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFailure() {
+		if err := oprot.WriteFieldBegin(ctx, "failure", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:failure: ", p), err)
+		}
+		if err := p.Failure.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Failure), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:failure: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodeServeContentResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeServeContentResult(%+v)", *p)
 }

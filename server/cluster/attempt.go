@@ -14,6 +14,34 @@ import (
 type attempt struct {
 	sent   time.Time
 	cancel context.CancelCauseFunc
+	moved  time.Time // when its files last moved; guarded by the node's mutex
+}
+
+// watched is the files of an attempt; that they move is a sign of life.
+type watched struct {
+	job.Content
+	n *node
+	a *attempt
+}
+
+// Read implements [job.Content].
+func (w watched) Read(ctx context.Context, p []byte, offset int64) ([]byte, error) {
+	w.n.moved(w.a)
+	return w.Content.Read(ctx, p, offset)
+}
+
+// Write implements [job.Content].
+func (w watched) Write(ctx context.Context, p job.Piece) error {
+	w.n.moved(w.a)
+	return w.Content.Write(ctx, p)
+}
+
+// moved notes that an attempt's files move.
+func (n *node) moved(a *attempt) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.heard = time.Now()
+	a.moved = n.heard
 }
 
 // lostError is the cause with which the cluster gives an attempt up.
@@ -29,6 +57,9 @@ func (n *node) execute(ctx context.Context, t job.Task) (job.Result, error) {
 	a := &attempt{sent: time.Now(), cancel: cancel}
 	if err := n.begin(a); err != nil {
 		return job.Result{}, err
+	}
+	if t.Content != nil {
+		t.Content = watched{t.Content, n, a}
 	}
 	res, err := n.conn.Execute(ctx, t)
 	n.end(a, err)
@@ -108,7 +139,7 @@ func (n *node) quiet(limit time.Duration) {
 	mute := time.Since(n.heard) >= limit
 	lost := 0
 	for a := range n.outstanding {
-		if mute || n.newest.Sub(a.sent) > limit {
+		if mute || n.newest.Sub(a.sent) > limit && time.Since(a.moved) > limit {
 			lost++
 			a.cancel(lostError{job.E(job.Unavailable, string(n.id), fmt.Errorf("it did not answer the attempt for %v", limit),
 				"if tasks may take so long, raise the server's --attempt-timeout")})

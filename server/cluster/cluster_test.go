@@ -367,3 +367,34 @@ func TestConfig_ValidateNamesTheValue(t *testing.T) {
 		require.Equal(t, job.InvalidArgument, job.CodeOf(err))
 	}
 }
+
+// still is content that does not move by itself.
+type still struct{ job.Content }
+
+func (still) Read(context.Context, []byte, int64) ([]byte, error) { return nil, nil }
+
+func TestCluster_FilesThatMoveAreASignOfLife(t *testing.T) {
+	inBubble(t, Config{AttemptTimeout: time.Minute}, 1, func(t *testing.T, r *rig) {
+		r.start()
+		moves := make(chan job.Content, 1)
+		r.conns[0].hold = func(ctx context.Context, t job.Task) error {
+			moves <- t.Content
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		answer := make(chan error, 1)
+		go func() {
+			_, err := r.Execute(t.Context(), 0, job.Task{Content: still{}})
+			answer <- err
+		}()
+		files := <-moves
+		for range 10 {
+			time.Sleep(50 * time.Second)
+			_, err := files.Read(t.Context(), nil, 0)
+			require.NoError(t, err)
+			require.Equal(t, 1, r.outstanding(0), "a slow transfer is none that hangs")
+		}
+		time.Sleep(62 * time.Second)
+		require.Equal(t, job.Unavailable, job.CodeOf(<-answer))
+	})
+}

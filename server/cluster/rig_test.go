@@ -129,6 +129,7 @@ type conn struct {
 	probes, executes, profiles int
 	closed                     int
 	hanging                    []chan struct{}
+	hold                       func(ctx context.Context, t job.Task) error // nil: execute
 }
 
 // with runs f under the lock.
@@ -156,7 +157,10 @@ func (c *conn) Probe(ctx context.Context) (job.Load, error) {
 	return load, nil
 }
 
-func (c *conn) Execute(ctx context.Context, _ job.Task) (job.Result, error) {
+func (c *conn) Execute(ctx context.Context, t job.Task) (job.Result, error) {
+	if c.hold != nil {
+		return job.Result{}, c.hold(ctx, t)
+	}
 	c.mu.Lock()
 	c.executes++
 	execute := c.execute

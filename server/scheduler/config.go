@@ -38,6 +38,9 @@ type Config struct {
 	Lease time.Duration
 	// Seed makes the choices of nodes reproducible. Default: from the clock.
 	Seed uint64
+	// Carry opens the folder of a job that begins to run, so that its files can be
+	// sent to nodes that do not see it. Default: every node must see it.
+	Carry func(base string, id job.ID) (Carrier, error)
 }
 
 // DefaultGrace is the time of grace where none is configured.

@@ -22,6 +22,8 @@ type record struct {
 	deadline time.Time // zero: none
 	turn     *turn
 
+	carrier Carrier // set before its tasks are sent; nil: none
+
 	mu       sync.Mutex // guards what follows
 	held     bool       // nothing more may be sent
 	stale    bool       // the store knew better about the end of a task

@@ -123,11 +123,15 @@ func (s *Scheduler) renew(ctx context.Context) error {
 			held[r.spec.ID] = r.epoch
 		}
 	})
+	at := time.Now()
 	lost, cancels, err := s.store.Renew(ctx, s.cfg.Owner, s.cfg.Lease, held)
 	if err != nil {
 		return err
 	}
 	s.stopAll(lost, errLost)
+	s.mu.Lock()
+	s.renewed = at
+	s.mu.Unlock()
 	s.stopAll(cancels, errCancelled)
 	return nil
 }

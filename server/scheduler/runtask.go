@@ -189,7 +189,7 @@ func (s *Scheduler) execute(ctx context.Context, y *try, i int) (res job.Result,
 			err = s.panicked(y.t, v)
 		}
 	}()
-	return s.fleet.Execute(ctx, i, y.t)
+	return s.send(ctx, y, i)
 }
 
 // panicked logs a panic and returns it as an error.

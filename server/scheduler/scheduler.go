@@ -67,7 +67,8 @@ type Scheduler struct {
 	leftTasks   int64 // theirs that had not ended
 	dispatchers map[string]*dispatcher
 	members     []policy.Node
-	up          int // members that answer
+	up          int       // members that answer
+	renewed     time.Time // when the leases were last known to hold
 }
 
 var _ job.Service = (*Scheduler)(nil)
@@ -85,6 +86,7 @@ func New(cfg Config, open Opener, fleet Fleet, st Store, log *slog.Logger) *Sche
 		jobs:        map[job.ID]*record{},
 		dispatchers: map[string]*dispatcher{},
 		members:     make([]policy.Node, fleet.Len()),
+		renewed:     time.Now(),
 	}
 }
 

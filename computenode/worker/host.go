@@ -1,0 +1,189 @@
+package worker
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"spillway/computenode/operation"
+	"spillway/confine"
+	"spillway/job"
+)
+
+// chunks are buffers of [job.ChunkBytes].
+var chunks = sync.Pool{New: func() any { b := make([]byte, job.ChunkBytes); return &b }}
+
+// look reports whether the node sees the very folder that the task names. Errors:
+// FailedPrecondition with [job.ErrNeedsContent].
+func (w *Worker) look(t job.Task) error {
+	if t.Content != nil || t.Marker == "" || w.cfg.Workspace == nil {
+		return nil
+	}
+	err := w.see(t.Base, t.Marker)
+	if err == nil {
+		return nil
+	}
+	return job.E(job.FailedPrecondition, "open "+job.Shown(t.Base), fmt.Errorf("%w: %w", job.ErrNeedsContent, err), "send it with its content")
+}
+
+// see looks for the marker.
+func (w *Worker) see(base, marker string) error {
+	if err := confine.CheckName(marker); err != nil {
+		return err
+	}
+	folder, err := w.roots.Open(base)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	_, err = folder.Stat(path.Join(job.OutputDir, marker))
+	return err
+}
+
+// hosted tells the workspace's folder that is at base.
+func (w *Worker) hosted(base string) (folder string, ok bool) {
+	if w.cfg.Workspace == nil {
+		return "", false
+	}
+	return strings.CutPrefix(base, w.cfg.Workspace.Path()+string(filepath.Separator))
+}
+
+// host does a task in a folder of the workspace: it fetches the input, takes a
+// slot for the operation, and hands the outputs over. The folder lives as long as
+// the call. So few tasks have one that their files take little room, and little
+// memory while they travel, and so many that the slots have something to do.
+func (w *Worker) host(ctx context.Context, t job.Task, r *job.Result) (err error) {
+	start := time.Now()
+	space := w.cfg.Workspace
+	if space == nil {
+		err = job.E(job.Unimplemented, "", errors.New("this node has no workspace"), "")
+		w.giveUp(0, err)
+		return err
+	}
+	select {
+	case w.guests <- struct{}{}:
+		defer func() { <-w.guests }()
+	case <-ctx.Done():
+		w.giveUp(time.Since(start), ended(ctx))
+		return ended(ctx)
+	}
+	folder := w.token()
+	defer func() {
+		if left := space.Delete(folder); left != nil {
+			w.log.Warn("files left behind", "folder", folder, "err", left)
+		}
+	}()
+	if err := w.fetch(ctx, t, path.Join(folder, job.InputDir, t.Name)); err != nil {
+		err = w.explain(ctx, t, err)
+		w.giveUp(time.Since(start), err)
+		return err
+	}
+	t.Base = filepath.Join(space.Path(), folder)
+	outs, err := w.take(ctx, t, r)
+	if err != nil {
+		return err
+	}
+	defer w.handed()
+	if err := space.Delete(path.Join(folder, job.InputDir)); err != nil { // to make room
+		return w.explain(ctx, t, err)
+	}
+	for _, out := range outs {
+		if err := w.handOver(ctx, t, path.Join(folder, job.OutputDir), out); err != nil {
+			return w.explain(ctx, t, err)
+		}
+		r.Outputs = append(r.Outputs, out.Name)
+	}
+	return nil
+}
+
+// explain makes err one for the caller, and logs it where somebody should look.
+func (w *Worker) explain(ctx context.Context, t job.Task, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ended(ctx)
+	case job.CodeOf(err) == job.ResourceExhausted:
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.rejection(err.Error()+"; "+job.HintOf(err), 0)
+	}
+	w.report(t, err)
+	return job.AsError(err)
+}
+
+// handed counts out a task that has handed its outputs over.
+func (w *Worker) handed() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.handing--
+	w.settle()
+}
+
+// fetch puts the input into the workspace.
+func (w *Worker) fetch(ctx context.Context, t job.Task, file string) error {
+	if err := confine.CheckName(t.Name); err != nil {
+		return job.E(job.InvalidArgument, "read "+job.Shown(t.Name), err, "")
+	}
+	size, err := t.Content.Size(ctx)
+	if err != nil {
+		return err
+	}
+	if err := operation.CheckSize(t.Name, size); err != nil {
+		return err
+	}
+	buffer := chunks.Get().(*[]byte)
+	defer chunks.Put(buffer)
+	none := sha256.Sum256(nil)
+	sum := none[:]
+	if err := w.cfg.Workspace.Put(file, size, 0, nil); err != nil {
+		return err
+	}
+	for offset := int64(0); offset < size; {
+		piece := (*buffer)[:min(size-offset, job.ChunkBytes)]
+		if sum, err = t.Content.Read(ctx, piece, offset); err != nil {
+			return err
+		}
+		if err := w.cfg.Workspace.Put(file, size, offset, piece); err != nil {
+			return err
+		}
+		offset += int64(len(piece))
+	}
+	return w.cfg.Workspace.Commit(file, size, sum)
+}
+
+// handOver gives one output, which lies in dir, to the caller.
+func (w *Worker) handOver(ctx context.Context, t job.Task, dir string, out operation.Output) error {
+	if err := errors.Join(confine.CheckName(out.Temp), confine.CheckName(out.Name)); err != nil {
+		return job.E(job.Internal, "hand "+job.Shown(out.Name)+" over", err, "")
+	}
+	name := path.Join(dir, out.Temp)
+	if err := w.cfg.Workspace.Count(name); err != nil {
+		return err
+	}
+	file, size, err := w.cfg.Workspace.Get(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	buffer := chunks.Get().(*[]byte)
+	defer chunks.Put(buffer)
+	sum := sha256.New()
+	for p := (job.Piece{Name: out.Name, Size: size}); ; p.Offset += int64(len(p.Data)) {
+		p.Data = (*buffer)[:min(size-p.Offset, job.ChunkBytes)]
+		if n, err := file.ReadAt(p.Data, p.Offset); n < len(p.Data) {
+			return job.E(job.Unavailable, "read "+job.Shown(out.Name)+" in the workspace", err, "check the node's disk")
+		}
+		sum.Write(p.Data)
+		if p.Last() {
+			p.Sum = sum.Sum(nil)
+		}
+		if err := t.Content.Write(ctx, p); err != nil || p.Last() {
+			return err
+		}
+	}
+}
