@@ -62,6 +62,7 @@ func exercise(t *testing.T, open func(t testing.TB) keeper) {
 		{"an end comes after what was told before", endsLast},
 		{"a former owner changes nothing", fences},
 		{"a lease lapses unless it is renewed", leases},
+		{"a lease of a clock that has gone back lapses", leasesOfAnotherTime},
 		{"claimed jobs come in the order of their start", claimsInOrder},
 		{"a job is claimed by one of many", claimsOnce},
 		{"a wish to cancel reaches the owner", cancels},
