@@ -138,7 +138,7 @@ func (w *Worker) Profile() job.Profile { return w.profile }
 func (w *Worker) operate(ctx context.Context, t job.Task) (time.Duration, error) {
 	r := operation.Request{
 		Base: t.Base, Name: t.Name, Operation: t.Operation,
-		Token: w.prefix + strconv.FormatInt(w.tokens.Add(1), 36),
+		Token: operation.Token(t.Job, w.prefix+strconv.FormatInt(w.tokens.Add(1), 36)),
 	}
 	reply, err := w.runner.Do(ctx, r)
 	if err == nil && ctx.Err() != nil {

@@ -51,6 +51,7 @@ func (s *Scheduler) runJob(r *record) {
 		}
 		return
 	}
+	s.clean(r)
 	state, why := outcome(r, err)
 	now, version := moment(), r.nextVersion()
 	err = s.keep("end job "+string(r.spec.ID), func(error) {}, func(ctx context.Context) error {

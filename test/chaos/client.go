@@ -113,6 +113,9 @@ func (c *cluster) wait(ctx context.Context) (answer, error) {
 	var last answer
 	var err error
 	for begun := time.Now(); time.Since(begun) < endsWithin; {
+		if err := c.tend(); err != nil {
+			return last, err
+		}
 		asking, cancel := context.WithTimeout(ctx, 3*time.Second)
 		a, bad := c.askJob(asking, false)
 		cancel()
@@ -140,6 +143,9 @@ func (c *cluster) wait(ctx context.Context) (answer, error) {
 func (c *cluster) rest(ctx context.Context) error {
 	var busy string
 	for begun := time.Now(); time.Since(begun) < patience; {
+		if err := c.tend(); err != nil {
+			return err
+		}
 		busy = ""
 		for i, s := range c.servers {
 			if !s.answers() {

@@ -240,6 +240,27 @@ func (c *cluster) note(form string, args ...any) {
 	c.notes = append(c.notes, fmt.Sprintf("%7.3f s  ", time.Since(c.begun).Seconds())+fmt.Sprintf(form, args...))
 }
 
+// tend sees that no program ends by itself. Only a server whose disk is full, or
+// whose database is away, may refuse to start; it is started again, as a service manager
+// would.
+func (c *cluster) tend() error {
+	for _, p := range append(append([]*process(nil), c.servers...), c.nodes...) {
+		how, died := p.died()
+		if !died {
+			continue
+		}
+		refused := how == "exit status 1" && strings.HasPrefix(p.name, "server") && (c.plan.has(fullState) || c.plan.has(killDatabase))
+		if !refused {
+			return fmt.Errorf("%s ended by itself: %s", p.name, how)
+		}
+		c.note("%s refused to start, and is started again", p.name)
+		if err := p.start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // programs are all processes of the run.
 func (c *cluster) programs() []*process {
 	all := append(append([]*process(nil), c.servers...), c.nodes...)

@@ -36,6 +36,7 @@ type process struct {
 	cmd    *exec.Cmd  // nil: it does not run
 	ended  chan struct{}
 	frozen bool
+	wanted bool // it was started, and nothing has ended it on purpose
 }
 
 // start starts the program, unless it runs.
@@ -61,7 +62,7 @@ func (p *process) start() error {
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}
 	ended := make(chan struct{})
-	p.cmd, p.ended, p.frozen = cmd, ended, false
+	p.cmd, p.ended, p.frozen, p.wanted = cmd, ended, false, true
 	go func() {
 		_ = cmd.Wait() // how it ended is in its log
 		close(ended)
@@ -93,6 +94,7 @@ func (p *process) answers() bool {
 func (p *process) end(signal syscall.Signal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.wanted = false
 	if !p.runs() {
 		return nil
 	}
@@ -121,6 +123,16 @@ func (p *process) freeze(frozen bool) error {
 	}
 	p.frozen = frozen
 	return syscall.Kill(-p.cmd.Process.Pid, signal)
+}
+
+// died tells that the program ended by itself, and how.
+func (p *process) died() (how string, died bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.wanted || p.runs() {
+		return "", false
+	}
+	return p.cmd.ProcessState.String(), true
 }
 
 // pid is the program's, or 0.
