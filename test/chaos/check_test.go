@@ -22,14 +22,22 @@ func TestCheckOutputs_SeesEachViolation(t *testing.T) {
 		want   []string
 	}{
 		{"none", func(*testing.T, string) {}, nil},
-		{"one is missing", func(t *testing.T, dir string) { require.NoError(t, os.Remove(filepath.Join(dir, pictureName(1)))) },
-			[]string{"no output of p001.png"}},
-		{"one is cut off", func(t *testing.T, dir string) { require.NoError(t, os.Truncate(filepath.Join(dir, pictureName(2)), 2)) },
-			[]string{"the output of p002.jpg is another than without faults"}},
-		{"a temporary file", func(t *testing.T, dir string) { write(t, dir, ".spillway-1.part", "x") },
-			[]string{"left behind in output_dir: .spillway-1.part"}},
-		{"one too many", func(t *testing.T, dir string) { write(t, dir, "p003.png", "x") },
-			[]string{"left behind in output_dir: p003.png"}},
+		{
+			"one is missing", func(t *testing.T, dir string) { require.NoError(t, os.Remove(filepath.Join(dir, pictureName(1)))) },
+			[]string{"no output of p001.png"},
+		},
+		{
+			"one is cut off", func(t *testing.T, dir string) { require.NoError(t, os.Truncate(filepath.Join(dir, pictureName(2)), 2)) },
+			[]string{"the output of p002.jpg is another than without faults"},
+		},
+		{
+			"a temporary file", func(t *testing.T, dir string) { write(t, dir, ".spillway-1.part", "x") },
+			[]string{"left behind in output_dir: .spillway-1.part"},
+		},
+		{
+			"one too many", func(t *testing.T, dir string) { write(t, dir, "p003.png", "x") },
+			[]string{"left behind in output_dir: p003.png"},
+		},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -90,7 +98,8 @@ func attempt(code string) (a struct {
 	Number int
 	Node   string
 	Error  *struct{ Code string }
-}) {
+},
+) {
 	if code != "" {
 		a.Error = &struct{ Code string }{code}
 	}

@@ -141,27 +141,12 @@ func (c *cluster) wait(ctx context.Context) (answer, error) {
 
 // rest waits until no node has anything to do any more.
 func (c *cluster) rest(ctx context.Context) error {
-	var busy string
+	busy := ""
 	for begun := time.Now(); time.Since(begun) < patience; {
 		if err := c.tend(); err != nil {
 			return err
 		}
-		busy = ""
-		for i, s := range c.servers {
-			if !s.answers() {
-				continue
-			}
-			nodes, err := c.askNodes(i)
-			if err != nil {
-				busy = err.Error()
-			}
-			for _, n := range nodes {
-				if n.State != job.Inaccessible && n.Running+n.Queued+n.Delayed+n.Outstanding > 0 {
-					busy = fmt.Sprintf("%s has %+v", s.name, n)
-				}
-			}
-		}
-		if busy == "" {
+		if busy = c.busy(); busy == "" {
 			return nil
 		}
 		select {
@@ -171,4 +156,23 @@ func (c *cluster) rest(ctx context.Context) error {
 		}
 	}
 	return fmt.Errorf("the nodes do not come to rest: %s", busy)
+}
+
+// busy says which node has something to do, as any server sees it; "": none.
+func (c *cluster) busy() string {
+	for i, s := range c.servers {
+		if !s.answers() {
+			continue
+		}
+		nodes, err := c.askNodes(i)
+		if err != nil {
+			return err.Error()
+		}
+		for _, n := range nodes {
+			if n.State != job.Inaccessible && n.Running+n.Queued+n.Delayed+n.Outstanding > 0 {
+				return fmt.Sprintf("%s has %+v", s.name, n)
+			}
+		}
+	}
+	return ""
 }

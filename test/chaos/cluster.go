@@ -129,15 +129,17 @@ func (c *cluster) place(i int) (*host, string, error) {
 
 // makePrograms describes the servers and the nodes.
 func (c *cluster) makePrograms() error {
-	list := ""
+	var list strings.Builder
 	for i := range c.plan.servers {
 		at, addr, err := c.place(i)
 		if err != nil {
 			return err
 		}
 		c.addrs = append(c.addrs, addr)
-		args := []string{"--listen", addr, "--window", strconv.Itoa(c.plan.window), "--attempt-timeout", "4s",
-			"--state", filepath.Join(c.dir, "state"), "--seed", strconv.FormatUint(c.plan.seed, 10)}
+		args := []string{
+			"--listen", addr, "--window", strconv.Itoa(c.plan.window), "--attempt-timeout", "4s",
+			"--state", filepath.Join(c.dir, "state"), "--seed", strconv.FormatUint(c.plan.seed, 10),
+		}
 		if c.db != nil {
 			args = append(args, "--db", c.db.url())
 		}
@@ -149,10 +151,10 @@ func (c *cluster) makePrograms() error {
 			return err
 		}
 		name := fmt.Sprintf("node_%d", i)
-		list += name + " " + addr + "\n"
+		fmt.Fprintf(&list, "%s %s\n", name, addr)
 		c.nodes = append(c.nodes, c.program(name, "computenode", at, c.nodeArgs(i, n)))
 	}
-	return os.WriteFile(filepath.Join(c.dir, "machine.txt"), []byte(list), 0o644)
+	return os.WriteFile(filepath.Join(c.dir, "machine.txt"), []byte(list.String()), 0o644)
 }
 
 func (c *cluster) nodeArgs(i int, n nodePlan) []string {
@@ -160,8 +162,10 @@ func (c *cluster) nodeArgs(i int, n nodePlan) []string {
 	if n.isolated {
 		isolate = "on"
 	}
-	args := []string{strconv.FormatFloat(n.load, 'f', 1, 64), "--name", fmt.Sprintf("node_%d", i), "--delay", n.delay.String(),
-		"--isolate", isolate, "--slots", strconv.Itoa(max(1, 6/len(c.plan.nodes))), "--seed", strconv.FormatUint(c.plan.seed+uint64(i), 10)}
+	args := []string{
+		strconv.FormatFloat(n.load, 'f', 1, 64), "--name", fmt.Sprintf("node_%d", i), "--delay", n.delay.String(),
+		"--isolate", isolate, "--slots", strconv.Itoa(max(1, 6/len(c.plan.nodes))), "--seed", strconv.FormatUint(c.plan.seed+uint64(i), 10),
+	}
 	if n.blind {
 		args = append(args, "--root", filepath.Join(c.dir, "elsewhere"))
 	}

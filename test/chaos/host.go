@@ -43,6 +43,9 @@ func newHost(name string, separate bool, addr netip.Addr) (*host, error) {
 		}
 	}()
 	if err := <-ready; err != nil {
+		if h.tun != nil {
+			_ = h.tun.Close() // it was never used
+		}
 		return nil, fmt.Errorf("host %s: %w", name, err)
 	}
 	return h, nil

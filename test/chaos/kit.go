@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,49 +26,71 @@ type kit struct {
 	expected map[string]map[string]string // by operation: the hash of each output
 }
 
-// newKit builds the programs and makes the pictures, below a temporary folder.
-func newKit(ctx context.Context) (*kit, error) {
+// newKit builds the programs, unless they are in the folder bin, and makes the
+// pictures, below a temporary folder.
+func newKit(ctx context.Context, bin string) (*kit, error) {
 	dir, err := os.MkdirTemp("", "spillway-chaos-kit-")
 	if err != nil {
 		return nil, err
 	}
-	k := &kit{dir: dir, bin: filepath.Join(dir, "bin"), pictures: filepath.Join(dir, "pictures"), expected: map[string]map[string]string{}}
+	k := &kit{dir: dir, bin: bin, pictures: filepath.Join(dir, "pictures"), expected: map[string]map[string]string{}}
 	if err := os.Chmod(dir, 0o755); err != nil { // the database has another user
 		return nil, err
 	}
+	if bin == "" {
+		k.bin = filepath.Join(dir, "bin")
+		if err := build(ctx, k.bin); err != nil {
+			return nil, errors.Join(err, k.close())
+		}
+	}
+	if err := k.prepare(); err != nil {
+		return nil, errors.Join(err, k.close())
+	}
+	return k, nil
+}
+
+// build builds the programs.
+func build(ctx context.Context, bin string) error {
 	// As a user would build them, and not with the race detector: a dozen of them share
 	// few cores here, and their packages' own tests have it.
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", k.bin+"/", "spillway/client", "spillway/server", "spillway/computenode")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", bin+"/", "spillway/client", "spillway/server", "spillway/computenode")
 	if buildTags != "" {
 		cmd.Args = append(cmd.Args[:2], append([]string{"-tags", buildTags}, cmd.Args[2:]...)...)
 	}
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build the programs: %w: %s", err, out)
+		return fmt.Errorf("build the programs: %w: %s", err, out)
 	}
+	return nil
+}
+
+// prepare makes what the runs need.
+func (k *kit) prepare() error {
 	if err := makePictures(k.pictures); err != nil {
-		return nil, err
+		return err
 	}
-	k.means = look()
-	if k.means.postgres {
-		k.template = filepath.Join(dir, "template")
-		if err := makeTemplate(k.template); err != nil {
-			return nil, err
-		}
+	k.means = look(k.dir)
+	if !k.means.postgres {
+		return nil
 	}
-	return k, nil
+	k.template = filepath.Join(k.dir, "template")
+	return makeTemplate(k.template)
 }
 
 // close removes the kit.
 func (k *kit) close() error { return os.RemoveAll(k.dir) }
 
-// look finds out what this machine allows.
-func look() means {
-	m := means{postgres: postgresBin() != "", mounts: os.Getuid() == 0}
+// look finds out what this machine allows, by trying; dir is a folder to do so in.
+func look(dir string) means {
+	m := means{postgres: postgresBin() != "", mounts: unix.Mount("spillway-chaos", dir, "tmpfs", 0, "size=1m") == nil}
+	if m.mounts {
+		m.mounts = unix.Unmount(dir, 0) == nil
+	}
 	if _, err := os.Stat(faketime); err == nil {
 		m.clock = m.postgres
 	}
-	if _, err := exec.LookPath("ip"); err == nil && os.Getuid() == 0 {
-		m.hosts = unix.Access("/dev/net/tun", unix.W_OK) == nil
+	if h, err := newHost("a try", true, netip.AddrFrom4([4]byte{10, 77, 0, 1})); err == nil {
+		m.hosts = true
+		h.close()
 	}
 	return m
 }

@@ -42,6 +42,7 @@ type config struct {
 	kind     string
 	plan     bool
 	keep     bool
+	bin      string
 }
 
 // parse reads the command line.
@@ -54,6 +55,7 @@ func parse(args []string) (cfg config, flags *pflag.FlagSet, err error) {
 	flags.StringVar(&cfg.kind, "kind", "", "only seeds whose main fault is this `kind`")
 	flags.BoolVar(&cfg.plan, "plan", false, "print the plans, and run nothing")
 	flags.BoolVar(&cfg.keep, "keep", false, "keep the folder of each run, with the report that a violation would have")
+	flags.StringVar(&cfg.bin, "bin", "", "the `folder` of the programs (default: they are built)")
 	err = flags.Parse(args)
 	switch {
 	case err != nil:
@@ -97,7 +99,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		return exitDone
 	}
-	k, err := newKit(ctx)
+	k, err := newKit(ctx, cfg.bin)
 	if err != nil {
 		fmt.Fprintln(stderr, "chaos:", err)
 		return exitViolation

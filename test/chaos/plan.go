@@ -70,6 +70,7 @@ func drawKind(seed uint64, main trait) plan {
 	mean := time.Duration(0)
 	for range size {
 		n := drawNode(rng)
+		n.blind = haveWorkspaces && rng.IntN(4) == 0
 		mean += time.Duration(n.load * float64(n.delay))
 		p.nodes = append(p.nodes, n)
 	}

@@ -9,7 +9,8 @@ import (
 
 func TestPlan_IsAFunctionOfItsSeed(t *testing.T) {
 	for seed := range uint64(100) {
-		require.Equal(t, draw(seed), draw(seed))
+		first, again := draw(seed), draw(seed)
+		require.Equal(t, first, again)
 	}
 	require.NotEqual(t, draw(1).String(), draw(1+uint64(len(traits()))).String())
 }

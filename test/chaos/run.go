@@ -93,31 +93,9 @@ func (c *cluster) suffer(ctx context.Context, expected map[string]string) []stri
 		}
 	}
 	wrong = append(wrong, checkOutputs(c.outputs(), c.plan.inputs, expected)...)
-	wrong = append(wrong, c.checkLeft()...)
-	return wrong
-}
-
-// checkLeft checks that no process and no file of the run is left that should not be.
-func (c *cluster) checkLeft() (wrong []string) {
-	left := leftProcesses(c.dir)
-	for begun := time.Now(); len(left) > 0 && time.Since(begun) < 5*time.Second; left = leftProcesses(c.dir) {
-		time.Sleep(50 * time.Millisecond) // the kernel ends the children of a process after it
-	}
-	for _, p := range left {
-		wrong = append(wrong, "left behind: process "+p)
-	}
-	for _, dir := range []string{filepath.Join(c.dir, "data"), filepath.Join(c.dir, "elsewhere")} {
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			return append(wrong, err.Error())
-		}
-		for _, e := range entries {
-			if e.Name() != job.InputDir && e.Name() != job.OutputDir {
-				wrong = append(wrong, "left behind: "+filepath.Join(dir, e.Name()))
-			}
-		}
-	}
-	return wrong
+	wrong = append(wrong, c.checkProcesses()...)
+	wrong = append(wrong, c.checkFiles()...)
+	return append(wrong, c.checkLogs()...)
 }
 
 // tailLines is how much of each program's log a report has.

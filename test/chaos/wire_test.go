@@ -12,7 +12,7 @@ import (
 
 // twoHosts are connected, and the second one echoes what comes to port 7.
 func twoHosts(t *testing.T) (w *wires, near, far *host) {
-	if !look().hosts {
+	if !look(t.TempDir()).hosts {
 		t.Skip("hosts of its own need root, /dev/net/tun and iproute2")
 	}
 	var err error
