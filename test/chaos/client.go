@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -139,7 +140,7 @@ func (c *cluster) wait(ctx context.Context) (answer, error) {
 		endsWithin, last.State, last.Done, last.Total, last.Parked), err)
 }
 
-// rest waits until no node has anything to do any more.
+// rest waits until each node that runs is back, and none has anything to do any more.
 func (c *cluster) rest(ctx context.Context) error {
 	busy := ""
 	for begun := time.Now(); time.Since(begun) < patience; {
@@ -158,7 +159,8 @@ func (c *cluster) rest(ctx context.Context) error {
 	return fmt.Errorf("the nodes do not come to rest: %s", busy)
 }
 
-// busy says which node has something to do, as any server sees it; "": none.
+// busy says which node is not back, or has something to do, as any server sees it;
+// "": none.
 func (c *cluster) busy() string {
 	for i, s := range c.servers {
 		if !s.answers() {
@@ -169,6 +171,10 @@ func (c *cluster) busy() string {
 			return err.Error()
 		}
 		for _, n := range nodes {
+			runs := slices.ContainsFunc(c.nodes, func(p *process) bool { return p.name == n.Name && p.answers() })
+			if runs && n.State == job.Inaccessible {
+				return n.Name + " runs, and " + s.name + " does not reach it"
+			}
 			if n.State != job.Inaccessible && n.Running+n.Queued+n.Delayed+n.Outstanding > 0 {
 				return fmt.Sprintf("%s has %+v", s.name, n)
 			}
