@@ -16,7 +16,7 @@ PROGRAMS := $(strip $(foreach p,client server computenode bench,$(if $(wildcard 
 GOLANGCI := bin/tools/golangci-lint
 GOVULN   := bin/tools/govulncheck
 
-.PHONY: help build run demo-faults certs test bench bench-rpc bench-dispatch bench-store lint fmt generate check-generated vuln clean deps
+.PHONY: help build run demo-faults certs test chaos bench bench-rpc bench-dispatch bench-store lint fmt generate check-generated vuln clean deps
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,12 @@ test: ## run every test with the race detector
 	cd bench/rpc && go test -race ./...
 	@plain=$$({ grep -rlE '^//go:build .*!race' --include='*_test.go' . || true; } | xargs -r -n1 dirname | sort -u); \
 	if [ -n "$$plain" ]; then echo "go test (without the race detector, for the tests that measure)"; go test $$plain; fi
+
+chaos: ## run clusters under faults that seeds draw, and check that nothing is lost; ARGS="--runs 200 --seed 1"
+	@tools/deps build test
+	@mkdir -p bin
+	@go build -o bin/chaos ./test/chaos
+	bin/chaos $(ARGS)
 
 bench: ## measure, and write bench/out/report.md
 	@tools/deps build run

@@ -19,7 +19,7 @@ type Request struct {
 	Base string
 	// Name is the file within input_dir: one path element.
 	Name string
-	// Token tells this attempt from every other on the same file; see [TempName].
+	// Token tells this attempt from every other on the same file; [Token] makes it.
 	Token     string
 	Operation job.Operation
 }

@@ -134,6 +134,14 @@ func TestTempName_IsHiddenShortAndOfItsOwn(t *testing.T) {
 	require.Equal(t, []string{long}, p.left())
 }
 
+func TestTempName_TellsItsJob(t *testing.T) {
+	for _, attempt := range []string{"a-1", "b-1", "x/y"} {
+		require.True(t, strings.HasPrefix(TempName("a.png", Token("j1", attempt)), job.TempPrefix("j1")))
+		require.False(t, strings.HasPrefix(TempName("a.png", Token("j1", attempt)), job.TempPrefix("j10")))
+	}
+	require.NotEqual(t, TempName("a.png", Token("j1", "a")), TempName("a.png", Token("j2", "a")))
+}
+
 func TestCommit_ReplacesTheOldOutputAndLeavesNothingElse(t *testing.T) {
 	p := newPlace(t)
 	f := p.files("a.png")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"strings"
 	"syscall"
 
 	"spillway/confine"
@@ -19,12 +20,18 @@ type Output struct {
 	Name string // where it belongs
 }
 
+// Token makes a token of a task's job and of what tells its attempt from every
+// other one.
+func Token(id job.ID, attempt string) string { return string(id) + "/" + attempt }
+
 // TempName is the temporary name, in output_dir, of the output called name of
 // the attempt with the given token: always the same, different for any other
-// name or token, 47 bytes long, and hidden by its leading dot.
+// name or token, 52 bytes long, and hidden by its leading dot. It begins with the
+// [job.TempPrefix] of the token's job.
 func TempName(name, token string) string {
+	id, _, _ := strings.Cut(token, "/")
 	sum := sha256.Sum256([]byte(token + "\x00" + name))
-	return job.HiddenPrefix + hex.EncodeToString(sum[:16]) + ".part"
+	return job.TempPrefix(job.ID(id)) + hex.EncodeToString(sum[:12]) + ".part"
 }
 
 // Commit gives each output its real name, replacing what has it. After an error

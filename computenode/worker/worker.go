@@ -154,7 +154,7 @@ func (w *Worker) Profile() job.Profile { return w.profile }
 // operate does the operation and gives its outputs their names, unless they are to
 // be handed over.
 func (w *Worker) operate(ctx context.Context, t job.Task) (operation.Reply, error) {
-	r := operation.Request{Base: t.Base, Name: t.Name, Operation: t.Operation, Token: w.token()}
+	r := operation.Request{Base: t.Base, Name: t.Name, Operation: t.Operation, Token: operation.Token(t.Job, w.token())}
 	if err := w.checkBase(t); err != nil {
 		return operation.Reply{}, job.AsError(err)
 	}

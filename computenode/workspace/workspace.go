@@ -82,11 +82,14 @@ type Workspace struct {
 }
 
 // Open makes an empty workspace, and removes those that processes which died have
-// left in the same directory. The caller closes it.
+// left in the same directory, which is made where it is missing. The caller closes it.
 //
 // Errors: InvalidArgument (the directory cannot be used).
 func Open(cfg Config, log *slog.Logger) (*Workspace, error) {
 	cfg = cfg.withDefaults()
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, unusable(cfg.Dir, err)
+	}
 	sweep(cfg.Dir, log)
 	path, err := os.MkdirTemp(cfg.Dir, prefix)
 	if err != nil {

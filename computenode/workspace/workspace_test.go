@@ -250,7 +250,11 @@ func TestOpen_RemovesWhatProcessesThatDiedHaveLeft(t *testing.T) {
 	require.NoError(t, first.Close())
 	require.NoDirExists(t, first.Path())
 
-	_, err = Open(Config{Dir: filepath.Join(dir, "nowhere")}, quiet)
+	third, err := Open(Config{Dir: filepath.Join(dir, "new", "one")}, quiet)
+	require.NoError(t, err, "a directory that is not there is made")
+	require.NoError(t, third.Close())
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o600))
+	_, err = Open(Config{Dir: filepath.Join(dir, "file")}, quiet)
 	require.Equal(t, job.InvalidArgument, job.CodeOf(err))
 	require.Contains(t, job.HintOf(err), "--workspace")
 }

@@ -269,10 +269,12 @@ type folder struct {
 	breaksAt int           // Inputs fails after so many; -1: never
 	countErr error         // Count fails
 	counting time.Duration // Count takes so long
+	cleanErr error         // Clean fails
 
-	mu     sync.Mutex
-	listed int
-	closed int
+	mu      sync.Mutex
+	listed  int
+	closed  int
+	cleaned []string // of these prefixes
 }
 
 func (f *folder) Base() string { return f.base }
@@ -299,6 +301,14 @@ func (f *folder) Inputs(_ context.Context, yield func(string) bool) error {
 		}
 	}
 	return nil
+}
+
+// Clean is asked for what nodes may have left.
+func (f *folder) Clean(_ context.Context, prefix string) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.cleaned = append(f.cleaned, prefix)
+	return 1, f.cleanErr
 }
 
 func (f *folder) Close() error {

@@ -52,6 +52,7 @@ func (s *Scheduler) runJob(r *record) {
 		}
 		return
 	}
+	s.clean(r)
 	state, why := outcome(r, err)
 	now, version := moment(), r.nextVersion()
 	err = s.keepEnd(store.Ending{Job: r.spec.ID, Epoch: r.epoch, Version: version, State: state, Err: why, At: now})

@@ -38,6 +38,8 @@ type Source interface {
 	Count(ctx context.Context) (inputs, others int64, err error)
 	// Inputs calls yield with each input's name until it returns false.
 	Inputs(ctx context.Context, yield func(name string) bool) error
+	// Clean removes the outputs whose names begin with prefix, and counts them.
+	Clean(ctx context.Context, prefix string) (removed int, err error)
 	Close() error
 }
 

@@ -3,8 +3,6 @@ package split
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,8 +25,7 @@ const abandoned = 24 * time.Hour
 // they do, and carries files to the others. It may be used concurrently.
 type Carrier struct {
 	folder *confine.Folder
-	job    string // begins the names of the job's hidden files
-	own    string // and those of this carrier's
+	own    string // begins the names of its hidden files
 	marker string
 	count  atomic.Int64
 
@@ -37,8 +34,7 @@ type Carrier struct {
 }
 
 // Carry opens the folder of a job that begins to run, and puts its marker into
-// output_dir, which it makes where it is missing. What a server that died has left
-// there of the same job is removed. The caller closes the carrier.
+// output_dir, which it makes where it is missing. The caller closes the carrier.
 //
 // Errors: those of opening the folder; PermissionDenied or FailedPrecondition where
 // output_dir cannot be written.
@@ -47,10 +43,9 @@ func Carry(roots confine.Roots, base string, id job.ID) (*Carrier, error) {
 	if err != nil {
 		return nil, explain(base, roots, err)
 	}
-	sum := sha256.Sum256([]byte(id))
-	c := &Carrier{folder: folder, job: job.HiddenPrefix + hex.EncodeToString(sum[:6]) + "-"}
+	c := &Carrier{folder: folder}
 	word := rand.Text()
-	c.own = c.job + word[:10] + "-"
+	c.own = job.TempPrefix(id) + word[:10] + "-"
 	c.marker = c.own + word[10:] + ".shared"
 	if err := c.mark(); err != nil {
 		folder.Close()
@@ -74,8 +69,8 @@ func (c *Carrier) mark() error {
 	return file.Close()
 }
 
-// sweep removes the hidden files of the job that are not this carrier's, and those
-// that have been written by nobody for long.
+// sweep removes hidden files that have been written by nobody for long. Younger ones
+// of this job may be of attempts that run; its end removes them (Source.Clean).
 func (c *Carrier) sweep(ctx context.Context) {
 	dir, err := c.folder.Open(job.OutputDir)
 	if err != nil {
@@ -85,11 +80,8 @@ func (c *Carrier) sweep(ctx context.Context) {
 	for ctx.Err() == nil {
 		names, err := dir.Readdirnames(batch)
 		for _, name := range names {
-			if !strings.HasPrefix(name, job.HiddenPrefix) || strings.HasPrefix(name, c.own) {
-				continue
-			}
 			file := path.Join(job.OutputDir, name)
-			if strings.HasPrefix(name, c.job) || c.isAbandoned(file) {
+			if strings.HasPrefix(name, job.HiddenPrefix) && c.isAbandoned(file) {
 				_ = c.folder.Remove(file)
 			}
 		}

@@ -76,6 +76,22 @@ func leases(t *testing.T, s keeper) {
 	require.Len(t, claimed, 1, "an ended job is not claimed")
 }
 
+// A clock that has gone back leaves leases that lie further ahead than any that is
+// given now.
+func leasesOfAnotherTime(t *testing.T, s keeper) {
+	submit(t, s, "a", 1) // for an hour
+	none, err := s.Claim(t.Context(), "you", 40*time.Minute)
+	require.NoError(t, err)
+	require.Empty(t, none, "it may be the lease of a server that is more patient")
+	claimed, err := s.Claim(t.Context(), "you", 20*time.Minute)
+	require.NoError(t, err)
+	require.Len(t, claimed, 1)
+	require.EqualValues(t, 2, claimed[0].Epoch)
+	lost, _, err := s.Renew(t.Context(), "me", time.Hour, map[job.ID]int64{"a": 1})
+	require.NoError(t, err)
+	require.Equal(t, []job.ID{"a"}, lost)
+}
+
 func claimsInOrder(t *testing.T, s keeper) {
 	for _, row := range []struct {
 		id       job.ID

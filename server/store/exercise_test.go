@@ -65,6 +65,7 @@ func exercise(t *testing.T, open func(t testing.TB) keeper) {
 		{"an end comes after what was told before", endsLast},
 		{"a former owner changes nothing", fences},
 		{"a lease lapses unless it is renewed", leases},
+		{"a lease of a clock that has gone back lapses", leasesOfAnotherTime},
 		{"claimed jobs come in the order of their start", claimsInOrder},
 		{"a claimed job waits for its turn again", queuesWhatItGives},
 		{"a job is claimed by one of many", claimsOnce},

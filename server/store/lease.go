@@ -10,6 +10,11 @@ import (
 	"spillway/job"
 )
 
+// farAhead is how many times ttl from now a lease may end. One that ends later was
+// given before the clock went back, perhaps by hours, and counts as lapsed: who had it
+// has a new one by now, or is gone.
+const farAhead = 2
+
 // Claim makes owner the owner of every job that has not ended and that nobody
 // owns, or whose owner's lease has lapsed, for the time ttl. Their epochs rise: what
 // former owners still write is stale. They are queued again, until their new owner
@@ -20,8 +25,9 @@ func (s *SQL) Claim(ctx context.Context, owner string, ttl time.Duration) ([]Job
 	err := s.write(ctx, "claim jobs", func(tx *sql.Tx) error {
 		claimed = nil
 		seqs, err := s.integers(ctx, tx, `UPDATE jobs SET owner = ?, lease = `+s.dialect.now+` + ?, state = 'queued', epoch = epoch + 1, version = version + 1
-			WHERE seq IN (SELECT seq FROM jobs WHERE state IN ('queued', 'running') AND (owner = '' OR lease < `+s.dialect.now+`)
-			ORDER BY seq`+s.dialect.skip+`) RETURNING seq`, plain(owner), ttl.Milliseconds())
+			WHERE seq IN (SELECT seq FROM jobs WHERE state IN ('queued', 'running')
+			AND (owner = '' OR lease < `+s.dialect.now+` OR lease > `+s.dialect.now+` + ?)
+			ORDER BY seq`+s.dialect.skip+`) RETURNING seq`, plain(owner), ttl.Milliseconds(), farAhead*ttl.Milliseconds())
 		if err != nil {
 			return err
 		}

@@ -95,7 +95,7 @@ func (m *Memory) Claim(ctx context.Context, owner string, ttl time.Duration) ([]
 	now := time.Now()
 	var claimed []Job
 	for _, r := range m.jobs {
-		if r.State.Final() || r.Owner != "" && !r.lease.Before(now) {
+		if r.State.Final() || r.Owner != "" && !r.lease.Before(now) && !r.lease.After(now.Add(farAhead*ttl)) {
 			continue
 		}
 		r.Owner, r.lease, r.State = owner, now.Add(ttl), job.Queued

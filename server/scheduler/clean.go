@@ -1,0 +1,50 @@
+package scheduler
+
+import (
+	"context"
+	"time"
+
+	"spillway/job"
+)
+
+// cleanFor bounds how long a job's end waits for its folder to be looked through.
+const cleanFor = time.Minute
+
+// clean removes the temporary files that nodes have left in the job's folder. Only one
+// that dies leaves any, so that the folder is read only where an attempt was lost,
+// or may have been under another server. The job has not ended yet: nothing more
+// of it is sent before it has.
+func (s *Scheduler) clean(r *record) {
+	if !r.mayHaveLeft() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(s.life(), cleanFor)
+	defer cancel()
+	source, err := s.open(r.spec.Source)
+	removed := 0
+	if err == nil {
+		removed, err = source.Clean(ctx, job.TempPrefix(r.spec.ID))
+		source.Close()
+	}
+	switch {
+	case err != nil:
+		s.log.Warn("temporary files may be left", "job", r.spec.ID, "source", job.Shown(r.spec.Source), "err", err)
+	case removed > 0:
+		s.log.Info("temporary files of lost nodes removed", "job", r.spec.ID, "files", removed)
+	}
+}
+
+// mayHaveLeft tells whether an attempt of the job was lost, as far as this server
+// can know.
+func (r *record) mayHaveLeft() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.spec.Operation.Name == job.NoOperation { // writes nothing
+		return false
+	}
+	lost := r.epoch > 1
+	for _, t := range r.tallies {
+		lost = lost || t.Failed > 0
+	}
+	return lost
+}
