@@ -231,7 +231,7 @@ func (c *cluster) ready() error {
 				return err
 			}
 			if time.Since(begun) > patience {
-				return fmt.Errorf("the cluster is not up: %d of %d nodes, %v", up, len(c.nodes), err)
+				return errors.Join(fmt.Errorf("the cluster is not up: %d of %d nodes", up, len(c.nodes)), err)
 			}
 		}
 	}
