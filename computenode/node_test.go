@@ -19,7 +19,7 @@ func TestNode_ChildrenMakeTheSamePicturesAsThisProcess(t *testing.T) {
 	writePictures(t, base, 2)
 	outputs := map[string][]byte{}
 	for _, isolate := range []string{"off", "on"} {
-		n := startNode(t, base, isolate, "--memory", "512MiB") // the least must do
+		n := startNode(t, base, isolate)
 		batch(t, n, base, 2)
 		for _, name := range []string{"0.jpg", "1.jpg"} {
 			path := filepath.Join(base, job.OutputDir, name)

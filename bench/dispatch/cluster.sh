@@ -53,10 +53,10 @@ flag_values() {
 # port is one that nobody listens on.
 port() { $python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
-# make_inputs N: files without content; operation none reads none.
+# make_inputs DIR N: files without content; operation none reads none.
 make_inputs() {
-	mkdir -p "$work/data/input_dir"
-	$python - "$work/data/input_dir" "$1" <<'P'
+	mkdir -p "$work/$1/input_dir"
+	$python - "$work/$1/input_dir" "$2" <<'P'
 import sys
 for i in range(int(sys.argv[2])):
     open(f"{sys.argv[1]}/{i:07}.jpg", "w").close()
@@ -90,9 +90,9 @@ start_server() {
 	give_up "the server $name does not see its two nodes"
 }
 
-# job_rate NAME: tasks a second of one job, from the client's call to its end.
+# job_rate NAME DIR: tasks a second of one job, from the client's call to its end.
 job_rate() {
-	(cd "$work" && "$bin/client" --server "$(cat "$work/$1.addr")" --op none --policy random --json -q data) |
+	(cd "$work" && "$bin/client" --server "$(cat "$work/$1.addr")" --op none --policy random --json -q "$2") |
 		$python -c 'import json, sys; j = json.loads(sys.stdin.readline()); assert j["state"] == "succeeded", j; print(j["done"] / j["elapsed_s"])'
 }
 
