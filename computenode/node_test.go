@@ -55,6 +55,12 @@ func TestNode_FolderOutsideItsRootsIsRefused(t *testing.T) {
 	require.Equal(t, job.Unavailable, job.CodeOf(err))
 }
 
+func TestNode_OperationThatTouchesNoFileIsDoneWhereverItsFolderIs(t *testing.T) {
+	n := startNode(t, t.TempDir(), "on")
+	_, err := n.worker.Execute(t.Context(), job.Task{Base: "/elsewhere", Name: "a.jpg", Operation: job.Operation{Name: job.NoOperation}})
+	require.NoError(t, err)
+}
+
 func TestNode_OperationsWithoutNativeCodeNeedNoChild(t *testing.T) {
 	r := newRouter(nil, nil)
 	for name := range r.tame {

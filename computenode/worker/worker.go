@@ -174,9 +174,9 @@ func (w *Worker) operate(ctx context.Context, t job.Task) (operation.Reply, erro
 }
 
 // checkBase keeps tasks that work in place out of the workspace, which the child
-// processes may open, too.
+// processes may open, too. One that touches no file is done wherever its folder is.
 func (w *Worker) checkBase(t job.Task) error {
-	if t.Content != nil {
+	if t.Content != nil || t.Operation.Name == job.NoOperation {
 		return nil
 	}
 	if err := operation.CheckBase(w.roots, t.Base); err != nil {
