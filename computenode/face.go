@@ -44,7 +44,7 @@ func (f face) answer(ctx context.Context, l net.Listener, j *joiner, log *slog.L
 	measuring, stopMeasuring := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopMeasuring()
 	wg.Go(func() { f.meter.run(measuring) })
-	wg.Go(func() { f.manager.Watch(measuring, func(context.Context) { f.left() }) })
+	wg.Go(func() { f.manager.Watch(measuring, func(context.Context) { f.Left() }) })
 
 	answering, stopAnswering := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopAnswering()
@@ -59,7 +59,7 @@ func (f face) answer(ctx context.Context, l net.Listener, j *joiner, log *slog.L
 		f.manager.Stopping("what runs may finish", f.grace)
 		drained := f.Drain()
 		late := time.After(f.grace)
-		if left := f.left(); left > 0 {
+		if left := f.Left(); left > 0 {
 			log.Info("node stops: what it has may finish, a second signal ends it at once", "tasks", left, "grace", f.grace)
 		}
 		if j != nil && ctx.Err() != nil {
@@ -68,16 +68,10 @@ func (f face) answer(ctx context.Context, l net.Listener, j *joiner, log *slog.L
 		select {
 		case <-drained:
 		case <-late:
-			log.Warn("tasks are given up, their server sends them elsewhere", "tasks", f.left(), "after", f.grace)
+			log.Warn("tasks are given up, their server sends them elsewhere", "tasks", f.Left(), "after", f.grace)
 		}
 	})
 	err := rpc.ServerConfig{Grace: lastWords}.ServeNode(answering, l, f, log)
 	end()
 	return err
-}
-
-// left is how many tasks the node has taken and not ended.
-func (f face) left() int {
-	load, _ := f.Worker.Probe(context.Background()) // it only reads
-	return load.Running + load.Queued + load.Delayed
 }

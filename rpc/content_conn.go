@@ -102,6 +102,11 @@ type contentServer struct {
 // serve grants wishes until ctx ends.
 func (s *contentServer) serve(ctx context.Context) {
 	defer s.free()
+	defer func() {
+		if v := recover(); v != nil { // it costs this attempt only
+			s.fail(job.E(job.Internal, "content", fmt.Errorf("a fault of the server's own: %v", v), "report it with the server's log"))
+		}
+	}()
 	answer, failures, idle := &spillway.ContentAnswer{}, 0, 0
 	for {
 		var wish *spillway.ContentWish
@@ -117,7 +122,8 @@ func (s *contentServer) serve(ctx context.Context) {
 			return
 		case err != nil:
 			if failures++; failures == contentTries {
-				s.fail(s.n.translate(ctx, "serve_content", err))
+				// It says nothing of the task, and the node may have taken the attempt.
+				s.fail(job.E(job.Unavailable, "node "+s.n.addr, errors.New("its wishes cannot be heard: "+s.n.translate(ctx, "serve_content", err).Error()), ""))
 				return
 			}
 			pause(ctx, contentPause*time.Duration(failures))

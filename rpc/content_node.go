@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"spillway/gen-go/spillway"
 	"spillway/job"
@@ -24,7 +25,21 @@ type errand struct {
 	last    int64         // number of the latest wish
 	changed chan struct{} // closed and replaced when there is a wish, or the attempt is over
 	over    bool
+	callers int         // calls that bring an answer, or wait for a wish
+	silence *time.Timer // runs while there are none
 }
+
+const (
+	// askAgain is how long a caller waits for a wish before it is to ask again, so that
+	// one that stands still is noticed.
+	askAgain = 10 * time.Second
+	// callerGone is how long an attempt goes on whose caller does not ask.
+	callerGone = 30 * time.Second
+)
+
+// errCallerSilent ends an attempt whose caller stands still, though its connection is
+// open: it would keep its place in the workspace from others.
+var errCallerSilent = errors.New("its server has not asked for its files for " + callerGone.String())
 
 // grant is how a wish was answered.
 type grant struct {
@@ -76,6 +91,29 @@ func (e *errand) ask(ctx context.Context, w *spillway.ContentWish, into []byte) 
 	return nil, ctx.Err()
 }
 
+// watch calls abandon once there has been no caller for callerGone.
+func (e *errand) watch(abandon func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.silence = time.AfterFunc(callerGone, abandon)
+	if e.callers > 0 || e.over {
+		e.silence.Stop()
+	}
+}
+
+// come and leave count a caller; mu is held.
+func (e *errand) come() {
+	if e.callers++; e.silence != nil {
+		e.silence.Stop()
+	}
+}
+
+func (e *errand) leave() {
+	if e.callers--; e.callers == 0 && e.silence != nil && !e.over {
+		e.silence.Reset(callerGone)
+	}
+}
+
 // tell wakes those that wait for a change; mu is held.
 func (e *errand) tell() {
 	close(e.changed)
@@ -87,15 +125,23 @@ func (e *errand) end() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.over, e.wish, e.into = true, nil, nil
+	if e.silence != nil {
+		e.silence.Stop()
+	}
 	e.tell()
 }
 
 // serve takes an answer and returns the next wish, as serve_content promises. Of
-// an attempt that is over there is none.
+// an attempt that is over, or that wishes nothing for askAgain, there is none.
 func (e *errand) serve(ctx context.Context, a *spillway.ContentAnswer) *spillway.ContentWish {
 	none := &spillway.ContentWish{}
 	wait := true
+	again := time.NewTimer(askAgain)
+	defer again.Stop()
 	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.come()
+	defer e.leave()
 	if w := e.wish; w != nil && a != nil && a.Number == w.Number {
 		e.granted <- e.grant(w, a)
 		wait = !e.ends(w) && a.Failure == nil
@@ -106,12 +152,13 @@ func (e *errand) serve(ctx context.Context, a *spillway.ContentAnswer) *spillway
 		e.mu.Unlock()
 		select {
 		case <-changed:
+		case <-again.C:
+			wait = false
 		case <-ctx.Done():
-			return none
+			wait = false
 		}
 		e.mu.Lock()
 	}
-	defer e.mu.Unlock()
 	if e.wish == nil {
 		return none
 	}

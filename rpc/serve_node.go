@@ -89,6 +89,8 @@ func (h *nodeHandler) Run(ctx context.Context, t *spillway.Task) (*spillway.Task
 		return nil, failureToWire(job.E(job.InvalidArgument, "run", errors.New("the call has no task"), ""))
 	}
 	task := taskFromWire(t, time.Now())
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 	if t.IsSetContent() {
 		e := newErrand(t)
 		remove, err := h.errands.add(e)
@@ -96,6 +98,7 @@ func (h *nodeHandler) Run(ctx context.Context, t *spillway.Task) (*spillway.Task
 			return nil, failureToWire(err)
 		}
 		defer remove()
+		e.watch(func() { giveUp(errCallerSilent) })
 		task.Content = e
 	}
 	ctx, done := h.start(ctx, task)

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"spillway/computenode/operation"
 	"spillway/confine"
 	"spillway/job"
@@ -32,7 +34,7 @@ func (w *Worker) look(t job.Task) error {
 	return job.E(job.FailedPrecondition, "open "+job.Shown(t.Base), fmt.Errorf("%w: %w", job.ErrNeedsContent, err), "send it with its content")
 }
 
-// see looks for the marker.
+// see looks for the marker, in an output_dir that the node may write to.
 func (w *Worker) see(base, marker string) error {
 	if err := confine.CheckName(marker); err != nil {
 		return err
@@ -42,8 +44,10 @@ func (w *Worker) see(base, marker string) error {
 		return err
 	}
 	defer folder.Close()
-	_, err = folder.Stat(path.Join(job.OutputDir, marker))
-	return err
+	if _, err = folder.Stat(path.Join(job.OutputDir, marker)); err != nil {
+		return err
+	}
+	return unix.Faccessat(unix.AT_FDCWD, filepath.Join(folder.Path(), job.OutputDir), unix.W_OK|unix.X_OK, unix.AT_EACCESS)
 }
 
 // hosted tells the workspace's folder that is at base.
@@ -111,6 +115,8 @@ func (w *Worker) explain(ctx context.Context, t job.Task, err error) error {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		return w.rejection(err.Error()+"; "+job.HintOf(err), 0)
+	case job.CodeOf(err) == job.FailedPrecondition: // the workspace has forgotten the transfer; another attempt does better
+		err = job.E(job.Unavailable, "", err, job.HintOf(err))
 	}
 	w.report(t, err)
 	return job.AsError(err)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"spillway/computenode/admission"
 	"spillway/computenode/operation"
@@ -136,6 +137,20 @@ func TestHost_FolderThatIsNotTheSameNeedsContentBeforeAnyDraw(t *testing.T) {
 	_, err := w.Execute(t.Context(), job.Task{Base: base, Name: "a.jpg", Marker: ".spillway-m"})
 	require.NoError(t, err)
 	require.ElementsMatch(t, []string{".spillway-m", "a.jpg"}, left(t, base), "it works in place where it sees the marker")
+}
+
+// The server may write there though this node may not.
+func TestHost_FolderThatTheNodeMayNotWriteNeedsContent(t *testing.T) {
+	w, base := newHost(t, Config{}, 0, &script{}, runnerFunc(copies))
+	out := filepath.Join(base, job.OutputDir)
+	require.NoError(t, os.WriteFile(filepath.Join(out, ".spillway-m"), nil, 0o600))
+	if err := unix.Mount(out, out, "", unix.MS_BIND, ""); err != nil {
+		t.Skipf("making a folder read-only for root, too, needs root: %v", err)
+	}
+	defer func() { require.NoError(t, unix.Unmount(out, 0)) }()
+	require.NoError(t, unix.Mount("", out, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	_, err := w.Execute(t.Context(), job.Task{Base: base, Name: "a.jpg", Marker: ".spillway-m"})
+	require.ErrorIs(t, err, job.ErrNeedsContent)
 }
 
 func TestHost_RejectedTaskFetchesNothing(t *testing.T) {

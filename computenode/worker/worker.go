@@ -148,6 +148,13 @@ func (w *Worker) Drain() <-chan struct{} {
 	return w.drained
 }
 
+// Left is how many tasks the node has taken and not ended.
+func (w *Worker) Left() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.load.Running + w.load.Queued + w.load.Delayed + w.handing
+}
+
 // Profile is what this node can do. The caller must not change it.
 func (w *Worker) Profile() job.Profile { return w.profile }
 

@@ -17,23 +17,37 @@ type attempt struct {
 	moved  time.Time // when its files last moved; guarded by the node's mutex
 }
 
-// watched is the files of an attempt; that they move is a sign of life.
+// watched is the files of an attempt; that they move is a sign of life. It is used by
+// one goroutine at a time.
 type watched struct {
 	job.Content
-	n *node
-	a *attempt
+	n    *node
+	a    *attempt
+	far  int64 // how much of the input has been read
+	name string
+	come int64 // how much has come of the output called name, the latest
 }
 
-// Read implements [job.Content].
-func (w watched) Read(ctx context.Context, p []byte, offset int64) ([]byte, error) {
-	w.n.moved(w.a)
+// Read implements [job.Content]. What was read before shows nothing.
+func (w *watched) Read(ctx context.Context, p []byte, offset int64) ([]byte, error) {
+	if end := offset + int64(len(p)); end > w.far {
+		w.far = end
+		w.n.moved(w.a)
+	}
 	return w.Content.Read(ctx, p, offset)
 }
 
-// Write implements [job.Content].
-func (w watched) Write(ctx context.Context, p job.Piece) error {
-	w.n.moved(w.a)
-	return w.Content.Write(ctx, p)
+// Write implements [job.Content]. Nor does what came before.
+func (w *watched) Write(ctx context.Context, p job.Piece) error {
+	if p.Name != w.name {
+		w.name, w.come = p.Name, 0
+	}
+	err := w.Content.Write(ctx, p)
+	if end := p.Offset + int64(len(p.Data)); err == nil && end > w.come {
+		w.come = end
+		w.n.moved(w.a)
+	}
+	return err
 }
 
 // moved notes that an attempt's files move.
@@ -59,7 +73,7 @@ func (n *node) execute(ctx context.Context, t job.Task) (job.Result, error) {
 		return job.Result{}, err
 	}
 	if t.Content != nil {
-		t.Content = watched{t.Content, n, a}
+		t.Content = &watched{Content: t.Content, n: n, a: a}
 	}
 	res, err := n.conn.Execute(ctx, t)
 	n.end(a, err)

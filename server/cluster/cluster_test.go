@@ -373,6 +373,8 @@ type still struct{ job.Content }
 
 func (still) Read(context.Context, []byte, int64) ([]byte, error) { return nil, nil }
 
+func (still) Write(context.Context, job.Piece) error { return nil }
+
 func TestCluster_FilesThatMoveAreASignOfLife(t *testing.T) {
 	inBubble(t, Config{AttemptTimeout: time.Minute}, 1, func(t *testing.T, r *rig) {
 		r.start()
@@ -388,13 +390,23 @@ func TestCluster_FilesThatMoveAreASignOfLife(t *testing.T) {
 			answer <- err
 		}()
 		files := <-moves
-		for range 10 {
+		for i := range 5 {
 			time.Sleep(50 * time.Second)
-			_, err := files.Read(t.Context(), nil, 0)
+			_, err := files.Read(t.Context(), make([]byte, 10), int64(10*i))
 			require.NoError(t, err)
 			require.Equal(t, 1, r.outstanding(0), "a slow transfer is none that hangs")
 		}
-		time.Sleep(62 * time.Second)
+		for i := range 5 {
+			time.Sleep(50 * time.Second)
+			require.NoError(t, files.Write(t.Context(), job.Piece{Name: "a", Size: 100, Offset: int64(10 * i), Data: make([]byte, 10)}))
+			require.Equal(t, 1, r.outstanding(0))
+		}
+		time.Sleep(40 * time.Second)
+		_, err := files.Read(t.Context(), make([]byte, 10), 0)
+		require.NoError(t, err)
+		require.NoError(t, files.Write(t.Context(), job.Piece{Name: "a", Size: 100, Data: make([]byte, 10)}))
+		time.Sleep(22 * time.Second)
+		require.Zero(t, r.outstanding(0), "what was moved before shows nothing")
 		require.Equal(t, job.Unavailable, job.CodeOf(<-answer))
 	})
 }

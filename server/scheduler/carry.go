@@ -25,21 +25,33 @@ type Parcel interface {
 	Discard()
 }
 
-// carry opens the folder of a job that begins to run. Where that fails, nodes that
-// see the folder work on it all the same.
-func (s *Scheduler) carry(r *record) (done func()) {
+// carry opens the folder of a job that begins to run, and waits for a disk that is
+// full or broken, until sending ends. Where the folder cannot be written at all, nodes
+// that see it work on it all the same.
+func (s *Scheduler) carry(sending context.Context, r *record) (done func()) {
 	if s.cfg.Carry == nil || r.spec.Operation.Name == job.NoOperation {
 		return func() {}
 	}
-	c, err := s.cfg.Carry(r.base, r.spec.ID)
-	if err != nil {
-		s.log.Warn("files cannot be sent to nodes that do not see the job's folder", "job", r.spec.ID, "err", job.Describe(err))
-		return func() {}
-	}
-	r.carrier = c
-	return func() {
-		if err := c.Close(); err != nil {
-			s.log.Warn("job's folder closed with an error", "job", r.spec.ID, "err", err)
+	for pause := firstKeep; ; pause = min(2*pause, maxKeep) {
+		c, err := s.cfg.Carry(r.base, r.spec.ID)
+		if err == nil {
+			r.carrier = c
+			return func() {
+				if err := c.Close(); err != nil {
+					s.log.Warn("job's folder closed with an error", "job", r.spec.ID, "err", err)
+				}
+			}
+		}
+		if job.CodeOf(err).Permanent() || sending.Err() != nil {
+			s.log.Warn("files cannot be sent to nodes that do not see the job's folder", "job", r.spec.ID, "err", job.Describe(err))
+			return func() {}
+		}
+		s.log.Warn("the job's folder cannot be written, trying again", "job", r.spec.ID, "err", job.Describe(err), "after", pause)
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-sending.Done():
+			timer.Stop()
 		}
 	}
 }

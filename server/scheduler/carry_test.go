@@ -132,6 +132,26 @@ func TestScheduler_OutputThatCannotBeNamedFailsTheAttempt(t *testing.T) {
 	})
 }
 
+func TestScheduler_FolderThatCannotBeCarriedForAMomentIsWaitedFor(t *testing.T) {
+	c := &carriers{refuse: job.E(job.Unavailable, "", errors.New("the disk is full"), "")}
+	blind := func(ctx context.Context, t job.Task) (job.Result, error) {
+		if t.Marker == "" {
+			return fails(job.Unavailable)(ctx, t)
+		}
+		return job.Result{}, nil
+	}
+	inBubble(t, Config{Carry: c.open}, []node{blind}, func(t *testing.T, r *rig) {
+		time.AfterFunc(20*time.Second, func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.refuse = nil
+		})
+		require.Equal(t, job.Succeeded, r.run(3, job.Spec{}).State)
+		require.Equal(t, 1, c.opened)
+		require.Equal(t, 1, c.closed)
+	})
+}
+
 func TestScheduler_FolderThatCannotBeCarriedIsWorkedOnInPlace(t *testing.T) {
 	c := &carriers{refuse: job.E(job.PermissionDenied, "", errors.New("read-only"), "")}
 	bare := func(ctx context.Context, t job.Task) (job.Result, error) {

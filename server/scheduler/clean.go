@@ -20,7 +20,10 @@ func (s *Scheduler) clean(r *record) {
 	}
 	ctx, cancel := context.WithTimeout(s.life(), cleanFor)
 	defer cancel()
-	source, err := s.open(r.spec.Source)
+	if s.holds(ctx) != nil { // it may be another server's, whose files have the same names
+		return
+	}
+	source, err := s.open(r.base)
 	removed := 0
 	if err == nil {
 		removed, err = source.Clean(ctx, job.TempPrefix(r.spec.ID))
@@ -28,7 +31,7 @@ func (s *Scheduler) clean(r *record) {
 	}
 	switch {
 	case err != nil:
-		s.log.Warn("temporary files may be left", "job", r.spec.ID, "source", job.Shown(r.spec.Source), "err", err)
+		s.log.Warn("temporary files may be left", "job", r.spec.ID, "source", job.Shown(r.base), "err", err)
 	case removed > 0:
 		s.log.Info("temporary files of lost nodes removed", "job", r.spec.ID, "files", removed)
 	}

@@ -120,7 +120,7 @@ func (s *Scheduler) sendAll(running, sending context.Context, r *record) error {
 	if err != nil {
 		return err
 	}
-	defer s.carry(r)()
+	defer s.carry(sending, r)()
 	var wg sync.WaitGroup
 	quit := make(chan struct{})
 	watchdog := make(chan struct{})

@@ -92,6 +92,7 @@ func (s *share) resume(ctx context.Context) error {
 	if ctx.Err() == nil && len(s.back) == 0 && w.may(s) {
 		s.parked--
 		s.take()
+		w.grant() // a new task of the job may have waited for this
 		w.mu.Unlock()
 		return nil
 	}

@@ -114,7 +114,7 @@ func (c *Carrier) Close() error {
 // Parcel is the files of one attempt at the input called name. The caller commits
 // or discards it.
 func (c *Carrier) Parcel(name string) *Parcel {
-	return &Parcel{carrier: c, name: name, outs: map[string]*staged{}}
+	return &Parcel{carrier: c, name: name, outs: map[string]*staged{}, room: maxOutputBytes}
 }
 
 // temp is a new name for a file that is being written.

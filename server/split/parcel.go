@@ -16,8 +16,12 @@ import (
 	"spillway/job"
 )
 
-// maxOutputs bounds the outputs of one attempt.
-const maxOutputs = 256
+// maxOutputs and maxOutputBytes bound the outputs of one attempt, so that a node that
+// went wrong does not fill the server's disk.
+const (
+	maxOutputs     = 256
+	maxOutputBytes = 8 << 30
+)
 
 // Parcel carries the files of one attempt: the input as it lies in input_dir, and
 // outputs under temporary names until Commit. It is used by one goroutine at a time.
@@ -30,6 +34,7 @@ type Parcel struct {
 	sum  hash.Hash // of what was read
 	read int64
 	outs map[string]*staged
+	room int64 // bytes that outputs may still have
 }
 
 // staged is an output that comes or has come.
@@ -155,6 +160,10 @@ func (p *Parcel) stage(in job.Piece) (*staged, error) {
 	if len(p.outs) >= maxOutputs {
 		return nil, job.E(job.Unavailable, "write "+job.Shown(in.Name), fmt.Errorf("the attempt has more than %d outputs", maxOutputs), "")
 	}
+	if in.Size > p.room {
+		return nil, job.E(job.Unavailable, "write "+job.Shown(in.Name), fmt.Errorf("the outputs of the attempt have more than %d GiB", maxOutputBytes>>30), "")
+	}
+	p.room -= in.Size
 	s := &staged{temp: path.Join(job.OutputDir, p.carrier.temp()), size: in.Size, sum: sha256.New()}
 	var err error
 	if s.file, err = p.carrier.folder.Create(s.temp); err != nil {
