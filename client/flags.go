@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -132,6 +133,9 @@ func parse(args []string, out output) (config, error) {
 	if flags.Changed("policy") && (len(cfg.policies) == 0 || slices.Contains(cfg.policies, "")) {
 		return cfg, bad("--policy has an empty name")
 	}
+	if err := errors.Join(job.CheckTags(cfg.tags), cfg.checkStates()); err != nil {
+		return cfg, err
+	}
 	if cfg.deadline < 0 {
 		return cfg, bad(fmt.Sprintf("--deadline %v is in the past", cfg.deadline))
 	}
@@ -165,7 +169,41 @@ func (c *config) positional(flags *pflag.FlagSet) error {
 	if len(args) > 0 {
 		return bad(fmt.Sprintf("%q is one argument too many", args[0]))
 	}
-	return c.nodes.check(flags, c.command)
+	return errors.Join(goWith(flags, c.command), c.nodes.check())
+}
+
+// goesWith tells the commands that a flag goes with, where it does not go with all; ""
+// is DIR.
+var goesWith = map[string][]string{
+	"policy": {""}, "op": {""}, "deadline": {""}, "priority": {""}, "tags": {""}, "keep": {""}, "detach": {""},
+	"state": {"jobs", "job"}, "limit": {"jobs", "job"}, "after": {"jobs", "job"}, "oldest": {"jobs"},
+	"watch": {"nodes"}, "wide": {"nodes"}, "lines": {"node"}, "undo": {"drain"},
+}
+
+// goWith reports the first flag that would do nothing. Errors: InvalidArgument.
+func goWith(flags *pflag.FlagSet, command string) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		wants, some := goesWith[f.Name]
+		if err != nil || !some || slices.Contains(wants, command) {
+			return
+		}
+		err = bad(fmt.Sprintf("--%s goes with client %s", f.Name, cmp.Or(strings.Join(wants, " and client "), "DIR")))
+	})
+	return err
+}
+
+// checkStates reports the first state that neither job nor task is ever in.
+func (c *config) checkStates() error {
+	known := []string{string(job.Queued), string(job.Running), string(job.Succeeded), string(job.Failed), string(job.Cancelled)}
+	if c.command == "job" {
+		known = []string{string(job.TaskPending), string(job.TaskRunning), string(job.TaskDone), string(job.TaskFailed), string(job.TaskQuarantined)}
+	}
+	for _, state := range c.states {
+		if !slices.Contains(known, state) {
+			return bad(fmt.Sprintf("--state %q is none of %s", state, strings.Join(known, ", ")))
+		}
+	}
+	return nil
 }
 
 // folder is how the server is told of a folder: one of this machine by its

@@ -25,13 +25,8 @@ func newNodesFlags(flags *pflag.FlagSet, c *nodesConfig) {
 	flags.BoolVar(&c.undo, "undo", false, "drain: let the node take work again")
 }
 
-// check reports flags that do not go with the command. Errors: InvalidArgument.
-func (c nodesConfig) check(flags *pflag.FlagSet, command string) error {
-	for flag, wants := range map[string]string{"watch": "nodes", "lines": "node", "undo": "drain"} {
-		if flags.Changed(flag) && command != wants {
-			return bad(fmt.Sprintf("--%s goes with client %s", flag, wants))
-		}
-	}
+// check reports what cannot be shown. Errors: InvalidArgument.
+func (c nodesConfig) check() error {
 	if c.lines < 0 || c.lines > maxLogLines {
 		return bad(fmt.Sprintf("--lines %d is not within 0 to %d", c.lines, maxLogLines))
 	}

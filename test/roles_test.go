@@ -2,6 +2,7 @@ package test
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,8 +26,10 @@ func TestTLS_NobodySpeaksForAnother(t *testing.T) {
 	for _, n := range r.Nodes {
 		require.Equal(t, n.Node == "node_0", n.Done > 0, "%+v", n)
 	}
-	out, _ := c.client("nodes")
-	require.Contains(t, out, "the certificate is for the node node_0, not for the node node_1")
+	eventually(t, "the server says why node_1 gets nothing", func() bool {
+		out, _ := c.client("nodes")
+		return strings.Contains(out, "the certificate is for the node node_0, not for the node node_1")
+	})
 
 	joins := []string{"0", "--controller", c.addr, "--worker-name", "node_9"}
 	honest := spawn(t, c.dir, "computenode", append(tlsFlags("ours", "node_1"), joins...)...)
@@ -34,7 +37,7 @@ func TestTLS_NobodySpeaksForAnother(t *testing.T) {
 	require.Contains(t, honest.out.String(), "node_1.pem: the certificate is for the node node_1, not for the node node_9")
 	thief := spawn(t, c.dir, "computenode", append(tlsFlags("ours", "node_1"), append(joins, "--tls-roles=off")...)...)
 	eventually(t, "the thief is refused", func() bool { return contains(thief, "register node_9: the certificate is for the node node_1") })
-	out, _ = c.client("nodes")
+	out, _ := c.client("nodes")
 	require.NotContains(t, out, "node_9")
 
 	c.flags = append(tlsFlags("ours", "node_1"), "--tls-roles=off")

@@ -25,6 +25,13 @@ func (s *Scheduler) bar(tags []string, set *policy.Set) {
 	}
 }
 
+// someTake reports whether a node with all of the tags answers and takes tasks.
+func (s *Scheduler) someTake(tags []string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.members, func(n policy.Node) bool { return n.Up && !n.Gone && !lacks(n, tags) })
+}
+
 // crew counts the nodes that there are, up or not, and that do not lack one of the
 // tags; without are those of them that are not in set.
 func (s *Scheduler) crew(tags []string, set *policy.Set) (size, without int) {

@@ -81,5 +81,8 @@ func (l *line) position(t *turn) (place int, why string) {
 	if i < 0 {
 		return 0, ""
 	}
+	if l.running == 1 {
+		return i + 1, "a job runs, and one may at once"
+	}
 	return i + 1, fmt.Sprintf("%d jobs run, as many as may at once", l.running)
 }

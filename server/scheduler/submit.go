@@ -137,6 +137,9 @@ func (s *Scheduler) check(spec job.Spec) error {
 		return job.E(job.InvalidArgument, "priority", fmt.Errorf("%d is out of range", spec.Priority),
 			fmt.Sprintf("use %d to %d; higher starts first", job.MinPriority, job.MaxPriority))
 	}
+	if err := job.CheckTags(spec.Tags); err != nil {
+		return err
+	}
 	offered := s.fleet.Operations()
 	if len(offered) == 0 {
 		return nil // no node has told yet; the one that gets the task checks it

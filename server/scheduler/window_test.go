@@ -100,7 +100,7 @@ func TestScheduler_WaitingJobsStartInOrder(t *testing.T) {
 			j := r.now(id)
 			require.Equal(t, place, j.Position, id)
 			require.Equal(t, place > 0, j.State == job.Queued)
-			require.Equal(t, place > 0, j.Reason == "1 jobs run, as many as may at once", j.Reason)
+			require.Equal(t, place > 0, j.Reason == "a job runs, and one may at once", j.Reason)
 		}
 		require.NoError(t, r.Cancel(t.Context(), "j0"))
 		require.Equal(t, job.Cancelled, r.wait("j0").State, "at once")

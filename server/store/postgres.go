@@ -38,7 +38,11 @@ func OpenPostgres(ctx context.Context, url string, cfg Config) (*SQL, error) {
 	db.SetMaxIdleConns(postgresConns)
 	s := &SQL{cfg: cfg, dialect: postgresDialect(), writer: db, reader: db}
 	if err := s.open(ctx, goose.DialectPostgres); err != nil {
-		return nil, errors.Join(s.dialect.trouble("open the database", err), s.abandon())
+		trouble := job.AsError(s.dialect.trouble("open the database", err))
+		if trouble.Code == job.Unavailable {
+			trouble = job.E(trouble.Code, trouble.Op, trouble.Err, "start the database, or mend --db, and start the server again")
+		}
+		return nil, errors.Join(trouble, s.abandon())
 	}
 	return s, nil
 }
