@@ -127,20 +127,8 @@ func parse(args []string, out output) (config, error) {
 	if cfg.op, err = job.ParseOperation(op); err != nil {
 		return cfg, err
 	}
-	for i := range cfg.policies {
-		cfg.policies[i] = strings.TrimSpace(cfg.policies[i])
-	}
-	if flags.Changed("policy") && (len(cfg.policies) == 0 || slices.Contains(cfg.policies, "")) {
-		return cfg, bad("--policy has an empty name")
-	}
-	if err := errors.Join(job.CheckTags(cfg.tags), cfg.checkStates()); err != nil {
+	if err := cfg.check(flags); err != nil {
 		return cfg, err
-	}
-	if cfg.deadline < 0 {
-		return cfg, bad(fmt.Sprintf("--deadline %v is in the past", cfg.deadline))
-	}
-	if cfg.detach && len(cfg.policies) > 1 {
-		return cfg, bad("--detach takes one policy; several run one after the other")
 	}
 	if cfg.tls, err = files.Load(rpc.ClientRole); err != nil {
 		return cfg, err
@@ -190,6 +178,23 @@ func goWith(flags *pflag.FlagSet, command string) (err error) {
 		err = bad(fmt.Sprintf("--%s goes with client %s", f.Name, cmp.Or(strings.Join(wants, " and client "), "DIR")))
 	})
 	return err
+}
+
+// check reports values that cannot be. Errors: InvalidArgument.
+func (c *config) check(flags *pflag.FlagSet) error {
+	for i := range c.policies {
+		c.policies[i] = strings.TrimSpace(c.policies[i])
+	}
+	if flags.Changed("policy") && (len(c.policies) == 0 || slices.Contains(c.policies, "")) {
+		return bad("--policy has an empty name")
+	}
+	if c.deadline < 0 {
+		return bad(fmt.Sprintf("--deadline %v is in the past", c.deadline))
+	}
+	if c.detach && len(c.policies) > 1 {
+		return bad("--detach takes one policy; several run one after the other")
+	}
+	return errors.Join(job.CheckTags(c.tags), c.checkStates())
 }
 
 // checkStates reports the first state that neither job nor task is ever in.
