@@ -7,7 +7,8 @@ import (
 	"spillway/job"
 )
 
-// cleanFor bounds how long a job's end waits for its folder to be looked through.
+// cleanFor bounds how long a job's end waits for its folder to be looked through, unless
+// the file system itself hangs.
 const cleanFor = time.Minute
 
 // clean removes the temporary files that nodes have left in the job's folder. Only one
