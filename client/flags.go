@@ -163,7 +163,7 @@ func (c *config) positional(flags *pflag.FlagSet) error {
 // goesWith tells the commands that a flag goes with, where it does not go with all; ""
 // is DIR.
 var goesWith = map[string][]string{
-	"policy": {""}, "op": {""}, "deadline": {""}, "priority": {""}, "tags": {""}, "keep": {""}, "detach": {""},
+	"policy": {""}, "op": {""}, "deadline": {""}, "priority": {""}, "tags": {""}, "keep": {""}, "detach": {"", "retry"},
 	"state": {"jobs", "job"}, "limit": {"jobs", "job"}, "after": {"jobs", "job"}, "oldest": {"jobs"},
 	"watch": {"nodes"}, "wide": {"nodes"}, "lines": {"node"}, "undo": {"drain"},
 }
@@ -175,7 +175,7 @@ func goWith(flags *pflag.FlagSet, command string) (err error) {
 		if err != nil || !some || slices.Contains(wants, command) {
 			return
 		}
-		err = bad(fmt.Sprintf("--%s goes with client %s", f.Name, cmp.Or(strings.Join(wants, " and client "), "DIR")))
+		err = bad(fmt.Sprintf("--%s goes with client %s", f.Name, cmp.Or(strings.TrimPrefix(strings.Join(wants, " and client "), " and client "), "DIR")))
 	})
 	return err
 }

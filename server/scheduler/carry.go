@@ -84,10 +84,7 @@ func (s *Scheduler) holds(ctx context.Context) error {
 	tick := time.NewTicker(leaseLook)
 	defer tick.Stop()
 	for {
-		s.mu.Lock()
-		lapsed := time.Since(s.renewed) > s.cfg.Lease
-		s.mu.Unlock()
-		if !lapsed || ctx.Err() != nil {
+		if !s.lapsed() || ctx.Err() != nil {
 			return ctx.Err()
 		}
 		select {
@@ -95,6 +92,13 @@ func (s *Scheduler) holds(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// lapsed tells that this server has not been able to renew its leases in time.
+func (s *Scheduler) lapsed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.renewed) > s.cfg.Lease
 }
 
 // leaseLook is how often a lease that has lapsed is looked at.

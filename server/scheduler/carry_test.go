@@ -184,9 +184,12 @@ func TestScheduler_LapsedLeaseCommitsNothing(t *testing.T) {
 		time.Sleep(25 * time.Second)          // the first attempt is answered at 20 s
 		require.Empty(t, c.committed)
 		r.way.cut.Store(false)
+		j, err := r.Job(t.Context(), id)
+		require.NoError(t, err)
+		require.Zero(t, j.Running, "it tells of the job as the store has it, before it hears that it lost it")
 		time.Sleep(10 * time.Second)
 		require.Empty(t, c.committed, "the job is the other's")
-		j, err := second.Job(t.Context(), id)
+		j, err = second.Job(t.Context(), id)
 		require.NoError(t, err)
 		require.Equal(t, job.Succeeded, j.State)
 	})

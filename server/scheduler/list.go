@@ -45,7 +45,7 @@ func (s *Scheduler) Jobs(ctx context.Context, f job.Filter) ([]job.Job, error) {
 
 // present is a job as it stands, of which the store has j.
 func (s *Scheduler) present(j store.Job) job.Job {
-	if r := s.active(j.ID); r != nil && !j.State.Final() {
+	if r := s.active(j.ID); r != nil && !j.State.Final() && j.Epoch == r.epoch {
 		return s.describe(r)
 	}
 	return j.Job
@@ -53,7 +53,7 @@ func (s *Scheduler) present(j store.Job) job.Job {
 
 // Tasks implements job.Service.
 func (s *Scheduler) Tasks(ctx context.Context, id job.ID, f job.TaskFilter) ([]job.TaskInfo, error) {
-	r := s.active(id)
+	r := s.mine(ctx, id)
 	if r == nil {
 		return s.store.Tasks(ctx, id, f)
 	}

@@ -33,11 +33,25 @@ func (s *Scheduler) describe(r *record) job.Job {
 
 // Job implements job.Service.
 func (s *Scheduler) Job(ctx context.Context, id job.ID) (job.Job, error) {
-	if r := s.active(id); r != nil {
+	if r := s.mine(ctx, id); r != nil {
 		return s.describe(r), nil
 	}
 	j, err := s.store.Job(ctx, id)
 	return j.Job, err
+}
+
+// mine is the record of a job that this server runs; nil: it does not. A server that
+// stood still for longer than its lease asks the store whether the job is another's
+// meanwhile; where the store does not answer, what the server knows is all there is.
+func (s *Scheduler) mine(ctx context.Context, id job.ID) *record {
+	r := s.active(id)
+	if r == nil || !s.lapsed() {
+		return r
+	}
+	if j, err := s.store.Job(ctx, id); err == nil && j.Epoch != r.epoch {
+		return nil
+	}
+	return r
 }
 
 // Cancel implements job.Service.
