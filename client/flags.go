@@ -160,11 +160,14 @@ func (c *config) positional(flags *pflag.FlagSet) error {
 	return errors.Join(goWith(flags, c.command), c.nodes.check())
 }
 
-// goesWith tells the commands that a flag goes with, where it does not go with all; ""
-// is DIR.
+// submits is what goesWith calls a folder instead of a command.
+const submits = "DIR"
+
+// goesWith tells the commands that a flag goes with, where it does not go with all.
 var goesWith = map[string][]string{
-	"policy": {""}, "op": {""}, "deadline": {""}, "priority": {""}, "tags": {""}, "keep": {""}, "detach": {"", "retry"},
-	"state": {"jobs", "job"}, "limit": {"jobs", "job"}, "after": {"jobs", "job"}, "oldest": {"jobs"},
+	"policy": {submits}, "op": {submits}, "deadline": {submits}, "priority": {submits}, "tags": {submits}, "keep": {submits},
+	"detach": {submits, "retry"},
+	"state":  {"jobs", "job"}, "limit": {"jobs", "job"}, "after": {"jobs", "job"}, "oldest": {"jobs"},
 	"watch": {"nodes"}, "wide": {"nodes"}, "lines": {"node"}, "undo": {"drain"},
 }
 
@@ -172,10 +175,10 @@ var goesWith = map[string][]string{
 func goWith(flags *pflag.FlagSet, command string) (err error) {
 	flags.Visit(func(f *pflag.Flag) {
 		wants, some := goesWith[f.Name]
-		if err != nil || !some || slices.Contains(wants, command) {
+		if err != nil || !some || slices.Contains(wants, cmp.Or(command, submits)) {
 			return
 		}
-		err = bad(fmt.Sprintf("--%s goes with client %s", f.Name, cmp.Or(strings.TrimPrefix(strings.Join(wants, " and client "), " and client "), "DIR")))
+		err = bad(fmt.Sprintf("--%s goes with client %s", f.Name, strings.Join(wants, " and client ")))
 	})
 	return err
 }

@@ -145,7 +145,7 @@ func (w *Worker) observe(s admission.Sample) {
 
 // settle tells that nothing is left of what a worker that drains had; mu is held.
 func (w *Worker) settle() {
-	if !w.load.Draining || w.load.Running+w.load.Queued+w.load.Delayed+w.handing > 0 {
+	if !w.load.Draining || w.left() > 0 {
 		return
 	}
 	select {

@@ -152,8 +152,11 @@ func (w *Worker) Drain() <-chan struct{} {
 func (w *Worker) Left() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.load.Running + w.load.Queued + w.load.Delayed + w.handing
+	return w.left()
 }
+
+// left is Left; mu is held.
+func (w *Worker) left() int { return w.load.Running + w.load.Queued + w.load.Delayed + w.handing }
 
 // Profile is what this node can do. The caller must not change it.
 func (w *Worker) Profile() job.Profile { return w.profile }
