@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -222,13 +223,26 @@ func (c *cluster) run(folder string, flags ...string) (result, int) {
 	return r, cmd.ProcessState.ExitCode()
 }
 
-// freeAddr is a loopback address that nobody listens on.
+// The ports for programs that are still to start lie below those that the system
+// hands out itself, so that nobody else takes one meanwhile.
+const firstPort, lastPort = 10_000, 32_000
+
+// ports counts those that were handed out; each is handed out once.
+var ports atomic.Int64
+
+// freeAddr is a loopback address that nobody listens on, and that no other call
+// returns.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	for range lastPort - firstPort {
+		port := firstPort + (int64(os.Getpid())*97+ports.Add(1))%(lastPort-firstPort)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			require.NoError(t, l.Close())
+			return l.Addr().String()
+		}
+	}
+	require.FailNow(t, "every port is taken")
+	return ""
 }
 
 // folder makes a job's folder below the cluster's root and returns its input_dir.

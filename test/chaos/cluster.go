@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -123,11 +124,24 @@ func (c *cluster) place(i int) (*host, string, error) {
 	if c.kit.means.hosts {
 		return c.hosts[0], net.JoinHostPort("127.0.0.1", strconv.Itoa(5000+i)), nil
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, "", err
+	addr, err := freeAddr()
+	return c.hosts[0], addr, err
+}
+
+// ports counts those that were handed out; each is handed out once.
+var ports atomic.Int64
+
+// freeAddr is a loopback address for a program that is still to start. Its port lies
+// below those that the system hands out itself, so that nobody else takes it.
+func freeAddr() (string, error) {
+	const first, last = 10_000, 32_000
+	for range last - first {
+		port := first + (int64(os.Getpid())*97+ports.Add(1))%(last-first)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			return l.Addr().String(), l.Close()
+		}
 	}
-	return c.hosts[0], l.Addr().String(), l.Close()
+	return "", errors.New("every port is taken")
 }
 
 // makePrograms describes the servers and the nodes.
