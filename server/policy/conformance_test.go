@@ -40,23 +40,23 @@ func seeded(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 2)) }
 
 func TestPolicy_PicksNothingWhereThereIsNobody(t *testing.T) {
 	forEach(t, func(t *testing.T, fresh func(int) policy.Policy) {
-		_, ok := fresh(0).Pick(start, policy.Request{Rand: seeded(1)})
-		require.False(t, ok, "no node is known")
+		_, v := fresh(0).Pick(start, policy.Request{Rand: seeded(1)})
+		require.Equal(t, policy.Nobody, v, "no node is known")
 
 		p := fresh(3)
 		for i := range 3 {
 			p.Set(start, i, node(i, false))
 		}
-		_, ok = p.Pick(start, policy.Request{Rand: seeded(1)})
-		require.False(t, ok, "every node is down")
+		_, v = p.Pick(start, policy.Request{Rand: seeded(1)})
+		require.Equal(t, policy.Nobody, v, "every node is down")
 
 		p = fresh(3)
 		var all policy.Set
 		for i := range 3 {
 			all.Add(i)
 		}
-		_, ok = p.Pick(start, policy.Request{Rand: seeded(1), Excluded: &all})
-		require.False(t, ok, "every node is excluded")
+		_, v = p.Pick(start, policy.Request{Rand: seeded(1), Excluded: &all})
+		require.Equal(t, policy.Nobody, v, "every node is excluded")
 	})
 }
 
@@ -72,8 +72,8 @@ func TestPolicy_FindsTheOneNodeThatIsLeft(t *testing.T) {
 				}
 			}
 			excluded.Add(nodes + 500) // a node that nobody knows
-			got, ok := p.Pick(start, policy.Request{Rand: rng, Excluded: &excluded})
-			require.True(t, ok)
+			got, v := p.Pick(start, policy.Request{Rand: rng, Excluded: &excluded})
+			require.Equal(t, policy.Chosen, v)
 			require.Equal(t, left, got)
 		}
 	})
@@ -111,15 +111,15 @@ func playHistory(t *testing.T, p policy.Policy, seed uint64) {
 				free++
 			}
 		}
-		got, ok := p.Pick(now, policy.Request{Rand: rng, Excluded: &excluded, Size: rng.Int64N(1 << 20)})
-		require.Equal(t, free > 0, ok, "seed %d: a free node is found where there is one", seed)
-		if !ok {
+		got, v := p.Pick(now, policy.Request{Rand: rng, Excluded: &excluded, Work: float64(rng.Int64N(1 << 20))})
+		require.Equal(t, free > 0, v == policy.Chosen, "seed %d: a free node is found where there is one", seed)
+		if v != policy.Chosen {
 			continue
 		}
 		require.True(t, up[got] && !excluded.Has(got), "seed %d: picked node %d", seed, got)
 		p.Observe(now, policy.Observation{Node: got, Kind: policy.Sent})
-		ends := []policy.Kind{policy.Done, policy.Rejected, policy.Broke, policy.Cancelled}
-		p.Observe(now, policy.Observation{Node: got, Kind: ends[rng.IntN(4)], Latency: time.Millisecond, Load: &job.Load{Slots: 2}})
+		ends := []policy.Kind{policy.Done, policy.Rejected, policy.Broke, policy.Cancelled, policy.Superseded}
+		p.Observe(now, policy.Observation{Node: got, Kind: ends[rng.IntN(5)], Latency: time.Millisecond, Load: &job.Load{Slots: 2}})
 	}
 }
 
@@ -130,8 +130,8 @@ func TestPolicy_DecidesTheSameUnderTheSameSeed(t *testing.T) {
 			var got []int
 			for n := range 500 {
 				p.Set(start, n%50, node(n%50, n%7 > 0))
-				i, ok := p.Pick(start, policy.Request{Rand: rng})
-				require.True(t, ok)
+				i, v := p.Pick(start, policy.Request{Rand: rng})
+				require.Equal(t, policy.Chosen, v)
 				got = append(got, i)
 			}
 			return got
@@ -167,8 +167,8 @@ func TestPolicy_IsFairToEqualNodes(t *testing.T) {
 				const picks = 20_000
 				now := start
 				for range picks {
-					i, ok := p.Pick(now, policy.Request{Rand: rng, Excluded: &excluded})
-					require.True(t, ok)
+					i, v := p.Pick(now, policy.Request{Rand: rng, Excluded: &excluded})
+					require.Equal(t, policy.Chosen, v)
 					counts[i]++
 					p.Observe(now, policy.Observation{Node: i, Kind: policy.Sent})
 					now = now.Add(time.Millisecond)
@@ -198,8 +198,8 @@ func TestPolicy_ANodeThatComesBackIsUsedAgain(t *testing.T) {
 		}
 		counts := make([]int, 4)
 		for range 4000 {
-			i, ok := p.Pick(now, policy.Request{Rand: rng})
-			require.True(t, ok)
+			i, v := p.Pick(now, policy.Request{Rand: rng})
+			require.Equal(t, policy.Chosen, v)
 			counts[i]++
 			p.Observe(now, policy.Observation{Node: i, Kind: policy.Sent})
 			p.Observe(now, policy.Observation{Node: i, Kind: policy.Done, Latency: time.Millisecond})
@@ -215,8 +215,8 @@ func TestPolicy_SparseIndicesAreNoNodes(t *testing.T) {
 		p, rng := fresh(0), seeded(1)
 		p.Set(start, 999, node(999, true))
 		for range 100 {
-			i, ok := p.Pick(start, policy.Request{Rand: rng})
-			require.True(t, ok)
+			i, v := p.Pick(start, policy.Request{Rand: rng})
+			require.Equal(t, policy.Chosen, v)
 			require.Equal(t, 999, i)
 		}
 	})
@@ -233,6 +233,6 @@ func TestNew_OnlyBalanceLetsNodesReject(t *testing.T) {
 	for name, want := range map[string]bool{"random": false, "balance": true} {
 		p, err := policy.New(name)
 		require.NoError(t, err)
-		require.Equal(t, want, p.MayReject(), name)
+		require.Equal(t, want, p.Traits().MayReject, name)
 	}
 }

@@ -21,7 +21,7 @@ func TestPolicy_DecidesWithoutAllocating(t *testing.T) {
 		load := &job.Load{Slots: 2}
 		for _, excluded := range []*policy.Set{nil, &few, &most} {
 			allocations := testing.AllocsPerRun(1000, func() {
-				i, _ := p.Pick(start, policy.Request{Rand: rng, Excluded: excluded, Size: 1000})
+				i, _ := p.Pick(start, policy.Request{Rand: rng, Excluded: excluded, Work: 1000})
 				p.Observe(start, policy.Observation{Node: i, Kind: policy.Sent})
 				p.Observe(start, policy.Observation{Node: i, Kind: policy.Done, Latency: time.Millisecond, Load: load})
 			})

@@ -2,6 +2,8 @@
 //
 // A policy is pure: it is told what happens and when, draws from the randomness
 // it is given, and does no I/O; so server, simulator and tests run the same code.
+// A [Dispatcher] is a policy with all that stands around it: the tasks that wait
+// for a node, the nodes that are left out for a while, the probes that are due.
 package policy
 
 import (
@@ -17,14 +19,47 @@ import (
 type Policy interface {
 	// Set makes node i known, or tells what changed about it.
 	Set(now time.Time, i int, n Node)
-	// Pick returns a node that is up and not excluded; false where the policy
-	// has none for this task now. It does not allocate.
-	Pick(now time.Time, r Request) (i int, ok bool)
+	// Pick returns a node that is up and not excluded where the verdict is Chosen.
+	// It changes nothing that counts: who sends the attempt says so with Observe. It
+	// does not allocate.
+	Pick(now time.Time, r Request) (i int, v Verdict)
 	// Observe tells what happened to an attempt. It does not allocate.
 	Observe(now time.Time, o Observation)
-	// MayReject tells whether nodes may turn this policy's tasks away. Where
-	// false they may only delay them.
-	MayReject() bool
+	// Traits are what the policy wants of those around it; they do not change.
+	Traits() Traits
+}
+
+// Prober is a policy that asks nodes for their load before it needs it.
+type Prober interface {
+	Policy
+	// Probes appends the nodes to ask now to the slice, and returns it. It is called
+	// after each Pick, and while nothing is picked once in a while.
+	Probes(now time.Time, r *rand.Rand, to []int) []int
+	// Probed is the answer of node i; nil: none came.
+	Probed(now time.Time, i int, l *job.Load)
+}
+
+// Verdict is what a Pick came to.
+type Verdict int
+
+// Nobody is left to ask: a task that hears it is parked and has a new round. Busy: a
+// node that is up and not excluded will be ready later, so ask again once an attempt
+// has ended or a node has changed.
+const (
+	Nobody Verdict = iota
+	Busy
+	Chosen
+	TooLate // of a Dispatcher alone: the task's deadline cannot be met any more
+)
+
+// Traits are what a policy wants of those around it.
+type Traits struct {
+	// MayReject tells whether nodes may turn its tasks away. Where false they may
+	// only delay them.
+	MayReject bool
+	// Baseline tells that it is one of the assignment's: nothing is hedged, throttled
+	// or ejected, so that its closed form holds.
+	Baseline bool
 }
 
 // Node is what a policy knows of a node before it sends anything.
@@ -44,8 +79,9 @@ type Request struct {
 	Rand *rand.Rand
 	// Excluded are the nodes left out of this round; nil: none.
 	Excluded *Set
-	// Size is the task's input in bytes; 0: unknown.
-	Size int64
+	// Work is how much there is to do, in any unit that is the same for all tasks of
+	// the policy, such as pixels; 0: unknown, which counts as 1.
+	Work float64
 }
 
 // Kind is what happened to an attempt.
@@ -53,11 +89,12 @@ type Kind int
 
 // An attempt is sent once, and then ends in exactly one of the other ways.
 const (
-	Sent      Kind = iota // the attempt left for the node
-	Done                  // the node did the task
-	Rejected              // the node turned it away
-	Broke                 // the node or the way to it broke
-	Cancelled             // nobody wants the answer any more; says nothing of the node
+	Sent       Kind = iota // the attempt left for the node
+	Done                   // the node did the task
+	Rejected               // the node turned it away
+	Broke                  // the node or the way to it broke
+	Cancelled              // nobody wants the answer any more; says nothing of the node
+	Superseded             // another attempt of the task was faster; this one took at least Latency
 )
 
 // Observation is one thing that happened.
@@ -66,6 +103,18 @@ type Observation struct {
 	Kind Kind
 	// Latency is the time since the attempt was sent; zero for Sent.
 	Latency time.Duration
+	// Run is the time of the operation itself, by the node's own word; 0: unknown.
+	Run time.Duration
+	// Work is that of the task's Request.
+	Work float64
 	// Load is the node's own word, where its answer held one.
 	Load *job.Load
+}
+
+// work is how much an observation or request tells of, 1 where it does not.
+func work(w float64) float64 {
+	if w > 0 {
+		return w
+	}
+	return 1
 }

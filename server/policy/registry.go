@@ -10,21 +10,77 @@ import (
 	"spillway/job"
 )
 
+// Default is the policy of who names none: the best over all scenarios of
+// docs/policies.md.
+const Default = "pull"
+
+// maker makes a policy from its parameters, and says in a line what it does.
+type maker struct {
+	summary string
+	make    func(p *Params) Policy
+}
+
 // makers has every policy by its name.
-var makers = map[string]func() Policy{
-	"random":  newRandom,
-	"balance": newBalance,
+var makers = map[string]maker{
+	"random":  {"a node by chance, which may only delay: the assignment's first mode", newRandom},
+	"balance": {"a node by chance, which may reject; then another: the assignment's second mode", newBalance},
 }
 
 // Names are the policies that there are, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(makers)) }
 
-// New makes a policy that knows no node yet. Errors: InvalidArgument.
-func New(name string) (Policy, error) {
-	maker, ok := makers[name]
+// Rule is a policy as a word such as "prequal:q=0.6,pool=16" names it, with what
+// stands around it.
+type Rule struct {
+	Policy
+	// Hedge is the part of its tasks that may get a second copy, 0 to 1.
+	Hedge float64
+	// Throttle is K of the server's own throttle on each node; 0: none.
+	Throttle float64
+	// Eject tells that nodes that fail much are left out for a while.
+	Eject bool
+}
+
+// Options of every policy that is no baseline.
+const (
+	defaultHedge    = .15
+	defaultThrottle = 0
+)
+
+// New makes the policy that a word names, NAME or NAME:PARAMETER=VALUE,…; it knows
+// no node yet. Errors: InvalidArgument.
+func New(word string) (Rule, error) {
+	name, list, _ := strings.Cut(word, ":")
+	m, ok := makers[name]
 	if !ok {
-		return nil, job.E(job.InvalidArgument, fmt.Sprintf("policy %q", name),
+		return Rule{}, job.E(job.InvalidArgument, fmt.Sprintf("policy %.80q", word),
 			errors.New("no such policy"), "use one of "+strings.Join(Names(), ", "))
 	}
-	return maker(), nil
+	p, err := parseParams(list)
+	if err == nil {
+		r := Rule{Policy: m.make(p)}
+		if !r.Traits().Baseline {
+			r.Hedge = p.Float("hedge", defaultHedge, 0, 1, "part of the tasks that may get a second copy; 0: none")
+			r.Throttle = p.Float("throttle", defaultThrottle, 0, 100, "K of the server's own throttle on a node that rejects; 0: none")
+			r.Eject = p.Bool("eject", true, "leave out for a while nodes that fail much")
+		}
+		if err = p.finish(); err == nil {
+			return r, nil
+		}
+	}
+	return Rule{}, job.E(job.InvalidArgument, fmt.Sprintf("policy %.80q", word), err, p.hint(name))
+}
+
+// Describe says in a line a policy what it does, with its parameters.
+func Describe() string {
+	var b strings.Builder
+	for _, name := range Names() {
+		p := &Params{}
+		makers[name].make(p)
+		fmt.Fprintf(&b, "  %-21s %s\n", name, makers[name].summary)
+		for _, info := range p.infos {
+			fmt.Fprintf(&b, "  %-21s   %s\n", "", info)
+		}
+	}
+	return b.String()
 }

@@ -15,7 +15,7 @@ type dispatcher struct {
 	mayReject bool
 
 	mu   sync.Mutex // guards what follows
-	rule policy.Policy
+	rule policy.Rule
 	rand *rand.Rand
 }
 
@@ -33,7 +33,7 @@ func (s *Scheduler) dispatcher(name string) (*dispatcher, error) {
 	for i, n := range s.members {
 		rule.Set(time.Now(), i, n)
 	}
-	d := &dispatcher{mayReject: rule.MayReject(), rule: rule, rand: rand.New(rand.NewPCG(s.cfg.Seed, 0))}
+	d := &dispatcher{mayReject: rule.Traits().MayReject, rule: rule, rand: rand.New(rand.NewPCG(s.cfg.Seed, 0))}
 	s.dispatchers[name] = d
 	return d, nil
 }
@@ -71,11 +71,11 @@ func (d *dispatcher) pick(excluded *policy.Set) (int, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
-	i, ok := d.rule.Pick(now, policy.Request{Rand: d.rand, Excluded: excluded})
-	if ok {
+	i, v := d.rule.Pick(now, policy.Request{Rand: d.rand, Excluded: excluded})
+	if v == policy.Chosen {
 		d.rule.Observe(now, policy.Observation{Node: i, Kind: policy.Sent})
 	}
-	return i, ok
+	return i, v == policy.Chosen
 }
 
 // observe tells the policy how the attempt ended.

@@ -1,0 +1,197 @@
+package policy
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"spillway/job"
+)
+
+// Dispatcher is one rule with the tasks that wait for a node, of item type T. It is
+// pure, as policies are, and not safe for concurrent use: its caller serialises the
+// calls. After every call but Pick-like Next, the caller calls Next until it has
+// nothing more, since a task may be ready to go.
+type Dispatcher[T any] struct {
+	rule  Rule
+	rand  *rand.Rand
+	line  *line[T]
+	aside []*Waiter[T] // by Next, those that were passed over
+	known []known
+	slots int // of all nodes that are up
+	busy  int // of them, those that attempts of this dispatcher take
+	// held is the nodes that are up and left out for failing; see eject.go.
+	eject    *ejector
+	throttle *throttle
+}
+
+// known is what a dispatcher keeps of a node.
+type known struct {
+	node        Node
+	outstanding int
+}
+
+func (k *known) slots() int {
+	if !k.node.Up {
+		return 0
+	}
+	return max(1, k.node.Slots)
+}
+
+// passed bounds how many waiters whose nodes are all busy are passed over to find
+// one that may go.
+const passed = 32
+
+// NewDispatcher makes a dispatcher that knows no node yet and draws from r.
+func NewDispatcher[T any](rule Rule, r *rand.Rand) *Dispatcher[T] {
+	d := &Dispatcher[T]{rule: rule, rand: r, line: newLine[T]()}
+	if rule.Eject {
+		d.eject = newEjector()
+	}
+	if rule.Throttle > 0 {
+		d.throttle = newThrottle(rule.Throttle)
+	}
+	return d
+}
+
+// Traits are those of its policy.
+func (d *Dispatcher[T]) Traits() Traits { return d.rule.Traits() }
+
+// Hedge is the part of the tasks that may get a second copy.
+func (d *Dispatcher[T]) Hedge() float64 { return d.rule.Hedge }
+
+// Set makes node i known, or tells what changed about it.
+func (d *Dispatcher[T]) Set(now time.Time, i int, n Node) {
+	for len(d.known) <= i {
+		d.known = append(d.known, known{})
+	}
+	k := &d.known[i]
+	d.busy -= min(k.outstanding, k.slots())
+	d.slots -= k.slots()
+	k.node = n
+	d.slots += k.slots()
+	d.busy += min(k.outstanding, k.slots())
+	if d.eject != nil {
+		d.eject.set(i, n.Up)
+		n.Up = n.Up && !d.eject.out(i)
+	}
+	d.rule.Set(now, i, n)
+}
+
+// Utilization is the part of the slots of all nodes that are up that attempts of this
+// dispatcher take, 0 to 1.
+func (d *Dispatcher[T]) Utilization() float64 {
+	if d.slots == 0 {
+		return 0
+	}
+	return float64(d.busy) / float64(d.slots)
+}
+
+// Waiting reports whether a task, and not only second copies, waits for a node.
+func (d *Dispatcher[T]) Waiting() bool { return len(d.line.flows.all) > 0 }
+
+// Push lets w wait for a node as one of f.
+func (d *Dispatcher[T]) Push(f *Flow[T], w *Waiter[T]) { d.line.push(f, w) }
+
+// Withdraw takes back a waiter that wants no node any more, if it waits.
+func (d *Dispatcher[T]) Withdraw(w *Waiter[T]) {
+	if w.Waits() {
+		d.line.remove(w, false)
+	}
+}
+
+// Next is the next waiter that has its answer, which is Chosen with a node, Nobody or
+// TooLate; nil: all must wait on. Where a node is chosen, the attempt counts as sent.
+func (d *Dispatcher[T]) Next(now time.Time) (w *Waiter[T], node int, v Verdict) {
+	for w = d.line.first(); w != nil; w = d.line.first() {
+		if !w.Deadline.IsZero() && !now.Before(w.Deadline) {
+			v = TooLate
+			break
+		}
+		node, v = d.pick(now, w)
+		if v != Busy {
+			break
+		}
+		if w.Excluded.Len() == 0 || len(d.aside) == passed {
+			w = nil // who leaves nobody out and finds all busy speaks for all
+			break
+		}
+		d.line.remove(w, false)
+		d.aside = append(d.aside, w)
+	}
+	if w != nil {
+		d.line.remove(w, v == Chosen)
+	}
+	for _, other := range d.aside {
+		d.line.restore(other)
+	}
+	clear(d.aside)
+	d.aside = d.aside[:0]
+	if w != nil && v == Chosen {
+		d.Observe(now, Observation{Node: node, Kind: Sent, Work: w.Work})
+	}
+	return w, node, v
+}
+
+// pick asks the policy, and again without a node that the throttle holds back.
+func (d *Dispatcher[T]) pick(now time.Time, w *Waiter[T]) (int, Verdict) {
+	r := Request{Rand: d.rand, Excluded: w.Excluded, Work: w.Work}
+	i, v := d.rule.Pick(now, r)
+	if d.throttle == nil || v != Chosen || !d.throttle.holds(now, i, d.rand) {
+		return i, v
+	}
+	return d.throttle.pick(now, d.rule, r, i)
+}
+
+// Observe tells what happened to an attempt that was sent.
+func (d *Dispatcher[T]) Observe(now time.Time, o Observation) {
+	if o.Node < len(d.known) {
+		k := &d.known[o.Node]
+		d.busy -= min(k.outstanding, k.slots())
+		if o.Kind == Sent {
+			k.outstanding++
+		} else {
+			k.outstanding = max(0, k.outstanding-1)
+		}
+		d.busy += min(k.outstanding, k.slots())
+	}
+	if d.throttle != nil {
+		d.throttle.observe(now, o)
+	}
+	if d.eject != nil {
+		d.eject.observe(o)
+	}
+	d.rule.Observe(now, o)
+}
+
+// Sweep is due every SweepEvery: it ejects nodes that fail much, and takes others
+// back.
+func (d *Dispatcher[T]) Sweep(now time.Time) {
+	if d.eject == nil {
+		return
+	}
+	for _, i := range d.eject.sweep(now) {
+		n := d.known[i].node
+		n.Up = n.Up && !d.eject.out(i)
+		d.rule.Set(now, i, n)
+	}
+}
+
+// Probes appends the nodes that the policy wants to be asked for their load.
+func (d *Dispatcher[T]) Probes(now time.Time, to []int) []int {
+	if p, ok := d.rule.Policy.(Prober); ok {
+		return p.Probes(now, d.rand, to)
+	}
+	return to
+}
+
+// Probed is the answer to one of the Probes; nil: none came.
+func (d *Dispatcher[T]) Probed(now time.Time, i int, l *job.Load) {
+	if p, ok := d.rule.Policy.(Prober); ok {
+		p.Probed(now, i, l)
+	}
+}
+
+// Jitter draws a time between zero and most, for pauses.
+func (d *Dispatcher[T]) Jitter(most time.Duration) time.Duration {
+	return time.Duration(d.rand.Int64N(int64(most) + 1))
+}

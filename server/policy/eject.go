@@ -1,0 +1,143 @@
+package policy
+
+import (
+	"math"
+	"time"
+)
+
+// SweepEvery is the time between two sweeps of a [Dispatcher].
+const SweepEvery = 10 * time.Second
+
+// Ejection: the outlier detection of gRPC (proposal A50) by success rate and by
+// failure percentage, with its defaults. A node that is ejected is left out for
+// baseEjection times the number of its ejections, at most maxEjection.
+const (
+	baseEjection = 30 * time.Second
+	maxEjection  = 300 * time.Second
+
+	maxEjected      = .10 // part of the nodes, but one may always be
+	stdevFactor     = 1.9 // a success rate below mean − 1.9·stdev ejects
+	minRateVolume   = 100 // attempts in a sweep, to count by success rate
+	minRateHosts    = 5   // nodes with so many, to compare
+	failureLimit    = .85 // part of the attempts that failed, which ejects
+	minFailVolume   = 50  // attempts in a sweep, to count by failures
+	minFailureHosts = 5   // nodes with so many
+)
+
+// ejector leaves out nodes that fail much. A rejection is no failure.
+type ejector struct {
+	nodes   []ejectable
+	up      int
+	changed []int
+}
+
+type ejectable struct {
+	up         bool
+	ok, failed float64 // since the last sweep
+	times      int     // of its ejections, less those that are forgiven
+	since      time.Time
+	isOut      bool
+}
+
+func newEjector() *ejector { return &ejector{} }
+
+// set notes whether node i is up.
+func (e *ejector) set(i int, up bool) {
+	for len(e.nodes) <= i {
+		e.nodes = append(e.nodes, ejectable{})
+	}
+	n := &e.nodes[i]
+	switch {
+	case up && !n.up:
+		e.up++
+	case !up && n.up:
+		e.up--
+	}
+	n.up = up
+}
+
+// out reports whether node i is ejected.
+func (e *ejector) out(i int) bool { return i < len(e.nodes) && e.nodes[i].isOut }
+
+// observe counts an attempt that has ended.
+func (e *ejector) observe(o Observation) {
+	if o.Node >= len(e.nodes) {
+		return
+	}
+	switch o.Kind {
+	case Done:
+		e.nodes[o.Node].ok++
+	case Broke:
+		e.nodes[o.Node].failed++
+	case Sent, Rejected, Cancelled, Superseded:
+	}
+}
+
+// sweep ejects and takes back, and returns the nodes that it changed; the slice is
+// valid until the next sweep. Never is the last node that is up ejected.
+func (e *ejector) sweep(now time.Time) []int {
+	e.changed = e.changed[:0]
+	ejected := 0
+	for i := range e.nodes {
+		if n := &e.nodes[i]; n.up && n.isOut {
+			ejected++
+		}
+	}
+	limit := e.rateLimit()
+	fails, many := e.failures()
+	for i := range e.nodes {
+		n := &e.nodes[i]
+		volume := n.ok + n.failed
+		byRate := volume >= minRateVolume && n.ok/max(1, volume) < limit
+		byFailures := many && volume >= minFailVolume && n.failed/max(1, volume) > failureLimit
+		switch {
+		case n.isOut && now.Sub(n.since) >= min(maxEjection, time.Duration(n.times)*baseEjection):
+			n.isOut = false
+			e.changed = append(e.changed, i)
+		case n.isOut || !n.up:
+		case (byRate || byFailures) && e.mayEject(ejected):
+			n.isOut, n.since = true, now
+			n.times++
+			ejected++
+			e.changed = append(e.changed, i)
+		case n.times > 0:
+			n.times--
+		}
+		n.ok, n.failed = 0, 0
+	}
+	_ = fails
+	return e.changed
+}
+
+// mayEject tells that one more may be left out.
+func (e *ejector) mayEject(ejected int) bool {
+	return ejected+1 < e.up && (ejected == 0 || float64(ejected+1) <= maxEjected*float64(e.up))
+}
+
+// rateLimit is the success rate below which a node is ejected; −1: none is.
+func (e *ejector) rateLimit() float64 {
+	n, sum, squares := 0.0, 0.0, 0.0
+	for i := range e.nodes {
+		if v := e.nodes[i].ok + e.nodes[i].failed; v >= minRateVolume {
+			rate := e.nodes[i].ok / v
+			n++
+			sum += rate
+			squares += rate * rate
+		}
+	}
+	if n < minRateHosts {
+		return -1
+	}
+	mean := sum / n
+	return mean - stdevFactor*math.Sqrt(max(0, squares/n-mean*mean))
+}
+
+// failures counts the nodes with enough attempts to judge by failures.
+func (e *ejector) failures() (nodes int, enough bool) {
+	for i := range e.nodes {
+		if e.nodes[i].ok+e.nodes[i].failed >= minFailVolume {
+			nodes++
+		}
+	}
+	return nodes, nodes >= minFailureHosts
+}

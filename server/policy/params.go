@@ -1,0 +1,127 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Params are the parameters of a policy as they were written. A policy asks for each
+// that it has; what nobody asked for is an error.
+type Params struct {
+	given map[string]string
+	asked []string
+	infos []string
+	err   error // the first
+}
+
+// parseParams reads NAME=VALUE,…
+func parseParams(list string) (*Params, error) {
+	p := &Params{given: map[string]string{}}
+	if list == "" {
+		return p, nil
+	}
+	for part := range strings.SplitSeq(list, ",") {
+		name, value, ok := strings.Cut(part, "=")
+		if !ok || name == "" {
+			return p, fmt.Errorf("%.40q is not PARAMETER=VALUE", part)
+		}
+		if _, twice := p.given[name]; twice {
+			return p, fmt.Errorf("the parameter %.40s is given twice", name)
+		}
+		p.given[name] = value
+	}
+	return p, nil
+}
+
+// ask notes that a parameter exists, and returns what was written.
+func (p *Params) ask(name, unless, summary string) (string, bool) {
+	p.asked = append(p.asked, name)
+	p.infos = append(p.infos, fmt.Sprintf("%s=%s: %s", name, unless, summary))
+	v, ok := p.given[name]
+	return v, ok
+}
+
+func (p *Params) fail(format string, args ...any) {
+	if p.err == nil {
+		p.err = fmt.Errorf(format, args...)
+	}
+}
+
+// Float is a number from low to high.
+func (p *Params) Float(name string, unless, low, high float64, summary string) float64 {
+	s, ok := p.ask(name, strconv.FormatFloat(unless, 'g', -1, 64), summary)
+	if !ok {
+		return unless
+	}
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(v >= low && v <= high) {
+		p.fail("%s=%.20s is no number from %g to %g", name, s, low, high)
+		return unless
+	}
+	return v
+}
+
+// Int is a whole number from low to high.
+func (p *Params) Int(name string, unless, low, high int, summary string) int {
+	s, ok := p.ask(name, strconv.Itoa(unless), summary)
+	if !ok {
+		return unless
+	}
+	v, err := strconv.Atoi(s)
+	if err != nil || v < low || v > high {
+		p.fail("%s=%.20s is no whole number from %d to %d", name, s, low, high)
+		return unless
+	}
+	return v
+}
+
+// Duration is a time from low to high.
+func (p *Params) Duration(name string, unless, low, high time.Duration, summary string) time.Duration {
+	s, ok := p.ask(name, unless.String(), summary)
+	if !ok {
+		return unless
+	}
+	v, err := time.ParseDuration(s)
+	if err != nil || v < low || v > high {
+		p.fail("%s=%.20s is no time from %v to %v", name, s, low, high)
+		return unless
+	}
+	return v
+}
+
+// Bool is on or off.
+func (p *Params) Bool(name string, unless bool, summary string) bool {
+	word := map[bool]string{true: "on", false: "off"}
+	s, ok := p.ask(name, word[unless], summary)
+	switch {
+	case !ok:
+		return unless
+	case s != "on" && s != "off":
+		p.fail("%s=%.20s is neither on nor off", name, s)
+	}
+	return s == "on"
+}
+
+// finish is the first error, or that of a parameter that nobody asked for.
+func (p *Params) finish() error {
+	if p.err != nil {
+		return p.err
+	}
+	for name := range p.given {
+		if !slices.Contains(p.asked, name) {
+			return fmt.Errorf("it has no parameter %.40q", name)
+		}
+	}
+	return nil
+}
+
+// hint says which parameters there are.
+func (p *Params) hint(policy string) string {
+	if len(p.asked) == 0 {
+		return "write " + policy + " alone: it has no parameters"
+	}
+	return fmt.Sprintf("write %s:%s=VALUE; its parameters are %s", policy, p.asked[0], strings.Join(p.asked, ", "))
+}
