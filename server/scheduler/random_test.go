@@ -134,8 +134,8 @@ func (l *ledger) Observe(now time.Time, o policy.Observation) {
 func (r *rig) keepLedger(name string) map[int]int {
 	d, err := r.dispatcher(name)
 	require.NoError(r.t, err)
-	l := &ledger{Policy: d.rule, t: r.t, out: map[int]int{}}
-	d.rule = l
+	l := &ledger{Policy: d.rule.Policy, t: r.t, out: map[int]int{}}
+	d.rule.Policy = l
 	return l.out
 }
 
