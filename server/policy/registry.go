@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"spillway/job"
+	"spillway/params"
 )
 
 // Default is the policy of who names none: the best over all scenarios of
@@ -17,7 +18,7 @@ const Default = "pull"
 // maker makes a policy from its parameters, and says in a line what it does.
 type maker struct {
 	summary string
-	make    func(p *Params) Policy
+	make    func(p *params.List) Policy
 }
 
 // makers has every policy by its name.
@@ -56,7 +57,7 @@ func New(word string) (Rule, error) {
 		return Rule{}, job.E(job.InvalidArgument, fmt.Sprintf("policy %.80q", word),
 			errors.New("no such policy"), "use one of "+strings.Join(Names(), ", "))
 	}
-	p, err := parseParams(list)
+	p, err := params.Parse(list)
 	if err == nil {
 		r := Rule{Policy: m.make(p)}
 		if !r.Traits().Baseline {
@@ -64,21 +65,21 @@ func New(word string) (Rule, error) {
 			r.Throttle = p.Float("throttle", defaultThrottle, 0, 100, "K of the server's own throttle on a node that rejects; 0: none")
 			r.Eject = p.Bool("eject", true, "leave out for a while nodes that fail much")
 		}
-		if err = p.finish(); err == nil {
+		if err = p.Finish(); err == nil {
 			return r, nil
 		}
 	}
-	return Rule{}, job.E(job.InvalidArgument, fmt.Sprintf("policy %.80q", word), err, p.hint(name))
+	return Rule{}, job.E(job.InvalidArgument, fmt.Sprintf("policy %.80q", word), err, p.Hint(name))
 }
 
 // Describe says in a line a policy what it does, with its parameters.
 func Describe() string {
 	var b strings.Builder
 	for _, name := range Names() {
-		p := &Params{}
+		p := &params.List{}
 		makers[name].make(p)
 		fmt.Fprintf(&b, "  %-21s %s\n", name, makers[name].summary)
-		for _, info := range p.infos {
+		for _, info := range p.Infos() {
 			fmt.Fprintf(&b, "  %-21s   %s\n", "", info)
 		}
 	}

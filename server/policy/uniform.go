@@ -1,6 +1,10 @@
 package policy
 
-import "time"
+import (
+	"time"
+
+	"spillway/params"
+)
 
 // uniform picks among the nodes that are up with equal chance.
 type uniform struct {
@@ -10,12 +14,12 @@ type uniform struct {
 
 // newRandom is the policy "random": a uniform choice, and the node may only
 // delay the task. It is the assignment's first mode.
-func newRandom(*Params) Policy { return &uniform{} }
+func newRandom(*params.List) Policy { return &uniform{} }
 
 // newBalance is the policy "balance": a uniform choice, and the node may reject
 // the task, which then goes to one of the nodes that have not rejected it in
 // this round. It is the assignment's second mode.
-func newBalance(*Params) Policy { return &uniform{mayReject: true} }
+func newBalance(*params.List) Policy { return &uniform{mayReject: true} }
 
 // Traits implements Policy.
 func (u *uniform) Traits() Traits { return Traits{MayReject: u.mayReject, Baseline: true} }

@@ -1,4 +1,6 @@
-package policy
+// Package params reads parameters written as NAME=VALUE,…, as in the policy
+// "prequal:q=0.6,pool=16".
+package params
 
 import (
 	"fmt"
@@ -8,18 +10,18 @@ import (
 	"time"
 )
 
-// Params are the parameters of a policy as they were written. A policy asks for each
-// that it has; what nobody asked for is an error.
-type Params struct {
+// List is parameters as they were written. Who has parameters asks for each of them;
+// what nobody asked for is an error.
+type List struct {
 	given map[string]string
 	asked []string
 	infos []string
 	err   error // the first
 }
 
-// parseParams reads NAME=VALUE,…
-func parseParams(list string) (*Params, error) {
-	p := &Params{given: map[string]string{}}
+// Parse reads NAME=VALUE,… The list is never nil.
+func Parse(list string) (*List, error) {
+	p := &List{given: map[string]string{}}
 	if list == "" {
 		return p, nil
 	}
@@ -37,21 +39,21 @@ func parseParams(list string) (*Params, error) {
 }
 
 // ask notes that a parameter exists, and returns what was written.
-func (p *Params) ask(name, unless, summary string) (string, bool) {
+func (p *List) ask(name, unless, summary string) (string, bool) {
 	p.asked = append(p.asked, name)
 	p.infos = append(p.infos, fmt.Sprintf("%s=%s: %s", name, unless, summary))
 	v, ok := p.given[name]
 	return v, ok
 }
 
-func (p *Params) fail(format string, args ...any) {
+func (p *List) fail(format string, args ...any) {
 	if p.err == nil {
 		p.err = fmt.Errorf(format, args...)
 	}
 }
 
 // Float is a number from low to high.
-func (p *Params) Float(name string, unless, low, high float64, summary string) float64 {
+func (p *List) Float(name string, unless, low, high float64, summary string) float64 {
 	s, ok := p.ask(name, strconv.FormatFloat(unless, 'g', -1, 64), summary)
 	if !ok {
 		return unless
@@ -65,7 +67,7 @@ func (p *Params) Float(name string, unless, low, high float64, summary string) f
 }
 
 // Int is a whole number from low to high.
-func (p *Params) Int(name string, unless, low, high int, summary string) int {
+func (p *List) Int(name string, unless, low, high int, summary string) int {
 	s, ok := p.ask(name, strconv.Itoa(unless), summary)
 	if !ok {
 		return unless
@@ -79,7 +81,7 @@ func (p *Params) Int(name string, unless, low, high int, summary string) int {
 }
 
 // Duration is a time from low to high.
-func (p *Params) Duration(name string, unless, low, high time.Duration, summary string) time.Duration {
+func (p *List) Duration(name string, unless, low, high time.Duration, summary string) time.Duration {
 	s, ok := p.ask(name, unless.String(), summary)
 	if !ok {
 		return unless
@@ -93,7 +95,7 @@ func (p *Params) Duration(name string, unless, low, high time.Duration, summary 
 }
 
 // Bool is on or off.
-func (p *Params) Bool(name string, unless bool, summary string) bool {
+func (p *List) Bool(name string, unless bool, summary string) bool {
 	word := map[bool]string{true: "on", false: "off"}
 	s, ok := p.ask(name, word[unless], summary)
 	switch {
@@ -105,8 +107,8 @@ func (p *Params) Bool(name string, unless bool, summary string) bool {
 	return s == "on"
 }
 
-// finish is the first error, or that of a parameter that nobody asked for.
-func (p *Params) finish() error {
+// Finish is the first error, or that of a parameter that nobody asked for.
+func (p *List) Finish() error {
 	if p.err != nil {
 		return p.err
 	}
@@ -118,10 +120,13 @@ func (p *Params) finish() error {
 	return nil
 }
 
-// hint says which parameters there are.
-func (p *Params) hint(policy string) string {
+// Infos says in a line each what was asked for: NAME=DEFAULT: summary.
+func (p *List) Infos() []string { return p.infos }
+
+// Hint says which parameters there are to whom they belong.
+func (p *List) Hint(owner string) string {
 	if len(p.asked) == 0 {
-		return "write " + policy + " alone: it has no parameters"
+		return "write " + owner + " alone: it has no parameters"
 	}
-	return fmt.Sprintf("write %s:%s=VALUE; its parameters are %s", policy, p.asked[0], strings.Join(p.asked, ", "))
+	return fmt.Sprintf("write %s:%s=VALUE; its parameters are %s", owner, p.asked[0], strings.Join(p.asked, ", "))
 }
