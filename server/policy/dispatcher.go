@@ -137,7 +137,7 @@ func (d *Dispatcher[T]) Next(now time.Time) (w *Waiter[T], node int, v Verdict) 
 
 // pick asks the policy, and again without a node that the throttle holds back.
 func (d *Dispatcher[T]) pick(now time.Time, w *Waiter[T]) (int, Verdict) {
-	r := Request{Rand: d.rand, Excluded: w.Excluded, Work: w.Work}
+	r := Request{Rand: d.rand, Excluded: w.Excluded, Work: w.Work, Backlog: d.line.work}
 	i, v := d.rule.Pick(now, r)
 	if d.throttle == nil || v != Chosen || !d.throttle.holds(now, i, d.rand) {
 		return i, v
