@@ -227,7 +227,7 @@ func TestNew_NamesThePoliciesThereAre(t *testing.T) {
 	_, err := policy.New("fastest")
 	require.Equal(t, `policy "fastest": no such policy; use one of `+strings.Join(policy.Names(), ", "), job.Describe(err))
 	require.Equal(t, job.InvalidArgument, job.CodeOf(err))
-	require.Equal(t, []string{"balance", "pull", "random"}, policy.Names())
+	require.Equal(t, []string{"balance", "least_outstanding", "p2c", "prequal", "pull", "random"}, policy.Names())
 }
 
 func TestNew_OnlyBalanceLetsNodesReject(t *testing.T) {

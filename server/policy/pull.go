@@ -54,7 +54,7 @@ const (
 	// without keeping most of them idle.
 	smallFleet = 32
 	// feelFor is how long an attempt that is not turned away hinders others.
-	feelFor = 20 * time.Millisecond
+	feelFor = 5 * time.Millisecond
 	// likeCost is how many times the cost of a node that has done a task that of one
 	// that has not may be, to be tried first. Where some are known to turn tasks away
 	// or to delay them, it is more.
@@ -199,7 +199,7 @@ func (p *pull) explored(now time.Time, r Request, draw uint64) (int, bool) {
 	if float64(draw>>11)/(1<<53) >= p.explore {
 		return 0, false
 	}
-	i := p.up.up[r.Rand.IntN(len(p.up.up))]
+	i := int(p.up.up[r.Rand.IntN(len(p.up.up))])
 	if r.Excluded.Has(i) || p.full.has(i) {
 		return 0, false
 	}

@@ -23,9 +23,12 @@ type maker struct {
 
 // makers has every policy by its name.
 var makers = map[string]maker{
-	"random":  {"a node by chance, which may only delay: the assignment's first mode", newRandom},
-	"balance": {"a node by chance, which may reject; then another: the assignment's second mode", newBalance},
-	"pull":    {"tasks wait until a node is ready; then the one of the least expected cost", newPull},
+	"random":            {"a node by chance, which may only delay: the assignment's first mode", newRandom},
+	"balance":           {"a node by chance, which may reject; then another: the assignment's second mode", newBalance},
+	"least_outstanding": {"the node with the fewest attempts of this server", newLeastOutstanding},
+	"p2c":               {"of two nodes by chance, the one with fewer attempts of this server", newP2C},
+	"prequal":           {"the lowest latency among nodes that say they have little to do; suits many servers", newPrequal},
+	"pull":              {"tasks wait until a node is ready; then the one of the least expected cost", newPull},
 }
 
 // Names are the policies that there are, sorted.
