@@ -227,7 +227,10 @@ func TestNew_NamesThePoliciesThereAre(t *testing.T) {
 	_, err := policy.New("fastest")
 	require.Equal(t, `policy "fastest": no such policy; use one of `+strings.Join(policy.Names(), ", "), job.Describe(err))
 	require.Equal(t, job.InvalidArgument, job.CodeOf(err))
-	require.Equal(t, []string{"balance", "least_outstanding", "p2c", "prequal", "pull", "random"}, policy.Names())
+	require.Equal(t, []string{
+		"balance", "c3", "cost", "jiq", "least_outstanding", "p2c", "peak_ewma", "prequal", "pull", "random",
+		"round_robin", "weighted_round_robin",
+	}, policy.Names())
 }
 
 func TestNew_OnlyBalanceLetsNodesReject(t *testing.T) {

@@ -49,7 +49,7 @@ func (p *present) two(r Request) (a, b int, v Verdict) {
 
 // draws is how often a draw is repeated that met an excluded node, before the others
 // are counted out.
-const draws = 4
+const draws = 16
 
 // drawFrom is one of the nodes that is not excluded, each with equal chance. It draws
 // until it meets one, and counts the others out only where most are excluded.

@@ -161,9 +161,9 @@ func (p *pull) Pick(now time.Time, r Request) (int, Verdict) {
 		return 0, Busy
 	}
 	if p.proven.has(i) {
-		return p.proven.like(i, r.Excluded, draw), Chosen
+		return p.proven.equal(i, r.Excluded, draw), Chosen
 	}
-	return p.fresh.like(i, r.Excluded, draw), Chosen
+	return p.fresh.equal(i, r.Excluded, draw), Chosen
 }
 
 // ready is the ready node of the least cost; −1: none.
