@@ -9,8 +9,8 @@ import (
 
 // Dispatcher is one rule with the tasks that wait for a node, of item type T. It is
 // pure, as policies are, and not safe for concurrent use: its caller serialises the
-// calls. After every call but Pick-like Next, the caller calls Next until it has
-// nothing more, since a task may be ready to go.
+// calls. After every other call the caller calls Next until it has nothing more, since a
+// task may be ready to go.
 type Dispatcher[T any] struct {
 	rule  Rule
 	rand  *rand.Rand
@@ -19,9 +19,8 @@ type Dispatcher[T any] struct {
 	known []known
 	slots int // of all nodes that are up
 	busy  int // of them, those that attempts of this dispatcher take
-	// held is the nodes that are up and left out for failing; see eject.go.
-	eject    *ejector
-	throttle *throttle
+	eject    *ejector  // nil: nobody is left out for failing
+	throttle *throttle // nil: nothing is held back
 }
 
 // known is what a dispatcher keeps of a node.
