@@ -119,13 +119,18 @@ func (r *rig) run(t testing.TB) time.Duration {
 	began := r.now
 	r.dispatch()
 	for r.left > 0 {
-		require.NotEmpty(t, r.events.all, "%d tasks wait for ever", r.left)
-		e := heap.Pop(&r.events).(event)
-		r.now = e.at
-		e.do()
+		r.step(t)
 		r.dispatch()
 	}
 	return r.now.Sub(began)
+}
+
+// step plays one event.
+func (r *rig) step(t testing.TB) {
+	require.NotEmpty(t, r.events.all, "%d tasks wait for ever", r.left)
+	e := heap.Pop(&r.events).(event)
+	r.now = e.at
+	e.do()
 }
 
 func (r *rig) dispatch() {
@@ -269,4 +274,20 @@ func (r *rig) end(p *played, a *attempt, o policy.Observation) {
 	}
 	o.Node, o.Work, o.Latency = a.node, p.work, r.now.Sub(a.sent)
 	r.d.Observe(r.now, o)
+}
+
+// keep plays so many tasks, so many of them at once.
+func (r *rig) keep(t testing.TB, tasks, atOnce int, work func() float64) {
+	given := 0
+	for range min(atOnce, tasks) {
+		given++
+		r.submit(work())
+	}
+	for r.dispatch(); r.left > 0; r.dispatch() {
+		r.step(t)
+		for given < tasks && r.left < atOnce {
+			given++
+			r.submit(work())
+		}
+	}
 }
