@@ -76,14 +76,19 @@ func (c *c3) place(now time.Time, i int) {
 // score is that of node i.
 func (c *c3) score(now time.Time, i int) float64 {
 	n := &c.nodes[i]
-	keep := 0.0
-	if n.latency > 0 {
-		keep = sketch.Decay(now.Sub(n.at), scoreHalf)
+	latency, service, inFlight := c.faded(now, n)
+	q := 1 + float64(n.out)*c.servers + inFlight
+	return latency + (q*q*q-1)*max(1, service)
+}
+
+// faded is what is known of a node, the less the longer ago it was learned.
+func (c *c3) faded(now time.Time, n *scored) (latency, service, inFlight float64) {
+	if n.latency == 0 {
+		return c.all.latency, c.all.service, n.inFlight
 	}
+	keep := sketch.Decay(now.Sub(n.at), scoreHalf)
 	toward := func(own, all float64) float64 { return all + (own-all)*keep }
-	q := 1 + float64(n.out)*c.servers + keep*n.inFlight
-	service := max(1, toward(n.service, c.all.service))
-	return toward(n.latency, c.all.latency) - service + q*q*q*service
+	return toward(n.latency, c.all.latency), toward(n.service, c.all.service), toward(n.inFlight, 0)
 }
 
 // Pick implements Policy.
@@ -116,6 +121,10 @@ func (c *c3) Observe(now time.Time, o Observation) {
 
 // ended takes in how an attempt ended.
 func (c *c3) ended(now time.Time, n *scored, o Observation) {
+	if n.latency > 0 {
+		n.latency, n.service, n.inFlight = c.faded(now, n)
+		n.at = now
+	}
 	if l := o.Load; l != nil {
 		// The node's own word holds what is here counted as attempts of this server.
 		others := max(0, float64(l.Running+l.Queued+l.Delayed-n.out))

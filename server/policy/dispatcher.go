@@ -12,13 +12,13 @@ import (
 // calls. After every other call the caller calls Next until it has nothing more, since a
 // task may be ready to go.
 type Dispatcher[T any] struct {
-	rule  Rule
-	rand  *rand.Rand
-	line  *line[T]
-	aside []*Waiter[T] // by Next, those that were passed over
-	known []known
-	slots int // of all nodes that are up
-	busy  int // of them, those that attempts of this dispatcher take
+	rule     Rule
+	rand     *rand.Rand
+	line     *line[T]
+	aside    []*Waiter[T] // by Next, those that were passed over
+	known    []known
+	slots    int       // of all nodes that are up
+	busy     int       // of them, those that attempts of this dispatcher take
 	eject    *ejector  // nil: nobody is left out for failing
 	throttle *throttle // nil: nothing is held back
 }

@@ -13,8 +13,8 @@ import (
 //
 // (Finagle's Peak EWMA load metric). A latency above the mean replaces it at once; one
 // below pulls it down with τ = max(tau, 100 · mean latency), since a shorter one would
-// forget between two tasks. The mean of a node that is left alone fades alike, towards
-// that of all nodes if it lies above. Latencies and ages are by work, since tasks differ
+// forget between two tasks. The mean of a node that is left alone fades alike, down to
+// about that of all nodes. Latencies and ages are by work, since tasks differ
 // in size. A rejection is no latency.
 type peakEWMA struct {
 	up    present
@@ -39,6 +39,9 @@ type flight struct {
 
 // tauTimes is how many times the mean latency τ is at least.
 const tauTimes = 100
+
+// fadesTo is the part of the mean of all nodes to which that of one fades.
+const fadesTo = .9
 
 func newPeakEWMA(p *params.List) Policy {
 	return &peakEWMA{tau: p.Duration("tau", 10*time.Second, time.Millisecond, time.Hour,
@@ -83,15 +86,13 @@ func (p *peakEWMA) keep(after time.Duration) float64 {
 	return math.Exp(-float64(after) / max(float64(p.tau), tauTimes*p.took))
 }
 
-// faded is the mean of a node now.
+// faded is the mean of a node now. It fades to a little below that of all nodes, since
+// otherwise one that was slow once would lose against each of its equals by a hair.
 func (p *peakEWMA) faded(now time.Time, n *peak) float64 {
-	if n.mean <= p.mean {
-		if n.mean == 0 {
-			return p.mean
-		}
-		return n.mean
+	if n.at.IsZero() {
+		return p.mean
 	}
-	return p.mean + (n.mean-p.mean)*p.keep(now.Sub(n.at))
+	return max(min(n.mean, fadesTo*p.mean), n.mean*p.keep(now.Sub(n.at)))
 }
 
 // Observe implements Policy.
