@@ -47,6 +47,9 @@ func TestScheduler_TwoJobsGetEqualSharesOfTheNodes(t *testing.T) {
 			// Eight slots, a second a task: 8 tasks a second.
 			nodes := []node{slots(4, time.Second), slots(4, time.Second)}
 			inBubble(t, Config{Window: 64}, nodes, func(t *testing.T, r *rig) {
+				for i := range nodes {
+					r.NodeChanged(i, policy.Node{ID: r.fleet.ID(i), Up: true, Slots: 4})
+				}
 				r.folder("/data", 10_000)
 				first := r.submit(job.Spec{Source: "/data", Policy: name})
 				time.Sleep(100 * time.Second)
