@@ -19,8 +19,8 @@ import (
 	"go.uber.org/goleak"
 
 	"spillway/job"
-	"spillway/server/policy"
 	"spillway/rpc"
+	"spillway/server/policy"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

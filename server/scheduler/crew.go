@@ -32,19 +32,6 @@ func (s *Scheduler) someTake(tags []string) bool {
 	return slices.ContainsFunc(s.members, func(n policy.Node) bool { return n.Up && !n.Gone && !lacks(n, tags) })
 }
 
-// upCrew counts the nodes with all of the tags that answer and take tasks.
-func (s *Scheduler) upCrew(tags []string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	up := 0
-	for _, n := range s.members {
-		if n.Up && !lacks(n, tags) {
-			up++
-		}
-	}
-	return up
-}
-
 // crew counts the nodes that there are, up or not, and that do not lack one of the
 // tags; without are those of them that are not in set.
 func (s *Scheduler) crew(tags []string, set *policy.Set) (size, without int) {

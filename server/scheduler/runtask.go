@@ -27,7 +27,7 @@ const secondChance = 6 * time.Second
 
 // patience is how many times as often as Config.Breaks a task may break the same few
 // nodes while others, which it may not break, turn it away.
-const patience = 4
+const patience = 2
 
 // try is what one task has gone through.
 type try struct {
@@ -280,7 +280,7 @@ func (s *Scheduler) judge(y *try, l lap) (ended bool) {
 		ended = true
 	case err.Code == job.Internal:
 		y.broke(l.res.Node)
-		nodes := max(1, s.upCrew(y.r.spec.Tags))
+		nodes, _ := s.crew(y.r.spec.Tags, nil)
 		ended = y.breaks >= s.cfg.Breaks && len(y.brokeOn) >= min(s.cfg.Breaks, nodes) || y.breaks >= patience*s.cfg.Breaks
 		quarantined = ended
 		s.giveSecondChance(y)

@@ -3,8 +3,8 @@ package scheduler
 import (
 	"context"
 	"fmt"
-	"sync"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -191,10 +191,10 @@ func TestConfig_Validate(t *testing.T) {
 	require.NoError(t, Config{}.Validate())
 	require.NoError(t, Config{Policy: "random", Stall: -1}.Validate())
 	for want, c := range map[string]Config{
-		"window: -1 is negative; use a positive number":             {Window: -1},
-		"breaks: -1 is negative; use a positive number":             {Breaks: -1},
-		"keep: -2ns is negative; use a positive time":               {Keep: -2},
-		"max-jobs: -1 is negative; use a positive number":           {MaxJobs: -1},
+		"window: -1 is negative; use a positive number":                                   {Window: -1},
+		"breaks: -1 is negative; use a positive number":                                   {Breaks: -1},
+		"keep: -2ns is negative; use a positive time":                                     {Keep: -2},
+		"max-jobs: -1 is negative; use a positive number":                                 {MaxJobs: -1},
 		`policy "best": no such policy; use one of ` + strings.Join(policy.Names(), ", "): {Policy: "best"},
 	} {
 		err := c.Validate()
