@@ -52,7 +52,7 @@ func TestRun_WrongUsageIsOneClearLine(t *testing.T) {
 		{"bad slots", "0.1|--slots|two", `--slots "two": it is not a whole number`},
 		{"negative slots", "0.1|--slots|-2", "--slots -2: so many are not possible; use 1 to 4096"},
 		{"too many slots", "0.1|--slots=5000", "--slots 5000: so many are not possible"},
-		{"bad admission", "0.1|--admission|magic", `--admission "magic": no such controller; use one of none, probability`},
+		{"bad admission", "0.1|--admission|magic", `--admission "magic": no such controller; use one of codel, gradient, none, probability, queue, red`},
 		{"bad isolate", "0.1|--isolate=maybe", `--isolate "maybe": it is neither on nor off`},
 		{"no time", "0.1|--task-timeout|0", "--task-timeout 0s: no task could run"},
 		{"bad memory", "0.1|--memory|lots", `--memory "lots": it is not a number of bytes; use one such as 2GiB`},
