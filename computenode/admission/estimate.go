@@ -32,13 +32,14 @@ func (s *estimate) work(operation string) (work time.Duration, known bool) {
 }
 
 // wait is how long a task that comes now waits for a slot, if those that wait go
-// first: a slot's share of the work that waits, and of that which runs, half of which
-// is done on average.
+// first: a slot's share of the work that waits, and of half a task, which the slot that
+// gets free next has left of what it does, on average.
 func (s *estimate) wait(l job.Load) time.Duration {
 	if free(l) {
 		return 0
 	}
-	return (s.queued + s.running/2) / time.Duration(max(1, l.Slots))
+	rest := s.running / time.Duration(2*max(1, l.Running))
+	return (s.queued + rest) / time.Duration(max(1, l.Slots))
 }
 
 // add takes in what one task took.

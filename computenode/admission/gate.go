@@ -102,7 +102,7 @@ func (g *Gate[T]) Arrive(now time.Time, a Arrival, e *Entry[T]) Decision {
 		return d
 	}
 	*e = Entry[T]{
-		Task: e.Task, mayReject: a.MayReject, operation: a.Operation, work: work, known: known,
+		Task: e.Task, mayReject: a.MayReject, deadline: a.Deadline, operation: a.Operation, work: work, known: known,
 		came: now, since: now, rif: g.InFlight(), heap: -1,
 	}
 	if d.Delay > 0 {
@@ -126,7 +126,6 @@ func (g *Gate[T]) decide(now time.Time, a Arrival) Decision {
 	case d.Reject && a.MayReject:
 		return d
 	}
-	d.Reject = false
 	if why := g.misses(now, a, d.Delay); why != "" {
 		return Decision{TooLate: true, Reason: why}
 	}
@@ -136,7 +135,7 @@ func (g *Gate[T]) decide(now time.Time, a Arrival) Decision {
 	if a.MayReject && a.Load.Delayed+a.Load.Queued >= g.cfg.Waiting {
 		return Decision{Reject: true, Reason: fmt.Sprintf("%d tasks wait already", g.cfg.Waiting)}
 	}
-	return d
+	return Decision{Delay: d.Delay}
 }
 
 // misses says why a task would surely be late, or "". A node that has nothing to do
@@ -195,12 +194,12 @@ func (g *Gate[T]) discipline(now time.Time) Discipline {
 	return g.queuer.Discipline(now, g.line.standing(now))
 }
 
-// Next takes the next task that need not wait any more off the queue: one that has
-// waited for too long, which has left with the rejection in the Decision, or one that
-// has a slot from now on. nil: there is none.
+// Next takes the next task that need not wait any more off the queue: one that has a
+// slot from now on, or one that has left as the Decision says, since it has waited for
+// too long, or would be late by now. nil: there is none.
 func (g *Gate[T]) Next(now time.Time) (*Entry[T], Decision) {
 	if e := g.line.expired(now); e != nil {
-		d := Decision{Reject: true, Reason: fmt.Sprintf("it waited %v for a slot", now.Sub(e.since)), RetryAfter: g.RetryAfter()}
+		d := Decision{Reject: true, Reason: "it waited too long for a slot", RetryAfter: g.RetryAfter()}
 		g.Leave(now, e, Outcome{Code: job.ResourceExhausted})
 		return e, d
 	}
@@ -210,6 +209,10 @@ func (g *Gate[T]) Next(now time.Time) (*Entry[T], Decision) {
 	e := g.line.first
 	if g.discipline(now).Newest {
 		e = g.line.last
+	}
+	if e.known && !e.deadline.IsZero() && inflight(g.load) > 1 && now.Add(e.work).After(e.deadline) {
+		g.Leave(now, e, Outcome{Code: job.DeadlineExceeded})
+		return e, Decision{TooLate: true, Reason: "it waited until its deadline could not be met any more"}
 	}
 	g.line.remove(e)
 	g.load.Queued--

@@ -22,6 +22,7 @@ type Entry[T any] struct {
 
 	state     state
 	mayReject bool
+	deadline  time.Time // zero: never
 	operation string
 	work      time.Duration // as it was thought to take
 	known     bool          // work is no mere guess

@@ -113,7 +113,7 @@ func (w *Worker) explain(ctx context.Context, t job.Task, err error) error {
 	case job.CodeOf(err) == job.ResourceExhausted:
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		return w.rejection(admission.Decision{Reason: err.Error() + "; " + job.HintOf(err), RetryAfter: w.gate.RetryAfter()})
+		return w.refusal(admission.Decision{Reject: true, Reason: err.Error() + "; " + job.HintOf(err), RetryAfter: w.gate.RetryAfter()})
 	case job.CodeOf(err) == job.FailedPrecondition: // the workspace has forgotten the transfer; another attempt does better
 		err = job.E(job.Unavailable, "", err, job.HintOf(err))
 	}

@@ -18,17 +18,17 @@ func (w *Worker) admit(t job.Task, e *entry) (time.Duration, error) {
 	defer w.mu.Unlock()
 	a := admission.Arrival{MayReject: t.MayReject, Deadline: t.Deadline, Operation: t.Operation.Name}
 	d := w.gate.Arrive(w.now(), a, e)
-	switch {
-	case d.TooLate:
-		return 0, job.E(job.DeadlineExceeded, "", errors.New(d.Reason), "")
-	case d.Reject:
-		return 0, w.rejection(d)
+	if d.Reject || d.TooLate {
+		return 0, w.refusal(d)
 	}
 	return d.Delay, nil
 }
 
-// rejection is the error of a task turned away; mu is held.
-func (w *Worker) rejection(d admission.Decision) error {
+// refusal is the error of a task turned away; mu is held.
+func (w *Worker) refusal(d admission.Decision) error {
+	if d.TooLate {
+		return job.E(job.DeadlineExceeded, "", errors.New(d.Reason), "")
+	}
 	load := w.gate.Load()
 	e := job.E(job.ResourceExhausted, "", fmt.Errorf("%s rejected the task: %s", w.cfg.Node, d.Reason), "")
 	e.RetryAfter, e.Load = d.RetryAfter, &load
@@ -98,8 +98,8 @@ func (w *Worker) call() {
 		case e == nil:
 			w.settle()
 			return
-		case d.Reject:
-			e.Task <- w.rejection(d)
+		case d.Reject || d.TooLate:
+			e.Task <- w.refusal(d)
 		default:
 			e.Task <- nil
 		}

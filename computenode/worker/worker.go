@@ -61,7 +61,7 @@ func New(cfg Config, roots confine.Roots, control admission.Controller, runner R
 	cfg = cfg.withDefaults()
 	return &Worker{
 		cfg: cfg, roots: roots, runner: runner, log: log.With("node", cfg.Node),
-		profile:   job.Profile{Node: cfg.Node, Slots: cfg.Slots, Operations: operation.Infos(), Machine: cfg.Machine, Tags: cfg.Tags},
+		profile: job.Profile{Node: cfg.Node, Slots: cfg.Slots, Operations: operation.Infos(), Machine: cfg.Machine, Tags: cfg.Tags},
 		guests:  make(chan struct{}, 2*cfg.Slots+2),
 		prefix:  rand.Text()[:10] + "-",
 		gate:    admission.NewGate[chan error](admission.GateConfig{Slots: cfg.Slots, Waiting: cfg.Waiting}, control),
