@@ -35,8 +35,12 @@ const (
 // is what the operation was expected to take, so that large pictures are no overload.
 // A task that may be rejected is where L tasks are in flight.
 //
-// Its known weakness: in an overload that lasts, long learns that it is slow, and L
-// grows again, by at most 0.8 a window.
+// Two things are ours. In an overload that lasts, Netflix's long average learns that
+// slow is normal, and its limit drifts to the maximum within minutes. Here long does not
+// grow in a window in which tasks were turned away: latency is that of a queue then, and
+// a machine that gets slower for good shows in the work. And long begins at 1, which is
+// what latency/work is without a queue, so that a node that starts in an overload does
+// not take it for normal.
 type gradient struct {
 	tolerance, smoothing, headroom float64
 	weight                         float64 // of a window in long
@@ -49,6 +53,7 @@ type gradient struct {
 	ends        time.Time
 	sum         float64 // of latency/work in the window
 	count, peak int     // tasks in it, and the most in flight
+	turned      bool    // whether it turned tasks away
 }
 
 func newGradient(_ Config, p *params.List) Controller {
@@ -61,6 +66,8 @@ func newGradient(_ Config, p *params.List) Controller {
 		most:      p.Float("max", defaultGradientMost, 1, 1e5, "the greatest limit"),
 		window:    p.Duration("window", defaultGradientWindow, time.Millisecond, time.Hour, "after which the limit may change"),
 		weight:    2 / (float64(long) + 1),
+		long:      1,
+		windows:   1,
 	}
 	p.Check(c.limit <= c.most, "start=%g is above max=%g", c.limit, c.most)
 	return c
@@ -71,7 +78,7 @@ func (c *gradient) Decide(_ time.Time, a Arrival) Decision {
 	c.slots = max(1, a.Load.Slots)
 	n := inflight(a.Load)
 	if a.MayReject && !free(a.Load) && float64(n) >= c.limit {
-		c.peak = max(c.peak, n)
+		c.peak, c.turned = max(c.peak, n), true
 		return Decision{Reject: true, Reason: "as many tasks are in flight as it does well"}
 	}
 	c.peak = max(c.peak, n+1)
@@ -96,15 +103,17 @@ func (c *gradient) Observe(now time.Time, s Sample) {
 		return
 	}
 	c.update(c.sum / float64(c.count))
-	c.ends, c.sum, c.count, c.peak = now.Add(c.window), 0, 0, 0
+	c.ends, c.sum, c.count, c.peak, c.turned = now.Add(c.window), 0, 0, 0, false
 }
 
 // update takes in one window.
 func (c *gradient) update(short float64) {
-	if c.windows < gradientSamples {
+	switch {
+	case c.turned && short > c.long:
+	case c.windows < gradientSamples:
 		c.windows++
 		c.long += (short - c.long) / float64(c.windows)
-	} else {
+	default:
 		c.long += (short - c.long) * c.weight
 	}
 	if c.long > 2*short {
