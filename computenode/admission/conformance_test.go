@@ -23,7 +23,7 @@ func TestConformance_SameSeedSameCourse(t *testing.T) {
 	course := func(name string, seed uint64) []string {
 		w := newWorld(t, name, four, .2, seed)
 		w.rate, w.may = 300, .8
-		w.run(5 * time.Second)
+		w.run(2 * time.Second)
 		w.rest()
 		return w.log
 	}
@@ -45,7 +45,7 @@ func TestConformance_EveryTaskEndsOnceUnderEveryLoad(t *testing.T) {
 				if rate > 200 {
 					w.may = 1 // else those that may not be rejected pile up for ever
 				}
-				w.run(5 * time.Second)
+				w.run(2 * time.Second)
 				w.rest()
 				w.idle()
 				require.Positive(t, w.done)
@@ -87,8 +87,8 @@ func TestConformance_OverloadIsTurnedAwayWithoutLossOfWork(t *testing.T) {
 	each(t, func(t *testing.T, name string) {
 		w := newWorld(t, name, four, 0, 3)
 		w.rate = 600
-		w.run(20 * time.Second)
-		require.InDelta(t, 200*20, w.done, 100, "the slots are busy all the time")
+		w.run(5 * time.Second)
+		require.InDelta(t, 200*5, w.done, 50, "the slots are busy all the time")
 		require.Positive(t, w.rejected)
 	})
 }
