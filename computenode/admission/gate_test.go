@@ -290,7 +290,9 @@ func BenchmarkGate_TaskThroughIt(b *testing.B) {
 		g.Leave(when, e, Outcome{Run: time.Millisecond})
 		g.Arrive(when, a, e)
 		g.Wait(when, e)
-		for n, _ := g.Next(when); n != nil; n, _ = g.Next(when) {
+		for more := true; more; {
+			n, _ := g.Next(when)
+			more = n != nil
 		}
 	}
 }

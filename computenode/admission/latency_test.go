@@ -15,8 +15,8 @@ func TestLatency_KnowsNothingAtFirst(t *testing.T) {
 
 func TestLatency_MedianOfTheFiveNearestRescaled(t *testing.T) {
 	var l Latency
-	for rif, took := range []time.Duration{10, 20, 60, 40, 50, 60, 70, 80} {
-		l.Add(rif, took*time.Millisecond)
+	for rif, ms := range []int{10, 20, 60, 40, 50, 60, 70, 80} {
+		l.Add(rif, time.Duration(ms)*time.Millisecond)
 	}
 	// Nearest to 4 are 2 to 6: 60·5/3, 40·5/4, 50·5/5, 60·5/6, 70·5/7 ms.
 	require.InDelta(t, 50, l.At(4).Milliseconds(), 1)

@@ -112,7 +112,7 @@ func TestWorker_TaskThatWouldBeLateIsTurnedAwayAtOnce(t *testing.T) {
 func TestWorker_EveryAnswerTellsTheLatencyToExpect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, execute := newControlled(t, "queue:k=0", time.Second)
-		require.Zero(t, (<-execute(true, 0)).err)
+		require.NoError(t, (<-execute(true, 0)).err)
 		busy := execute(true, 0)
 		rejected := <-execute(true, 0)
 		require.Equal(t, 2*time.Second, job.AsError(rejected.err).Load.Latency, "one is in flight, and it takes a second alone")
