@@ -136,3 +136,19 @@ func newGate(t *testing.T, word string, cfg GateConfig, p float64) *Gate[int] {
 	require.NoError(t, err)
 	return NewGate[int](cfg, c)
 }
+
+func BenchmarkConformance_Decide(b *testing.B) {
+	for _, name := range Names() {
+		b.Run(name, func(b *testing.B) {
+			c, err := New(name, Config{Probability: .3, Delay: time.Second})
+			require.NoError(b, err)
+			when, a := now, Arrival{MayReject: true, Load: job.Load{Slots: 4, Running: 4, Mean: time.Second}}
+			b.ReportAllocs()
+			for b.Loop() {
+				when = when.Add(time.Millisecond)
+				a.Load.Queued = (a.Load.Queued + 1) % 16
+				c.Decide(when, a)
+			}
+		})
+	}
+}

@@ -107,7 +107,7 @@ func serve(d doorman, rate float64, length time.Duration) (limit float64, turned
 	return sum / float64(max(1, n)), turned
 }
 
-// Failsafe's own limiter swings (5 to 60 over ten minutes of this), so that the region
+// The mean of failsafe's own limit is 5 to 30, by length and start, so that the region
 // is all that can be compared.
 func TestGradient_FindsTheRegionThatFailsafeFindsInOverload(t *testing.T) {
 	for _, row := range []struct {

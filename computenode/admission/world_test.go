@@ -36,7 +36,6 @@ type world struct {
 
 	arrived, done, rejected, late int
 	waits                         []time.Duration // of those that ran
-	most                          int             // queued at once
 }
 
 func newWorld(t *testing.T, word string, cfg GateConfig, p float64, seed uint64) *world {
@@ -115,7 +114,7 @@ func (w *world) arrive() {
 	if w.limit > 0 {
 		a.Deadline = w.now.Add(w.limit)
 	}
-	waiting := w.gate.Load().Queued + w.gate.Load().Delayed
+	waiting := w.gate.load.Queued + w.gate.load.Delayed
 	switch d := w.gate.Arrive(w.now, a, c.entry); {
 	case d.TooLate:
 		require.NotZero(w.t, w.limit)
@@ -134,8 +133,8 @@ func (w *world) arrive() {
 }
 
 func (w *world) admitted(c *client, waiting int) {
-	if c.mayReject {
-		require.Less(w.t, waiting, w.cfg.Waiting, "the queue is bounded")
+	if c.mayReject && waiting >= w.cfg.Waiting {
+		require.Fail(w.t, "the queue is not bounded")
 	}
 }
 
@@ -159,16 +158,15 @@ func (w *world) next() {
 		e.Task.at = w.now.Add(e.Task.run)
 		w.busy = append(w.busy, e.Task)
 	}
-	l := w.gate.Load()
-	w.most = max(w.most, l.Queued)
-	require.LessOrEqual(w.t, l.Running, l.Slots)
-	require.True(w.t, l.Running == l.Slots || l.Queued == 0, "a slot is free while a task waits: %+v", l)
+	if l := w.gate.load; l.Running > l.Slots || l.Running < l.Slots && l.Queued > 0 {
+		require.Fail(w.t, "too many run, or a slot is free while a task waits", "%+v", l)
+	}
 }
 
 func (w *world) reject(c *client, d Decision) {
-	require.True(w.t, c.mayReject, "it may not be rejected")
-	require.NotEmpty(w.t, d.Reason)
-	require.Positive(w.t, d.RetryAfter)
+	if !c.mayReject || d.Reason == "" || d.RetryAfter <= 0 {
+		require.Fail(w.t, "a rejection of who may not be, or without reason or time", "%+v", d)
+	}
 	w.rejected++
 	w.say("rejected: "+d.Reason, c)
 }
