@@ -167,7 +167,7 @@ func (s slowStore) Finish(ctx context.Context, o store.Outcome) error {
 func TestScheduler_TheStoreDoesNotSlowTheNodesDown(t *testing.T) {
 	inBubble(t, Config{Owner: "a"}, []node{takes(100 * time.Millisecond)}, func(t *testing.T, r *rig) {
 		r.folder("/data", 1000)
-		s := New(Config{Window: 10, Seed: 1}, r.open, r.fleet, slowStore{r.store, 90 * time.Millisecond}, slog.New(slog.DiscardHandler))
+		s := New(Config{Window: 10, Seed: 1, Policy: "balance"}, r.open, r.fleet, slowStore{r.store, 90 * time.Millisecond}, slog.New(slog.DiscardHandler))
 		s.NodeChanged(0, policy.Node{ID: "node_0", Up: true})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
