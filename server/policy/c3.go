@@ -115,6 +115,9 @@ func (c *c3) Observe(now time.Time, o Observation) {
 		c.ended(now, n, o)
 	}
 	c.place(now, o.Node)
+	if o.Kind == Sent {
+		return
+	}
 	c.review = (c.review + 1) % len(c.nodes)
 	c.place(now, c.review)
 }
