@@ -32,6 +32,11 @@ const (
 	priorCount = 2
 	// priorRate is how many rates the fleet's rate is worth.
 	priorRate = .25
+	// lateSeed is what is late and what is in time of a fleet of which nothing is known:
+	// little, since a delay is long, and a small chance of it would count for much.
+	lateSeed = .3
+	// forgotten is the count of late attempts of all nodes below which there are none.
+	forgotten = .01
 	// lateBy is the least time beyond the work itself that makes an attempt late, and
 	// lateTimes how many times the expected time it has to take.
 	lateBy    = 20 * time.Millisecond
@@ -145,7 +150,7 @@ func (l *learner) rate(n *learned) float64 {
 
 // delayOf is how much longer a late task takes on n, in ns.
 func (l *learner) delayOf(n *learned) float64 {
-	if l.fleet.late == 0 {
+	if l.fleet.late < forgotten {
 		return 0
 	}
 	return (n.delay + l.fleet.delay/l.fleet.late) / (n.late + 1)
@@ -166,7 +171,7 @@ func (l *learner) estimate(now time.Time, i int) estimate {
 	f := &l.fleet
 	all := f.rejected + f.late + f.inTime
 	fleetReject := (1 + f.rejected) / (2 + all)
-	fleetLate := (1 + f.late) / (2 + f.late + f.inTime)
+	fleetLate := (lateSeed + f.late) / (2*lateSeed + f.late + f.inTime)
 	taken := n.late + n.inTime
 	return estimate{
 		rate:   l.rate(n),

@@ -118,12 +118,10 @@ func (p *peakEWMA) Observe(now time.Time, o Observation) {
 
 // observe takes in a latency by work.
 func (p *peakEWMA) observe(now time.Time, n *peak, latency float64) {
-	switch {
-	case p.mean == 0:
+	if p.mean == 0 {
 		p.mean = latency
-	default:
-		p.mean += (latency - p.mean) / 64
 	}
+	p.mean += (latency - p.mean) / 64
 	if latency > n.mean || n.at.IsZero() {
 		n.mean = latency
 	} else {

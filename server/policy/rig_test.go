@@ -140,20 +140,19 @@ func (r *rig) dispatch() {
 			return
 		}
 		p := w.Item
-		switch {
-		case v == policy.Chosen:
+		if v == policy.Chosen {
 			r.send(p, i, w.Copy)
-		default:
-			r.after(5*time.Millisecond, func() {
-				p.excluded.Clear()
-				for _, a := range p.out {
-					p.excluded.Add(a.node)
-				}
-				if !p.ended && !w.Waits() {
-					r.d.Push(&r.flow, w)
-				}
-			})
+			continue
 		}
+		r.after(5*time.Millisecond, func() {
+			p.excluded.Clear()
+			for _, a := range p.out {
+				p.excluded.Add(a.node)
+			}
+			if !p.ended && !w.Waits() {
+				r.d.Push(&r.flow, w)
+			}
+		})
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 var zero = time.Unix(0, 0)
 
 // fleet makes a policy with nodes 0 to n−1, of so many slots each.
-func fleet[P Policy](make func(*params.List) Policy, n, slots int) P {
-	p := make(&params.List{}).(P)
+func fleet[P Policy](fresh func(*params.List) Policy, n, slots int) P {
+	p := fresh(&params.List{}).(P)
 	for i := range n {
 		p.Set(zero, i, Node{Up: true, Slots: slots})
 	}
@@ -54,7 +54,8 @@ func TestRoundRobin_GoesRoundInOrder(t *testing.T) {
 		p.Observe(zero, Observation{Node: i, Kind: Sent})
 		return i
 	}
-	for pick() != 4 {
+	for last := 0; last != 4; {
+		last = pick()
 	}
 	require.Equal(t, []int{0, 1, 3, 4, 0}, []int{pick(), pick(), pick(), pick(), pick()})
 	excluded.Add(1)
