@@ -150,7 +150,7 @@ func TestPeakEWMA_JumpsUpAtOnceAndComesDownSlowly(t *testing.T) {
 	done(0, 2*time.Second, 500*time.Millisecond)
 	require.InDelta(t, 500e6, p.nodes[0].mean, 1)
 	done(0, 12*time.Second, 10*time.Millisecond)
-	tau := max(10, tauTimes*p.took/1e9)
+	tau := max(10, tauTimes*p.mean/1e9)
 	require.InDelta(t, 10e6+490e6*math.Exp(-10/tau), p.nodes[0].mean, 10e6)
 	before := p.cost(zero.Add(12*time.Second), 0)
 	after := p.cost(zero.Add(300*time.Second), 0)
@@ -160,11 +160,11 @@ func TestPeakEWMA_JumpsUpAtOnceAndComesDownSlowly(t *testing.T) {
 func TestPeakEWMA_TheOldestAttemptCountsAsALatency(t *testing.T) {
 	p := fleet[*peakEWMA](newPeakEWMA, 2, 1)
 	at := func(s float64) time.Time { return zero.Add(time.Duration(s * float64(time.Second))) }
-	p.Observe(at(0), Observation{Node: 0, Kind: Sent, Work: 2})
-	p.Observe(at(1), Observation{Node: 0, Kind: Sent, Work: 2})
-	require.InDelta(t, 3*2e9, p.cost(at(4), 0), 1, "4 s of work 2, and two attempts")
+	p.Observe(at(0), Observation{Node: 0, Kind: Sent})
+	p.Observe(at(1), Observation{Node: 0, Kind: Sent})
+	require.InDelta(t, 3*4e9, p.cost(at(4), 0), 1, "4 s, and two attempts")
 	p.Observe(at(4), Observation{Node: 0, Kind: Cancelled, Latency: 4 * time.Second})
-	require.InDelta(t, 2*1.5e9, p.cost(at(4), 0), 1, "now the other is the oldest")
+	require.InDelta(t, 2*3e9, p.cost(at(4), 0), 1, "now the other is the oldest")
 }
 
 func TestPeakEWMA_ARejectionIsNoLatency(t *testing.T) {
