@@ -9,8 +9,8 @@ import (
 
 // Dispatcher is one rule with the tasks that wait for a node, of item type T. It is
 // pure, as policies are, and not safe for concurrent use: its caller serialises the
-// calls. After every other call the caller calls Next until it has nothing more, since a
-// task may be ready to go.
+// calls. After each that may have changed what is possible, it calls Next until that
+// has nothing more.
 type Dispatcher[T any] struct {
 	rule     Rule
 	rand     *rand.Rand
@@ -18,16 +18,22 @@ type Dispatcher[T any] struct {
 	aside    []*Waiter[T] // by Next, those that were passed over
 	known    []known
 	slots    int       // of all nodes that are up
+	out      int       // attempts that were sent and have not ended
 	busy     int       // of them, those that attempts of this dispatcher take
-	eject    *ejector  // nil: nobody is left out for failing
-	throttle *throttle // nil: nothing is held back
+	eject    *ejector  // nil: nobody is ejected
+	throttle *throttle // nil: nobody is held back
 }
 
 // known is what a dispatcher keeps of a node.
 type known struct {
 	node        Node
 	outstanding int
+	late        int // of them, those that are overdue
 }
+
+// taken is how many slots the attempts take. One that is overdue counts no more: it may
+// be delayed, or lost, and must not keep copies of itself from being sent.
+func (k *known) taken() int { return min(k.outstanding-k.late, k.slots()) }
 
 func (k *known) slots() int {
 	if !k.node.Up {
@@ -35,6 +41,10 @@ func (k *known) slots() int {
 	}
 	return max(1, k.node.Slots)
 }
+
+// AskEvery is how often Next is to be called while something waits, even if nothing
+// happens: a policy may let a task wait for a node only so long.
+const AskEvery = 20 * time.Millisecond
 
 // passed bounds how many waiters whose nodes are all busy are passed over to find
 // one that may go.
@@ -64,11 +74,11 @@ func (d *Dispatcher[T]) Set(now time.Time, i int, n Node) {
 		d.known = append(d.known, known{})
 	}
 	k := &d.known[i]
-	d.busy -= min(k.outstanding, k.slots())
+	d.busy -= k.taken()
 	d.slots -= k.slots()
 	k.node = n
 	d.slots += k.slots()
-	d.busy += min(k.outstanding, k.slots())
+	d.busy += k.taken()
 	if d.eject != nil {
 		d.eject.set(i, n.Up)
 		n.Up = n.Up && !d.eject.out(i)
@@ -85,8 +95,14 @@ func (d *Dispatcher[T]) Utilization() float64 {
 	return float64(d.busy) / float64(d.slots)
 }
 
+// Outstanding is how many attempts were sent and have not ended.
+func (d *Dispatcher[T]) Outstanding() int { return d.out }
+
 // Waiting reports whether a task, and not only second copies, waits for a node.
 func (d *Dispatcher[T]) Waiting() bool { return len(d.line.flows.all) > 0 }
+
+// Asked reports whether anything waits for a node, copies included.
+func (d *Dispatcher[T]) Asked() bool { return d.line.first() != nil }
 
 // Push lets w wait for a node as one of f.
 func (d *Dispatcher[T]) Push(f *Flow[T], w *Waiter[T]) { d.line.push(f, w) }
@@ -107,6 +123,9 @@ func (d *Dispatcher[T]) Next(now time.Time) (w *Waiter[T], node int, v Verdict) 
 			break
 		}
 		node, v = d.pick(now, w)
+		if v == Busy && !w.Until.IsZero() && !now.Before(w.Until) {
+			v = Nobody
+		}
 		if v != Busy {
 			break
 		}
@@ -145,13 +164,19 @@ func (d *Dispatcher[T]) pick(now time.Time, w *Waiter[T]) (int, Verdict) {
 func (d *Dispatcher[T]) Observe(now time.Time, o Observation) {
 	if o.Node < len(d.known) {
 		k := &d.known[o.Node]
-		d.busy -= min(k.outstanding, k.slots())
-		if o.Kind == Sent {
+		d.busy -= k.taken()
+		switch {
+		case o.Kind == Sent:
 			k.outstanding++
-		} else {
-			k.outstanding = max(0, k.outstanding-1)
+			d.out++
+		case k.outstanding > 0:
+			k.outstanding--
+			d.out--
+			if o.Late {
+				k.late--
+			}
 		}
-		d.busy += min(k.outstanding, k.slots())
+		d.busy += k.taken()
 	}
 	if d.throttle != nil {
 		d.throttle.observe(now, o)
@@ -160,6 +185,17 @@ func (d *Dispatcher[T]) Observe(now time.Time, o Observation) {
 		d.eject.observe(o)
 	}
 	d.rule.Observe(now, o)
+}
+
+// Late notes that an attempt is overdue; the Observation of its end must tell so, too.
+func (d *Dispatcher[T]) Late(now time.Time, i int) {
+	k := &d.known[i]
+	d.busy -= k.taken()
+	k.late++
+	d.busy += k.taken()
+	if p, ok := d.rule.Policy.(LateWatcher); ok {
+		p.Late(now, i)
+	}
 }
 
 // Sweep is due every SweepEvery: it ejects nodes that fail much, and takes others

@@ -39,6 +39,15 @@ type Prober interface {
 	Probed(now time.Time, i int, l *job.Load)
 }
 
+// LateWatcher is a policy that bounds how many attempts a node has. One that is overdue
+// may be delayed, or lost, and take no slot of the node.
+type LateWatcher interface {
+	Policy
+	// Late notes that an attempt at node i is overdue; the Observation of its end has
+	// Late set.
+	Late(now time.Time, i int)
+}
+
 // Verdict is what a Pick came to.
 type Verdict int
 
@@ -110,6 +119,8 @@ type Observation struct {
 	Run time.Duration
 	// Work is that of the task's Request.
 	Work float64
+	// Late tells of the end of an attempt that it was overdue; see LateWatcher.
+	Late bool
 	// Load is the node's own word, where its answer held one.
 	Load *job.Load
 }

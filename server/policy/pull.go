@@ -41,6 +41,7 @@ type pull struct {
 type pulled struct {
 	limit  limit
 	out    int
+	late   int    // of them, those that are overdue
 	turn   uint64 // when it was last sent something
 	active time.Time
 	speed  float64 // its part of the speed of all
@@ -212,10 +213,20 @@ func (p *pull) sent(now time.Time, o Observation, fresh bool) {
 	}
 }
 
+// Late implements LateWatcher. An attempt that is overdue may be delayed and take no slot
+// of the node, but there may be no more of those than a node's limit.
+func (p *pull) Late(_ time.Time, i int) {
+	p.nodes[i].late++
+	p.place(i)
+}
+
 // ended counts an attempt out.
 func (p *pull) ended(now time.Time, o Observation, fresh bool) {
 	n := &p.nodes[o.Node]
 	full := n.out >= n.limit.most()
+	if o.Late {
+		n.late = max(0, n.late-1)
+	}
 	if n.out > 0 {
 		n.out--
 		p.out--

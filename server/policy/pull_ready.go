@@ -24,7 +24,7 @@ func (p *pull) place(i int) {
 	in := (*ranking)(nil)
 	switch {
 	case !p.up.has(i):
-	case n.out >= p.most(i):
+	case n.out-min(n.late, p.most(i)) >= p.most(i):
 		in = &p.full
 	case p.learner.node(i).done:
 		in = &p.proven

@@ -1,0 +1,249 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"spillway/job"
+	"spillway/server/policy"
+	"spillway/server/tail"
+)
+
+// errSuperseded is why an attempt is given up of which another was faster.
+var errSuperseded = errors.New("another attempt of the task was faster")
+
+// maxCopies bounds the attempts of a task that run at once.
+const maxCopies = 3
+
+// race is the attempts of a task that run at once: the first, and copies of it on
+// other nodes where it takes long. The first that is done wins, and the others are
+// cancelled.
+type race struct {
+	y      *try
+	cancel context.CancelCauseFunc // of all of them
+	after  time.Duration           // when one is overdue
+	copies sync.WaitGroup
+
+	mu     sync.Mutex // guards what follows
+	number int        // of the attempt that left last
+	barred policy.Set // nodes that an attempt is on, or has failed on
+	last   bool       // no copy begins any more
+	out    int        // copies that run, or want a node
+	won    *lap       // nil: none is done
+	failed *lap       // the first, if it has failed
+	lost   []lap      // others that have ended, and were wanted
+}
+
+// lap is one attempt that has ended.
+type lap struct {
+	node       int
+	number     int
+	sent       time.Time
+	took       time.Duration
+	res        job.Result
+	err        error
+	late       *overdue
+	superseded bool // another was faster
+	unwanted   bool // nobody wants the answer any more
+}
+
+// run makes the attempts, of which the first goes to node i, and returns what they came
+// to: the one that was done, or else the first, and the others.
+func (s *Scheduler) run(ctx context.Context, y *try, i int) (l lap, lost []lap) {
+	after := y.d.beginTask(y.t.Operation.Name, y.wish.waiter.Work)
+	if after == 0 {
+		return s.lap(ctx, y, i, y.t.Attempt, lateness{}), nil
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	asking, enough := context.WithCancel(ctx)
+	defer enough()
+	r := &race{y: y, cancel: cancel, after: after, number: y.t.Attempt}
+	for n := range y.failed.All {
+		r.barred.Add(n)
+	}
+	s.bar(y.r.spec.Tags, &r.barred)
+	r.barred.Add(i)
+	r.copies.Add(1)
+	l = s.lap(ctx, y, i, y.t.Attempt, lateness{after, func() {
+		defer r.copies.Done()
+		s.copyWhileLate(ctx, asking, r, after)
+	}})
+	r.end(l)
+	if !l.late.marked { // its timer was stopped
+		r.copies.Done()
+	}
+	r.noMore()
+	enough()
+	r.copies.Wait()
+	y.t.Attempt = r.number
+	if r.won != nil {
+		l = *r.won
+	}
+	return l, r.lost
+}
+
+// copyWhileLate sends a copy once there is room for it, and another where that takes
+// long as well, until asking ends.
+func (s *Scheduler) copyWhileLate(ctx, asking context.Context, r *race, after time.Duration) {
+	for pause := max(after/4, time.Millisecond); asking.Err() == nil; pause += pause / 2 {
+		if r.begin(r.y.d) {
+			r.copies.Go(func() { s.copy(ctx, asking, r) })
+			after *= 2
+			pause = after
+		}
+		rest(asking, pause)
+	}
+}
+
+// begin reports whether a copy may begin, and counts it.
+func (r *race) begin(d *dispatcher) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last || r.out >= maxCopies-1 || !d.takeCopy(r.y.t.Operation.Name) {
+		return false
+	}
+	r.out++
+	return true
+}
+
+// copy finds a node for a copy and runs it there, as a task of its own: a node that
+// turns it away is left out of the round, and after each round it pauses.
+func (s *Scheduler) copy(ctx, asking context.Context, r *race) {
+	taken := false
+	defer func() {
+		r.mu.Lock()
+		r.out--
+		r.mu.Unlock()
+		if !taken {
+			r.y.d.giveBackCopy(r.y.t.Operation.Name)
+		}
+	}()
+	var turned policy.Set // turned it away in this round
+	var pause tail.Pause
+	for asking.Err() == nil {
+		w := r.wish(&turned)
+		if turned.Len() > 0 {
+			w.waiter.Until = time.Now().Add(r.y.d.pause(&pause))
+		}
+		i, v := r.y.d.pick(asking, r.y.flow, w)
+		if v == policy.Nobody {
+			turned.Clear()
+			rest(asking, r.y.d.pause(&pause))
+			continue
+		}
+		number, ok := r.next(i, v)
+		if !ok {
+			if v == policy.Chosen {
+				r.y.d.observe(lap{node: i, unwanted: true, err: context.Canceled, late: &overdue{}}, r.y)
+			}
+			return
+		}
+		l := s.lap(ctx, r.y, i, number, lateness{r.after, func() {}})
+		r.end(l)
+		if taken = l.err == nil || !l.rejected(r.y.t); taken {
+			return
+		}
+		turned.Add(i)
+	}
+}
+
+// rest waits for a time, or until ctx ends.
+func rest(ctx context.Context, pause time.Duration) {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// wish is what a copy wants: a node that has not turned it away, and that no attempt
+// of the task is on, nor has failed on.
+func (r *race) wish(turned *policy.Set) *wish {
+	w := &wish{waiter: policy.Waiter[*wish]{Work: r.y.wish.waiter.Work, Copy: true, Excluded: &policy.Set{}}}
+	for n := range turned.All {
+		w.waiter.Excluded.Add(n)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for n := range r.barred.All {
+		w.waiter.Excluded.Add(n)
+	}
+	return w
+}
+
+// next is the number of the attempt that leaves for node i, which v is about; false:
+// none may.
+func (r *race) next(i int, v policy.Verdict) (int, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last || v != policy.Chosen || r.barred.Has(i) { // another copy may have been faster
+		return 0, false
+	}
+	r.barred.Add(i)
+	r.number++
+	return r.number, true
+}
+
+// noMore lets no further copy begin: the first attempt has ended. Those that run may
+// yet be done.
+func (r *race) noMore() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = true
+}
+
+// end takes in how an attempt ended.
+func (r *race) end(l lap) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l.err != nil && !l.superseded && l.rejected(r.y.t) {
+		r.barred.Remove(l.node)
+	}
+	switch first := l.number == r.y.t.Attempt; {
+	case l.err == nil && r.won == nil:
+		r.won, r.last = &l, true
+		r.cancel(errSuperseded)
+		if r.failed != nil {
+			r.lost = append(r.lost, *r.failed)
+		}
+	case l.err == nil, l.superseded:
+		l.superseded = true
+		r.lost = append(r.lost, l)
+	case l.unwanted:
+	case first:
+		r.failed = &l
+	default:
+		r.lost = append(r.lost, l)
+	}
+}
+
+// lap runs one attempt to its end and tells the policy of it.
+func (s *Scheduler) lap(ctx context.Context, y *try, i, number int, late lateness) lap {
+	l := lap{node: i, number: number, sent: time.Now(), late: &overdue{}}
+	defer y.d.watch(l.late, i, late)()
+	t := y.t
+	t.Attempt = number
+	l.res, l.err = s.execute(ctx, y, t, i)
+	l.took = time.Since(l.sent)
+	l.res.Node = s.fleet.ID(i)
+	if l.err != nil && !t.Deadline.IsZero() && !time.Now().Before(t.Deadline) {
+		y.r.stop(errDeadline) // the job's own timer may be a moment late
+	}
+	if l.err != nil && ctx.Err() != nil {
+		l.err, l.unwanted = ctx.Err(), true
+		l.superseded = errors.Is(context.Cause(ctx), errSuperseded)
+	}
+	y.d.observe(l, y)
+	return l
+}
+
+// rejected reports whether the node turned the task away, untouched. One that sees that
+// the deadline would pass first does so, too.
+func (l lap) rejected(t job.Task) bool {
+	code := job.CodeOf(l.err)
+	return code == job.ResourceExhausted || code == job.DeadlineExceeded && !t.Deadline.IsZero()
+}
