@@ -81,9 +81,10 @@ func printTallies(w io.Writer, jobs []job.Job) {
 		return
 	}
 	t := table{text: 1}
+	copied := slices.ContainsFunc(jobs, func(j job.Job) bool { return total(j.Nodes).Superseded > 0 })
 	head := []string{"node"}
 	for _, j := range jobs {
-		head = append(head, "done", "rejected", "delayed", "failed", "mean ms")
+		head = append(head, tallyHeads(copied)...)
 		if len(jobs) > 1 {
 			t.groups = append(t.groups, j.Spec.Policy)
 		}
@@ -96,13 +97,13 @@ func printTallies(w io.Writer, jobs []job.Job) {
 			if at := slices.IndexFunc(j.Nodes, func(n job.Tally) bool { return n.Node == name }); at >= 0 {
 				n = j.Nodes[at]
 			}
-			cells = append(cells, tallyCells(n)...)
+			cells = append(cells, tallyCells(n, copied)...)
 		}
 		t.row(cells...)
 	}
 	cells := []string{"total"}
 	for _, j := range jobs {
-		cells = append(cells, tallyCells(total(j.Nodes))...)
+		cells = append(cells, tallyCells(total(j.Nodes), copied)...)
 	}
 	t.row(cells...)
 	fmt.Fprintln(w)
@@ -117,15 +118,29 @@ func total(nodes []job.Tally) job.Tally {
 		sum.Rejected += n.Rejected
 		sum.Delayed += n.Delayed
 		sum.Failed += n.Failed
+		sum.Superseded += n.Superseded
 		sum.Busy += n.Busy
 	}
 	return sum
 }
 
-// tallyCells are the numbers of one node.
-func tallyCells(n job.Tally) []string {
+// tallyHeads are the heads of the columns of one job. Where no task had copies, none
+// was superseded.
+func tallyHeads(copied bool) []string {
+	if copied {
+		return []string{"done", "rejected", "delayed", "superseded", "failed", "mean ms"}
+	}
+	return []string{"done", "rejected", "delayed", "failed", "mean ms"}
+}
+
+// tallyCells are the numbers of one node under these heads.
+func tallyCells(n job.Tally, copied bool) []string {
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
-	return []string{number(n.Done), number(n.Rejected), number(n.Delayed), number(n.Failed), mean(n)}
+	cells := []string{number(n.Done), number(n.Rejected), number(n.Delayed)}
+	if copied {
+		cells = append(cells, number(n.Superseded))
+	}
+	return append(cells, number(n.Failed), mean(n))
 }
 
 // mean is the mean time of a done attempt, from sending to the answer, in ms.

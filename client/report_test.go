@@ -125,7 +125,7 @@ func TestReport_JSONHasOneShape(t *testing.T) {
 	require.Len(t, lines, 2, "a line a job")
 	require.JSONEq(t, `{"id":"abc123","state":"failed","source":"/srv/data","operation":"edges","policy":"balance","priority":0,
 		"created":"2026-01-02T12:00:00Z","elapsed_s":12.5,"total":100,"done":99,"failed":1,"quarantined":0,"running":0,"parked":0,"skipped":3,
-		"nodes":[{"node":"node_0","done":99,"rejected":7,"delayed":12,"failed":0,"mean_ms":1512}],
+		"nodes":[{"node":"node_0","done":99,"rejected":7,"delayed":12,"failed":0,"superseded":0,"mean_ms":1512}],
 		"failures":[{"name":"b.png","attempts":2,"nodes":["node_0"],"quarantined":false,"error":{"code":"not_found","message":"read b.png: gone","hint":"look"}}],
 		"error":{"code":"unavailable","message":"the disk broke"}}`, lines[0])
 

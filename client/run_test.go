@@ -70,6 +70,8 @@ func (s *server) Operations() []job.OperationInfo {
 	return []job.OperationInfo{{Name: "edges", Summary: "paints edges"}, {Name: "none"}}
 }
 
+func (s *server) Probe(context.Context, int) (job.Load, error) { return job.Load{}, nil }
+
 func (s *server) Execute(ctx context.Context, _ int, t job.Task) (job.Result, error) {
 	return s.execute(ctx, t)
 }

@@ -55,12 +55,13 @@ type (
 		Error    *errorJSON `json:"error,omitempty"`
 	}
 	tallyJSON struct {
-		Node     job.NodeID `json:"node"`
-		Done     int64      `json:"done"`
-		Rejected int64      `json:"rejected"`
-		Delayed  int64      `json:"delayed"`
-		Failed   int64      `json:"failed"`
-		MeanMS   float64    `json:"mean_ms"`
+		Node       job.NodeID `json:"node"`
+		Done       int64      `json:"done"`
+		Rejected   int64      `json:"rejected"`
+		Delayed    int64      `json:"delayed"`
+		Failed     int64      `json:"failed"`
+		Superseded int64      `json:"superseded"`
+		MeanMS     float64    `json:"mean_ms"`
 	}
 	taskFailureJSON struct {
 		Name        string       `json:"name"`
@@ -101,7 +102,7 @@ func jobView(j job.Job) jobJSON {
 	}
 	for _, n := range j.Nodes {
 		v.Nodes = append(v.Nodes, tallyJSON{
-			Node: n.Node, Done: n.Done, Rejected: n.Rejected, Delayed: n.Delayed, Failed: n.Failed, MeanMS: ms(n.Mean()),
+			Node: n.Node, Done: n.Done, Rejected: n.Rejected, Delayed: n.Delayed, Failed: n.Failed, Superseded: n.Superseded, MeanMS: ms(n.Mean()),
 		})
 	}
 	for _, f := range j.Failures {

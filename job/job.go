@@ -124,9 +124,10 @@ func (j Job) Ended() int64 { return j.Done + j.Failed + j.Quarantined }
 // Tally counts what one node did for one job.
 type Tally struct {
 	Node NodeID
-	// Done, Rejected, Delayed and Failed count attempts: finished, turned away,
-	// finished after the injected delay, and broken in any other way.
-	Done, Rejected, Delayed, Failed int64
+	// Done, Rejected, Delayed, Failed and Superseded count attempts: finished, turned
+	// away, finished after the injected delay, broken in any other way, and cancelled
+	// because another of the same task was faster.
+	Done, Rejected, Delayed, Failed, Superseded int64
 	// Busy is the time that the done attempts took, seen from the server, from
 	// sending to the answer.
 	Busy time.Duration

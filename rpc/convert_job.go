@@ -76,14 +76,14 @@ func jobFromWire(j *spillway.Job) job.Job {
 func tallyToWire(t job.Tally) *spillway.Tally {
 	return &spillway.Tally{
 		Node: string(t.Node), Done: t.Done, Rejected: t.Rejected, Delayed: t.Delayed, Failed: t.Failed,
-		BusyUs: t.Busy.Microseconds(),
+		BusyUs: t.Busy.Microseconds(), Superseded: &t.Superseded,
 	}
 }
 
 func tallyFromWire(t *spillway.Tally) job.Tally {
 	return job.Tally{
 		Node: job.NodeID(t.Node), Done: t.Done, Rejected: t.Rejected, Delayed: t.Delayed, Failed: t.Failed,
-		Busy: micros(t.BusyUs),
+		Busy: micros(t.BusyUs), Superseded: t.GetSuperseded(),
 	}
 }
 

@@ -88,6 +88,7 @@ struct Tally {
   4: i64 delayed,
   5: i64 failed,
   6: i64 busy_us,             // sum over the done attempts, from sending to the answer
+  7: optional i64 superseded, // another attempt of the same task was faster
 }
 
 struct TaskFailure {

@@ -2665,13 +2665,15 @@ func (p *JobSpec) String() string {
 //   - Delayed
 //   - Failed
 //   - BusyUs
+//   - Superseded
 type Tally struct {
-	Node     string `thrift:"node,1" db:"node" json:"node"`
-	Done     int64  `thrift:"done,2" db:"done" json:"done"`
-	Rejected int64  `thrift:"rejected,3" db:"rejected" json:"rejected"`
-	Delayed  int64  `thrift:"delayed,4" db:"delayed" json:"delayed"`
-	Failed   int64  `thrift:"failed,5" db:"failed" json:"failed"`
-	BusyUs   int64  `thrift:"busy_us,6" db:"busy_us" json:"busy_us"`
+	Node       string `thrift:"node,1" db:"node" json:"node"`
+	Done       int64  `thrift:"done,2" db:"done" json:"done"`
+	Rejected   int64  `thrift:"rejected,3" db:"rejected" json:"rejected"`
+	Delayed    int64  `thrift:"delayed,4" db:"delayed" json:"delayed"`
+	Failed     int64  `thrift:"failed,5" db:"failed" json:"failed"`
+	BusyUs     int64  `thrift:"busy_us,6" db:"busy_us" json:"busy_us"`
+	Superseded *int64 `thrift:"superseded,7" db:"superseded" json:"superseded,omitempty"`
 }
 
 func NewTally() *Tally {
@@ -2701,6 +2703,19 @@ func (p *Tally) GetFailed() int64 {
 func (p *Tally) GetBusyUs() int64 {
 	return p.BusyUs
 }
+
+var Tally_Superseded_DEFAULT int64
+
+func (p *Tally) GetSuperseded() int64 {
+	if !p.IsSetSuperseded() {
+		return Tally_Superseded_DEFAULT
+	}
+	return *p.Superseded
+}
+func (p *Tally) IsSetSuperseded() bool {
+	return p.Superseded != nil
+}
+
 func (p *Tally) Read(ctx context.Context, iprot thrift.TProtocol) error {
 	if _, err := iprot.ReadStructBegin(ctx); err != nil {
 		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
@@ -2768,6 +2783,16 @@ func (p *Tally) Read(ctx context.Context, iprot thrift.TProtocol) error {
 		case 6:
 			if fieldTypeId == thrift.I64 {
 				if err := p.ReadField6(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 7:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField7(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -2844,6 +2869,15 @@ func (p *Tally) ReadField6(ctx context.Context, iprot thrift.TProtocol) error {
 	return nil
 }
 
+func (p *Tally) ReadField7(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 7: ", err)
+	} else {
+		p.Superseded = &v
+	}
+	return nil
+}
+
 func (p *Tally) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	if err := oprot.WriteStructBegin(ctx, "Tally"); err != nil {
 		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
@@ -2865,6 +2899,9 @@ func (p *Tally) Write(ctx context.Context, oprot thrift.TProtocol) error {
 			return err
 		}
 		if err := p.writeField6(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField7(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -2955,6 +2992,21 @@ func (p *Tally) writeField6(ctx context.Context, oprot thrift.TProtocol) (err er
 	return err
 }
 
+func (p *Tally) writeField7(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuperseded() {
+		if err := oprot.WriteFieldBegin(ctx, "superseded", thrift.I64, 7); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 7:superseded: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(*p.Superseded)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.superseded (7) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 7:superseded: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *Tally) Equals(other *Tally) bool {
 	if p == other {
 		return true
@@ -2978,6 +3030,14 @@ func (p *Tally) Equals(other *Tally) bool {
 	}
 	if p.BusyUs != other.BusyUs {
 		return false
+	}
+	if p.Superseded != other.Superseded {
+		if p.Superseded == nil || other.Superseded == nil {
+			return false
+		}
+		if (*p.Superseded) != (*other.Superseded) {
+			return false
+		}
 	}
 	return true
 }

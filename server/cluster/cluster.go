@@ -189,6 +189,11 @@ func (c *Cluster) Execute(ctx context.Context, i int, t job.Task) (job.Result, e
 	return c.all()[i].execute(ctx, t)
 }
 
+// Probe asks node i for its load. Errors: those of [job.Worker].
+func (c *Cluster) Probe(ctx context.Context, i int) (job.Load, error) {
+	return c.all()[i].conn.Probe(ctx)
+}
+
 // Nodes describes every node, in order of their coming: first those of machine.txt
 // as it was read at the start.
 func (c *Cluster) Nodes(context.Context) ([]job.Node, error) {

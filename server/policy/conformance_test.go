@@ -3,6 +3,7 @@ package policy_test
 import (
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -224,9 +225,9 @@ func TestPolicy_SparseIndicesAreNoNodes(t *testing.T) {
 
 func TestNew_NamesThePoliciesThereAre(t *testing.T) {
 	_, err := policy.New("fastest")
-	require.Equal(t, `policy "fastest": no such policy; use one of balance, random`, job.Describe(err))
+	require.Equal(t, `policy "fastest": no such policy; use one of `+strings.Join(policy.Names(), ", "), job.Describe(err))
 	require.Equal(t, job.InvalidArgument, job.CodeOf(err))
-	require.Equal(t, []string{"balance", "random"}, policy.Names())
+	require.Equal(t, []string{"balance", "pull", "random"}, policy.Names())
 }
 
 func TestNew_OnlyBalanceLetsNodesReject(t *testing.T) {

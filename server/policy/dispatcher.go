@@ -9,19 +9,19 @@ import (
 
 // Dispatcher is one rule with the tasks that wait for a node, of item type T. It is
 // pure, as policies are, and not safe for concurrent use: its caller serialises the
-// calls. After every call but Pick-like Next, the caller calls Next until it has
-// nothing more, since a task may be ready to go.
+// calls. After each that may have changed what is possible, it calls Next until that
+// has nothing more.
 type Dispatcher[T any] struct {
-	rule  Rule
-	rand  *rand.Rand
-	line  *line[T]
-	aside []*Waiter[T] // by Next, those that were passed over
-	known []known
-	slots int // of all nodes that are up
-	busy  int // of them, those that attempts of this dispatcher take
-	// held is the nodes that are up and left out for failing; see eject.go.
-	eject    *ejector
-	throttle *throttle
+	rule     Rule
+	rand     *rand.Rand
+	line     *line[T]
+	aside    []*Waiter[T] // by Next, those that were passed over
+	known    []known
+	slots    int       // of all nodes that are up
+	out      int       // attempts that were sent and have not ended
+	busy     int       // of them, those that attempts of this dispatcher take
+	eject    *ejector  // nil: nobody is ejected
+	throttle *throttle // nil: nobody is held back
 }
 
 // known is what a dispatcher keeps of a node.
@@ -86,6 +86,9 @@ func (d *Dispatcher[T]) Utilization() float64 {
 	return float64(d.busy) / float64(d.slots)
 }
 
+// Outstanding is how many attempts were sent and have not ended.
+func (d *Dispatcher[T]) Outstanding() int { return d.out }
+
 // Waiting reports whether a task, and not only second copies, waits for a node.
 func (d *Dispatcher[T]) Waiting() bool { return len(d.line.flows.all) > 0 }
 
@@ -134,7 +137,7 @@ func (d *Dispatcher[T]) Next(now time.Time) (w *Waiter[T], node int, v Verdict) 
 
 // pick asks the policy, and again without a node that the throttle holds back.
 func (d *Dispatcher[T]) pick(now time.Time, w *Waiter[T]) (int, Verdict) {
-	r := Request{Rand: d.rand, Excluded: w.Excluded, Work: w.Work}
+	r := Request{Rand: d.rand, Excluded: w.Excluded, Work: w.Work, Backlog: d.line.work}
 	i, v := d.rule.Pick(now, r)
 	if d.throttle == nil || v != Chosen || !d.throttle.holds(now, i, d.rand) {
 		return i, v
@@ -147,10 +150,13 @@ func (d *Dispatcher[T]) Observe(now time.Time, o Observation) {
 	if o.Node < len(d.known) {
 		k := &d.known[o.Node]
 		d.busy -= min(k.outstanding, k.slots())
-		if o.Kind == Sent {
+		switch {
+		case o.Kind == Sent:
 			k.outstanding++
-		} else {
-			k.outstanding = max(0, k.outstanding-1)
+			d.out++
+		case k.outstanding > 0:
+			k.outstanding--
+			d.out--
 		}
 		d.busy += min(k.outstanding, k.slots())
 	}

@@ -82,6 +82,9 @@ type Request struct {
 	// Work is how much there is to do, in any unit that is the same for all tasks of
 	// the policy, such as pixels; 0: unknown, which counts as 1.
 	Work float64
+	// Backlog is the work of all tasks that wait for a node, this one's included; 0:
+	// unknown, which counts as this one's alone.
+	Backlog float64
 }
 
 // Kind is what happened to an attempt.

@@ -25,6 +25,7 @@ type maker struct {
 var makers = map[string]maker{
 	"random":  {"a node by chance, which may only delay: the assignment's first mode", newRandom},
 	"balance": {"a node by chance, which may reject; then another: the assignment's second mode", newBalance},
+	"pull":    {"tasks wait until a node is ready; then the one of the least expected cost", newPull},
 }
 
 // Names are the policies that there are, sorted.

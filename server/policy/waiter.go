@@ -46,6 +46,7 @@ type line[T any] struct {
 	flows  heap[*Flow[T]]
 	copies heap[*Waiter[T]]
 	now    float64 // virtual time: the start of the task that was served last
+	work   float64 // of all tasks that wait, copies aside
 	seq    uint64
 }
 
@@ -101,6 +102,7 @@ func (l *line[T]) restore(w *Waiter[T]) {
 		f.waiters = waiters[T](f.FIFO)
 	}
 	f.waiters.push(w)
+	l.work += work(w.Work)
 	if f.at == 0 {
 		f.tag = max(f.tag, l.now)
 		l.flows.push(f)
@@ -126,6 +128,7 @@ func (l *line[T]) remove(w *Waiter[T], served bool) {
 	}
 	f := w.flow
 	f.waiters.remove(w)
+	l.work -= work(w.Work)
 	if served {
 		l.now = max(l.now, f.tag)
 		f.tag++
@@ -133,6 +136,9 @@ func (l *line[T]) remove(w *Waiter[T], served bool) {
 	switch {
 	case len(f.waiters.all) == 0:
 		l.flows.remove(f)
+		if len(l.flows.all) == 0 {
+			l.work = 0 // rid of what rounding left
+		}
 	case served:
 		l.flows.settle(f.at - 1)
 	}

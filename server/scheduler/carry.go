@@ -59,13 +59,12 @@ func (s *Scheduler) carry(sending context.Context, r *record) (done func()) {
 // send sends one attempt with its files. Outputs that came back get their names
 // here, before the end of the task is kept: a server that dies in between does the
 // task again, and none is ever told done whose output is not in place.
-func (s *Scheduler) send(ctx context.Context, y *try, i int) (job.Result, error) {
+func (s *Scheduler) send(ctx context.Context, y *try, t job.Task, i int) (job.Result, error) {
 	if y.r.carrier == nil {
-		return s.fleet.Execute(ctx, i, y.t)
+		return s.fleet.Execute(ctx, i, t)
 	}
-	p := y.r.carrier.Parcel(y.t.Name)
+	p := y.r.carrier.Parcel(t.Name)
 	defer p.Discard()
-	t := y.t
 	t.Marker, t.Content = y.r.carrier.Marker(), p
 	res, err := s.fleet.Execute(ctx, i, t)
 	if err != nil {

@@ -1,41 +1,112 @@
 package scheduler
 
 import (
+	"context"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
 
 	"spillway/job"
 	"spillway/server/policy"
+	"spillway/server/tail"
 )
 
-// dispatcher is one policy with its randomness, shared by every job that uses
-// it, so that what one job learns serves the next.
+// dispatcher is one policy with the tasks that wait for its nodes, shared by every
+// job that uses it, so that what one job learns serves the next.
 type dispatcher struct {
-	mayReject bool
+	traits policy.Traits
+	hedges bool // second copies are sent
+	probe  func(nodes []int)
 
-	mu   sync.Mutex // guards what follows
-	rule policy.Rule
-	rand *rand.Rand
+	mu     sync.Mutex // guards what follows
+	rule   *policy.Dispatcher[*wish]
+	rand   *rand.Rand
+	budget *tail.Budget
+	hedge  map[string]*tail.Hedge // by operation
+	due    []int                  // nodes to probe
+	used   time.Time              // when a job last asked for it
 }
 
-// dispatcher returns the dispatcher of a policy, made at its first use.
-func (s *Scheduler) dispatcher(name string) (*dispatcher, error) {
+// maxDispatchers bounds the policies that are remembered; each word with other
+// parameters is one.
+const maxDispatchers = 64
+
+// wish is a task, or a copy of one, that wants a node.
+type wish struct {
+	waiter policy.Waiter[*wish]
+	ready  chan struct{} // closed with the answer; nil: nobody waits for it yet
+	node   int
+	answer policy.Verdict
+	given  bool
+}
+
+// dispatcher returns the dispatcher of a policy, made at its first use. Errors:
+// InvalidArgument, ResourceExhausted.
+func (s *Scheduler) dispatcher(word string) (*dispatcher, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if d, ok := s.dispatchers[name]; ok {
+	if d, ok := s.dispatchers[word]; ok {
+		d.touch()
 		return d, nil
 	}
-	rule, err := policy.New(name)
+	rule, err := policy.New(word)
 	if err != nil {
 		return nil, err
 	}
-	for i, n := range s.members {
-		rule.Set(time.Now(), i, n)
+	if err := s.forgetOne(); err != nil {
+		return nil, err
 	}
-	d := &dispatcher{mayReject: rule.Traits().MayReject, rule: rule, rand: rand.New(rand.NewPCG(s.cfg.Seed, 0))}
-	s.dispatchers[name] = d
+	d := s.newDispatcher(rule)
+	s.dispatchers[word] = d
 	return d, nil
+}
+
+// newDispatcher makes a dispatcher that knows the nodes; mu is held.
+func (s *Scheduler) newDispatcher(rule policy.Rule) *dispatcher {
+	random := rand.New(rand.NewPCG(s.cfg.Seed, 0))
+	d := &dispatcher{
+		traits: rule.Traits(), hedges: rule.Hedge > 0, rule: policy.NewDispatcher[*wish](rule, random), rand: random,
+		budget: tail.NewBudget(tail.BudgetConfig{}), hedge: map[string]*tail.Hedge{}, used: time.Now(),
+	}
+	d.probe = func(nodes []int) { s.probeAll(d, nodes) }
+	for i, n := range s.members {
+		d.rule.Set(time.Now(), i, n)
+	}
+	return d
+}
+
+// forgetOne makes room for a dispatcher, in place of the one whose last use is the
+// longest ago; mu is held.
+func (s *Scheduler) forgetOne() error {
+	if len(s.dispatchers) < maxDispatchers {
+		return nil
+	}
+	oldest := ""
+	for word, d := range s.dispatchers {
+		if word != s.cfg.Policy && !d.inUse() && (oldest == "" || d.used.Before(s.dispatchers[oldest].used)) {
+			oldest = word
+		}
+	}
+	if oldest == "" {
+		return job.E(job.ResourceExhausted, "policy", fmt.Errorf("jobs use %d different ones at once", maxDispatchers),
+			"use one of theirs, or wait for them")
+	}
+	delete(s.dispatchers, oldest)
+	return nil
+}
+
+func (d *dispatcher) touch() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.used = time.Now()
+}
+
+// inUse tells that attempts of it are out, or that it was used just now.
+func (d *dispatcher) inUse() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.rule.Outstanding() > 0 || d.rule.Waiting() || time.Since(d.used) < time.Minute
 }
 
 // NodeChanged tells every policy what changed about node i.
@@ -53,9 +124,7 @@ func (s *Scheduler) NodeChanged(i int, n policy.Node) {
 	}
 	s.members[i] = n
 	for _, d := range s.dispatchers {
-		d.mu.Lock()
-		d.rule.Set(time.Now(), i, n)
-		d.mu.Unlock()
+		d.change(func(now time.Time) { d.rule.Set(now, i, n) })
 	}
 }
 
@@ -66,25 +135,81 @@ func (s *Scheduler) anyUp() bool {
 	return s.up > 0
 }
 
-// pick chooses a node and notes that an attempt leaves for it.
-func (d *dispatcher) pick(excluded *policy.Set) (int, bool) {
+// change applies f, and gives those who wait what they may have now.
+func (d *dispatcher) change(f func(now time.Time)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
-	i, v := d.rule.Pick(now, policy.Request{Rand: d.rand, Excluded: excluded})
-	if v == policy.Chosen {
-		d.rule.Observe(now, policy.Observation{Node: i, Kind: policy.Sent})
-	}
-	return i, v == policy.Chosen
+	f(now)
+	d.serve(now)
 }
 
-// observe tells the policy how the attempt ended.
-func (d *dispatcher) observe(i int, took time.Duration, res job.Result, err error) {
-	o := policy.Observation{Node: i, Latency: took, Kind: policy.Done, Load: &res.Load}
-	if err != nil {
-		e := job.AsError(err)
+// serve answers those who wait, as far as there is an answer; mu is held.
+func (d *dispatcher) serve(now time.Time) {
+	for {
+		w, node, v := d.rule.Next(now)
+		if w == nil {
+			break
+		}
+		w.Item.node, w.Item.answer, w.Item.given = node, v, true
+		if w.Item.ready != nil {
+			close(w.Item.ready)
+		}
+	}
+	if d.due = d.rule.Probes(now, d.due[:0]); len(d.due) > 0 {
+		d.probe(d.due)
+	}
+}
+
+// pick waits for a node and notes that an attempt leaves for it. Where ctx ends first,
+// there is none, and the answer is Busy.
+func (d *dispatcher) pick(ctx context.Context, f *policy.Flow[*wish], w *wish) (int, policy.Verdict) {
+	if d.ask(f, w) {
+		return w.node, w.answer
+	}
+	return d.await(ctx, w)
+}
+
+// ask wishes for a node, and reports whether the answer is there at once; else it is
+// to be awaited.
+func (d *dispatcher) ask(f *policy.Flow[*wish], w *wish) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	w.given, w.ready, w.waiter.Item = false, nil, w
+	d.rule.Push(f, &w.waiter)
+	d.serve(time.Now())
+	if !w.given {
+		w.ready = make(chan struct{})
+	}
+	return w.given
+}
+
+// await waits for the answer to a wish.
+func (d *dispatcher) await(ctx context.Context, w *wish) (int, policy.Verdict) {
+	select {
+	case <-w.ready:
+		return w.node, w.answer
+	case <-ctx.Done():
+	}
+	d.change(func(now time.Time) {
+		d.rule.Withdraw(&w.waiter)
+		if w.given && w.answer == policy.Chosen { // at the same moment
+			d.rule.Observe(now, policy.Observation{Node: w.node, Kind: policy.Cancelled, Work: w.waiter.Work})
+		}
+	})
+	return 0, policy.Busy
+}
+
+// observe tells the policy how an attempt of y ended.
+func (d *dispatcher) observe(l lap, y *try) {
+	o := policy.Observation{
+		Node: l.node, Latency: l.took, Work: y.wish.waiter.Work, Kind: policy.Done, Load: &l.res.Load, Run: l.res.Run,
+	}
+	if e := job.AsError(l.err); e != nil {
 		o.Load = e.Load
 		switch {
+		case l.superseded:
+			o.Kind = policy.Superseded
 		case e.Code == job.ResourceExhausted, e.Code == job.DeadlineExceeded:
 			o.Kind = policy.Rejected
 		case e.Code == job.CancelledCode, e.Code.Permanent() && e.Code != job.Unimplemented:
@@ -93,14 +218,65 @@ func (d *dispatcher) observe(i int, took time.Duration, res job.Result, err erro
 			o.Kind = policy.Broke
 		}
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.rule.Observe(time.Now(), o)
+	d.change(func(now time.Time) {
+		d.rule.Observe(now, o)
+		if l.err == nil {
+			d.budget.Earn()
+			if d.hedges {
+				d.hedgeOf(y.t.Operation.Name).Observe(l.took, l.res.Run, o.Work)
+			}
+		}
+	})
 }
 
-// jitter draws a time between zero and most.
-func (d *dispatcher) jitter(most time.Duration) time.Duration {
+// hedgeOf is what decides on second copies of an operation's tasks; mu is held.
+func (d *dispatcher) hedgeOf(op string) *tail.Hedge {
+	h, ok := d.hedge[op]
+	if !ok {
+		h = tail.NewHedge(tail.HedgeConfig{Budget: d.rule.Hedge()})
+		d.hedge[op] = h
+	}
+	return h
+}
+
+// beginTask counts a task in, and returns how long after its sending a copy is due;
+// 0: never.
+func (d *dispatcher) beginTask(op string, work float64) time.Duration {
+	if !d.hedges {
+		return 0
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return time.Duration(d.rand.Int64N(int64(most) + 1))
+	h := d.hedgeOf(op)
+	h.Begin()
+	after, _ := h.After(work)
+	return after
+}
+
+// takeCopy takes a second copy from the budget, if there is room for one.
+func (d *dispatcher) takeCopy(op string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.rule.Waiting() && d.hedgeOf(op).Take(d.rule.Utilization())
+}
+
+// giveBackCopy returns a copy that was not sent.
+func (d *dispatcher) giveBackCopy(op string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.hedgeOf(op).GiveBack()
+}
+
+// takeRetry takes the retry of a failure from the budget, or says how long to wait.
+func (d *dispatcher) takeRetry() (wait time.Duration, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.budget.Take(time.Now())
+}
+
+// pause draws how long a task pauses that no node takes.
+func (d *dispatcher) pause(p *tail.Pause) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return p.Next(d.rand)
 }

@@ -39,6 +39,8 @@ func (g *growing) ID(i int) job.NodeID             { return job.NodeID(fmt.Sprin
 func (g *growing) Operations() []job.OperationInfo { return nil }
 func (g *growing) Trouble() string                 { return "no node answers" }
 
+func (g *growing) Probe(context.Context, int) (job.Load, error) { return job.Load{}, nil }
+
 func (g *growing) Execute(ctx context.Context, i int, t job.Task) (job.Result, error) {
 	g.mu.Lock()
 	n := g.nodes[i]

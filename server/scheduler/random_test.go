@@ -132,10 +132,13 @@ func (l *ledger) Observe(now time.Time, o policy.Observation) {
 
 // keepLedger puts a ledger before a policy, and returns its open attempts.
 func (r *rig) keepLedger(name string) map[int]int {
-	d, err := r.dispatcher(name)
+	rule, err := policy.New(name)
 	require.NoError(r.t, err)
-	l := &ledger{Policy: d.rule.Policy, t: r.t, out: map[int]int{}}
-	d.rule.Policy = l
+	l := &ledger{Policy: rule.Policy, t: r.t, out: map[int]int{}}
+	rule.Policy = l
+	r.Scheduler.mu.Lock()
+	defer r.Scheduler.mu.Unlock()
+	r.dispatchers[name] = r.newDispatcher(rule)
 	return l.out
 }
 
@@ -143,7 +146,7 @@ func TestScheduler_WhateverNodesDoEveryTaskIsAccountedForOnce(t *testing.T) {
 	for seed := range uint64(150) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		nodes, tasks, healthy := 1+random.IntN(8), 1+random.IntN(60), seed%3 != 0
-		spec := job.Spec{ID: "j", Policy: []string{"random", "balance"}[random.IntN(2)]}
+		spec := job.Spec{ID: "j", Policy: policy.Names()[random.IntN(len(policy.Names()))]}
 		if !healthy && seed%2 == 0 {
 			spec.Deadline = time.Duration(1+random.IntN(20_000)) * time.Millisecond
 		}

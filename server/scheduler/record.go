@@ -34,7 +34,7 @@ type record struct {
 	tallies  map[job.NodeID]*job.Tally
 	flights  map[*flight]struct{}
 	progress time.Time // when a task last ended, or came nearer to its end
-	queued   int       // flights that wait for room in the window
+	queued   int       // flights that wait for room in the window, or for a node that is busy
 	looked   time.Time // when stalled was last asked
 	lastWait string    // why a task was last parked
 	watchers map[chan struct{}]struct{}
@@ -185,14 +185,32 @@ func (r *record) queue(n int) {
 	r.queued += n
 }
 
+// wait notes that a task waits for a node, since all are busy; it counts as one that
+// waits for room.
+func (r *record) wait(f *flight) {
+	r.mu.Lock()
+	f.sent = time.Time{}
+	r.queued++
+	parked := f.parked
+	r.mu.Unlock()
+	if parked {
+		r.change(func() { f.parked = false })
+	}
+}
+
 // stuck notes that the end of a task cannot be kept, and why.
 func (r *record) stuck(f *flight, why string) {
 	r.change(func() { f.sent, f.parked, f.ending, r.lastWait = time.Time{}, true, true, why })
 }
 
-// rejected counts an attempt that a node turned away.
-func (r *record) rejected(id job.NodeID) {
-	r.change(func() { r.count(id, func(t *job.Tally) { t.Rejected++ }) })
+// count counts attempts that were not done and cost the task nothing.
+func (r *record) count(id job.NodeID, t job.Tally) {
+	r.change(func() {
+		r.tally(id, func(sum *job.Tally) {
+			sum.Rejected += t.Rejected
+			sum.Superseded += t.Superseded
+		})
+	})
 }
 
 // broke counts an attempt that a node took and did not do. A task has few of
@@ -200,12 +218,12 @@ func (r *record) rejected(id job.NodeID) {
 func (r *record) broke(id job.NodeID) {
 	r.change(func() {
 		r.progress = time.Now()
-		r.count(id, func(t *job.Tally) { t.Failed++ })
+		r.tally(id, func(t *job.Tally) { t.Failed++ })
 	})
 }
 
-// count counts for a node; the caller holds the lock.
-func (r *record) count(id job.NodeID, count func(*job.Tally)) {
+// tally counts for a node; the caller holds the lock.
+func (r *record) tally(id job.NodeID, count func(*job.Tally)) {
 	t, ok := r.tallies[id]
 	if !ok {
 		t = &job.Tally{Node: id}
@@ -220,7 +238,7 @@ func (r *record) finish(f *flight, res job.Result, took time.Duration) {
 		delete(r.flights, f)
 		r.job.Done++
 		r.progress = time.Now()
-		r.count(res.Node, func(t *job.Tally) {
+		r.tally(res.Node, func(t *job.Tally) {
 			t.Done++
 			t.Busy += took
 			if res.Delayed {

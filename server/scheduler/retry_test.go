@@ -68,7 +68,7 @@ func TestScheduler_TaskThatEveryoneRejectsIsParkedAndDoesNotSpin(t *testing.T) {
 		var parks []time.Duration
 		for i := nodes; i < len(sends); i += nodes {
 			parks = append(parks, sends[i].at.Sub(sends[i-1].at))
-			require.LessOrEqual(t, parks[len(parks)-1], min(maxPark, firstPark<<min(len(parks)-1, 20)), "park %d", len(parks))
+			require.LessOrEqual(t, parks[len(parks)-1], min(maxPark, time.Millisecond<<min(len(parks)-1, 20)), "park %d", len(parks))
 		}
 		require.Less(t, slices.Min(parks[20:]), maxPark/10, "the jitter is full: it goes down to nothing")
 		require.Greater(t, slices.Max(parks), maxPark*9/10)

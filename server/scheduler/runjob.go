@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"spillway/job"
+	"spillway/server/policy"
 	"spillway/server/store"
 )
 
@@ -125,7 +126,7 @@ func (s *Scheduler) sendAll(running, sending context.Context, r *record) error {
 	quit := make(chan struct{})
 	watchdog := make(chan struct{})
 	go func() { defer close(watchdog); s.watchdog(r, quit) }()
-	share := s.window.join()
+	share, flow := s.window.join(), &policy.Flow[*wish]{Priority: r.spec.Priority}
 	after, unread := int64(-1), error(nil)
 	for sending.Err() == nil {
 		inputs, err := s.pending(r, after)
@@ -138,7 +139,7 @@ func (s *Scheduler) sendAll(running, sending context.Context, r *record) error {
 			}
 			after = in.Index
 			y := newTry(r, d, in)
-			y.share, y.placed = share, true
+			y.share, y.flow, y.placed = share, flow, true
 			wg.Go(func() { s.runTask(running, sending, y) })
 		}
 	}

@@ -11,14 +11,11 @@ import (
 	"spillway/job"
 	"spillway/server/policy"
 	"spillway/server/store"
+	"spillway/server/tail"
 )
 
-// A task that no node takes is parked for a random time below firstPark, which
-// grows by half with each round up to maxPark (full jitter).
-const (
-	firstPark = time.Millisecond
-	maxPark   = time.Second
-)
+// maxPark bounds the pause of a task that no node takes; see tail.Pause.
+const maxPark = time.Second
 
 // A node that failed a task gets it again after secondChance, doubled with each
 // failure up to four times that, so that a bad node that answers fast does not use
@@ -34,10 +31,14 @@ type try struct {
 	f *flight
 	t job.Task
 
-	share    *share        // of its job
+	share    *share // of its job
+	flow     *policy.Flow[*wish]
+	wish     wish
 	placed   bool          // has a place in the window
 	yielded  bool          // gave it back, and goes on
-	most     time.Duration // bound of the last park
+	pause    tail.Pause    // where no node takes it
+	retryIn  time.Duration // the least that a node of this round has asked for; 0: some did not
+	owes     bool          // failed, and must take its retry from the budget
 	fresh    bool          // nothing was sent in this round yet
 	excluded policy.Set    // left out of this round
 	unable   policy.Set    // cannot do the operation at all
@@ -48,7 +49,6 @@ type try struct {
 	losses   int
 	nodes    []job.NodeID // that took it and did not do it
 	taken    int          // how often a node took it
-	sent     time.Time    // when the present attempt left
 	lastErr  error        // of the last round in which something was sent
 	lastFail *job.Error   // of the last attempt that a node took and did not do
 }
@@ -67,12 +67,13 @@ func newTry(r *record, d *dispatcher, in store.Input) *try {
 		}
 	}
 	y.t.Deadline = r.deadline
+	y.wish.waiter = policy.Waiter[*wish]{Excluded: &y.excluded, Deadline: r.deadline}
 	return y
 }
 
 // runTask brings one task to its end: done, failed, or given up with its job.
 func (s *Scheduler) runTask(running, sending context.Context, y *try) {
-	y.t.MayReject = y.d.mayReject
+	y.t.MayReject = y.d.traits.MayReject
 	s.bar(y.r.spec.Tags, &y.excluded)
 	y.r.begin(y.f)
 	defer func() {
@@ -93,54 +94,69 @@ func (s *Scheduler) runTask(running, sending context.Context, y *try) {
 			s.leave(running, y)
 			return
 		}
-		i, ok := y.d.pick(&y.excluded)
-		if !ok {
-			s.park(sending, y)
+		if y.owes && !s.mayRetry(sending, y) {
 			continue
 		}
-		if s.attempt(running, y, i) {
-			return
+		switch i, v := s.pick(sending, y); v {
+		case policy.Chosen:
+			if s.attempt(running, y, i) {
+				return
+			}
+		case policy.TooLate:
+			y.r.stop(errDeadline)
+		case policy.Nobody:
+			s.park(sending, y)
+		case policy.Busy: // sending has ended
 		}
 	}
 }
 
-// attempt sends the task to node i and reports whether the task has ended.
+// pick chooses a node; where all are busy, it waits for one.
+func (s *Scheduler) pick(ctx context.Context, y *try) (int, policy.Verdict) {
+	if y.d.ask(y.flow, &y.wish) {
+		return y.wish.node, y.wish.answer
+	}
+	y.r.wait(y.f)
+	defer y.r.queue(-1)
+	return y.d.await(ctx, &y.wish)
+}
+
+// attempt sends the task to node i, and copies elsewhere where that takes long, and
+// reports whether the task has ended.
 func (s *Scheduler) attempt(ctx context.Context, y *try, i int) bool {
 	y.t.Attempt++
 	if y.fresh {
-		y.fresh, y.lastErr = false, nil
+		y.fresh, y.lastErr, y.retryIn = false, nil, 0
 	}
 	y.r.left(y.f)
-	y.sent = time.Now()
-	res, err := s.execute(ctx, y, i)
-	took := time.Since(y.sent)
-	if err != nil && !y.t.Deadline.IsZero() && !time.Now().Before(y.t.Deadline) {
-		y.r.stop(errDeadline) // the job's own timer may be a moment late
-	}
-	if err != nil && ctx.Err() != nil {
-		err = ctx.Err() // nobody wants the answer any more
-	}
-	y.d.observe(i, took, res, err)
-	if err == nil {
-		res.Node = s.fleet.ID(i)
-		s.finish(y, res, took)
+	l, lost := s.run(ctx, y, i)
+	if l.err == nil {
+		for _, other := range lost {
+			s.note(y, other)
+		}
+		s.finish(y, l)
 		return true
 	}
 	if ctx.Err() != nil {
 		return false
 	}
-	return s.judge(y, i, job.AsError(err), took)
+	for _, one := range append([]lap{l}, lost...) {
+		if s.judge(y, one) {
+			return true
+		}
+	}
+	return false
 }
 
 // finish ends a task that is done. It counts once the store has it.
-func (s *Scheduler) finish(y *try, res job.Result, took time.Duration) {
+func (s *Scheduler) finish(y *try, l lap) {
 	y.taken++
 	kept := s.conclude(y, job.TaskDone, job.Attempt{
-		Number: y.t.Attempt, Node: res.Node, Sent: y.sent, Delayed: res.Delayed, Queued: res.Queued, Run: res.Run, Took: took,
+		Number: l.number, Node: l.res.Node, Sent: l.sent, Delayed: l.res.Delayed, Queued: l.res.Queued, Run: l.res.Run, Took: l.took,
 	})
 	if kept {
-		s.noteMove(y, res.Node)
-		y.r.finish(y.f, res, took)
+		s.noteMove(y, l.res.Node)
+		y.r.finish(y.f, l.res, l.took)
 	}
 }
 
@@ -183,13 +199,13 @@ func (s *Scheduler) conclude(y *try, state job.TaskState, last job.Attempt) bool
 }
 
 // execute sends one attempt; a panic on the way breaks that attempt only.
-func (s *Scheduler) execute(ctx context.Context, y *try, i int) (res job.Result, err error) {
+func (s *Scheduler) execute(ctx context.Context, y *try, t job.Task, i int) (res job.Result, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = s.panicked(y.t, v)
+			err = s.panicked(t, v)
 		}
 	}()
-	return s.send(ctx, y, i)
+	return s.send(ctx, y, t, i)
 }
 
 // panicked logs a panic and returns it as an error.
@@ -198,14 +214,21 @@ func (s *Scheduler) panicked(t job.Task, v any) *job.Error {
 	return job.E(job.Internal, "", errors.New("a fault of the server's own"), "report it with the server's log")
 }
 
-// judge decides what an attempt's error means for the task.
-func (s *Scheduler) judge(y *try, i int, err *job.Error, took time.Duration) (ended bool) {
-	id := s.fleet.ID(i)
-	y.excluded.Add(i)
-	// A node that sees that the deadline would pass first turns the task away, too.
-	if err.Code == job.ResourceExhausted || err.Code == job.DeadlineExceeded && !y.t.Deadline.IsZero() {
-		y.r.rejected(id)
-		s.store.Note(store.Interim{Job: y.t.Job, Epoch: y.r.epoch, Index: y.t.Index, Tally: job.Tally{Node: id, Rejected: 1}})
+// note counts an attempt that was not done, and reports whether a node took it and
+// failed.
+func (s *Scheduler) note(y *try, l lap) (failed bool) {
+	err, id := job.AsError(l.err), l.res.Node
+	count := func(t job.Tally) {
+		y.r.count(id, t)
+		t.Node = id
+		s.store.Note(store.Interim{Job: y.t.Job, Epoch: y.r.epoch, Index: y.t.Index, Tally: t})
+	}
+	switch {
+	case l.superseded:
+		count(job.Tally{Superseded: 1})
+		return false
+	case l.rejected(y.t):
+		count(job.Tally{Rejected: 1})
 		return false
 	}
 	y.lastErr = err
@@ -216,17 +239,29 @@ func (s *Scheduler) judge(y *try, i int, err *job.Error, took time.Duration) (en
 	y.taken++
 	s.store.Note(store.Interim{
 		Job: y.t.Job, Epoch: y.r.epoch, Index: y.t.Index,
-		Attempt: job.Attempt{Number: y.t.Attempt, Node: id, Sent: y.sent, Took: took, Err: err},
+		Attempt: job.Attempt{Number: l.number, Node: id, Sent: l.sent, Took: l.took, Err: err},
 		Tally:   job.Tally{Node: id, Failed: 1},
 	})
 	y.nodes = append(y.nodes, id)
 	y.lastFail = err
-	y.failed.Add(i)
-	s.log.Warn("attempt failed", "job", y.t.Job, "task", y.t.Name, "node", id, "attempt", y.t.Attempt, "code", err.Code, "err", err)
+	y.failed.Add(l.node)
+	s.log.Warn("attempt failed", "job", y.t.Job, "task", y.t.Name, "node", id, "attempt", l.number, "code", err.Code, "err", err)
+	return true
+}
+
+// judge decides what an attempt's error means for the task.
+func (s *Scheduler) judge(y *try, l lap) (ended bool) {
+	err := job.AsError(l.err)
+	y.excluded.Add(l.node)
+	y.askedToWait(l)
+	if !s.note(y, l) {
+		return false
+	}
+	y.owes = true
 	quarantined := false
 	switch {
 	case err.Code == job.Unimplemented:
-		y.unable.Add(i)
+		y.unable.Add(l.node)
 		_, able := s.crew(y.r.spec.Tags, &y.unable)
 		ended = able == 0
 	case err.Code.Permanent():
@@ -262,8 +297,7 @@ func (s *Scheduler) giveSecondChance(y *try) {
 	y.again = time.Now().Add(wait << min(y.breaks+y.losses-1, 2))
 }
 
-// park waits before the next round, and gives its place to others meanwhile. Where
-// ctx ends, it has none any more.
+// park waits before the next round.
 func (s *Scheduler) park(ctx context.Context, y *try) {
 	why := "every node rejects"
 	size, _ := s.crew(y.r.spec.Tags, nil)
@@ -277,10 +311,43 @@ func (s *Scheduler) park(ctx context.Context, y *try) {
 	case y.lastErr != nil:
 		why = fmt.Sprintf("no node could do it yet (%v)", y.lastErr)
 	}
+	pause := y.d.pause(&y.pause)
+	if y.retryIn > 0 { // what the nodes ask for, spread out
+		pause = min(maxPark, y.retryIn/2+pause)
+	}
+	s.rest(ctx, y, why, pause)
+	s.startRound(y, y.fresh && s.anyUp())
+}
+
+// askedToWait notes when a node that turned the task away wants to be asked again.
+func (y *try) askedToWait(l lap) {
+	after := time.Duration(0)
+	if l.rejected(y.t) {
+		after = job.AsError(l.err).RetryAfter
+	}
+	if y.retryIn == 0 || after < y.retryIn {
+		y.retryIn = after
+	}
+}
+
+// mayRetry takes the retry of a failure from the budget; where there is none, the task
+// pauses until there may be.
+func (s *Scheduler) mayRetry(ctx context.Context, y *try) bool {
+	wait, ok := y.d.takeRetry()
+	if ok {
+		y.owes = false
+		return true
+	}
+	s.rest(ctx, y, "so many attempts fail that retries are held back", min(maxPark, wait+y.d.pause(&tail.Pause{First: wait + 1})))
+	return false
+}
+
+// rest pauses, and gives its place to others meanwhile. Where ctx ends, it has none any
+// more.
+func (s *Scheduler) rest(ctx context.Context, y *try, why string, pause time.Duration) {
 	y.r.park(y.f, why)
 	y.yield()
-	y.most = min(maxPark, max(firstPark, y.most+y.most/2))
-	timer := time.NewTimer(y.d.jitter(y.most))
+	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -289,7 +356,6 @@ func (s *Scheduler) park(ctx context.Context, y *try) {
 	y.r.queue(1)
 	y.placed, y.yielded = y.share.resume(ctx) == nil, false
 	y.r.queue(-1)
-	s.startRound(y, y.fresh && s.anyUp())
 }
 
 // startRound chooses who is left out of the next round: the nodes that cannot do

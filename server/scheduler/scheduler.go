@@ -24,6 +24,8 @@ type Fleet interface {
 	ID(i int) job.NodeID
 	// Execute sends one attempt, as [job.Worker] promises.
 	Execute(ctx context.Context, i int, t job.Task) (job.Result, error)
+	// Probe asks node i for its load.
+	Probe(ctx context.Context, i int) (job.Load, error)
 	// Operations are those that some node offers; none while no node has told.
 	Operations() []job.OperationInfo
 	// Trouble says in one line why no node can be used.
@@ -59,7 +61,9 @@ type Scheduler struct {
 	ready  chan struct{} // closed once Run has taken over what was left behind
 	// life is the context of what is told to the store: it outlives the jobs, so
 	// that what they did is kept.
-	life func() context.Context
+	life    func() context.Context
+	probing chan struct{} // one element for each probe that is out
+	probes  sync.WaitGroup
 
 	mu          sync.Mutex // guards what follows
 	jobs        map[job.ID]*record
@@ -83,6 +87,7 @@ func New(cfg Config, open Opener, fleet Fleet, st Store, log *slog.Logger) *Sche
 		window:      newShares(cfg.Window),
 		line:        &line{most: cfg.Jobs},
 		wake:        make(chan struct{}, 1),
+		probing:     make(chan struct{}, maxProbes),
 		ready:       make(chan struct{}),
 		life:        context.Background,
 		jobs:        map[job.ID]*record{},
@@ -123,6 +128,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	tending, rest := context.WithCancel(life)
 	defer rest()
 	chores.Go(func() { s.lookAfter(tending) })
+	chores.Go(func() { s.sweep(tending) })
 	for ctx.Err() == nil {
 		select {
 		case <-s.wake:
@@ -142,6 +148,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	wg.Wait()
 	rest()
 	chores.Wait()
+	s.probes.Wait()
 	s.handBack(context.WithoutCancel(ctx))
 	return nil
 }

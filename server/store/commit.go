@@ -216,10 +216,11 @@ func count(outcomes []outcome, which []int, jobs map[job.ID]*held) {
 
 // addTally adds to what a node has done for a job.
 func (s *SQL) addTally(ctx context.Context, tx *sql.Tx, seq int64, t job.Tally) error {
-	_, err := s.exec(ctx, tx, `INSERT INTO tallies (job, node, done, rejected, delayed, failed, busy) VALUES (?, ?, ?, ?, ?, ?, ?)
+	_, err := s.exec(ctx, tx, `INSERT INTO tallies (job, node, done, rejected, delayed, failed, superseded, busy) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (job, node) DO UPDATE SET done = tallies.done + excluded.done, rejected = tallies.rejected + excluded.rejected,
-		delayed = tallies.delayed + excluded.delayed, failed = tallies.failed + excluded.failed, busy = tallies.busy + excluded.busy`,
-		seq, string(t.Node), t.Done, t.Rejected, t.Delayed, t.Failed, int64(t.Busy))
+		delayed = tallies.delayed + excluded.delayed, failed = tallies.failed + excluded.failed,
+		superseded = tallies.superseded + excluded.superseded, busy = tallies.busy + excluded.busy`,
+		seq, string(t.Node), t.Done, t.Rejected, t.Delayed, t.Failed, t.Superseded, int64(t.Busy))
 	return err
 }
 

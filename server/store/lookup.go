@@ -133,11 +133,11 @@ func (s *SQL) tallies(ctx context.Context, tx *sql.Tx, j *Job) error {
 	return s.each(ctx, tx, func(scan func(...any) error) error {
 		var t job.Tally
 		var busy int64
-		err := scan(&t.Node, &t.Done, &t.Rejected, &t.Delayed, &t.Failed, &busy)
+		err := scan(&t.Node, &t.Done, &t.Rejected, &t.Delayed, &t.Failed, &t.Superseded, &busy)
 		t.Busy = time.Duration(busy)
 		j.Nodes = append(j.Nodes, t)
 		return err
-	}, "SELECT node, done, rejected, delayed, failed, busy FROM tallies WHERE job = ? ORDER BY node", j.Seq)
+	}, "SELECT node, done, rejected, delayed, failed, superseded, busy FROM tallies WHERE job = ? ORDER BY node", j.Seq)
 }
 
 func (s *SQL) failures(ctx context.Context, tx *sql.Tx, j *Job) error {

@@ -46,7 +46,8 @@ func (n *notes) add(other notes) {
 func sum(a, b job.Tally) job.Tally {
 	return job.Tally{
 		Node: b.Node, Done: a.Done + b.Done, Rejected: a.Rejected + b.Rejected,
-		Delayed: a.Delayed + b.Delayed, Failed: a.Failed + b.Failed, Busy: a.Busy + b.Busy,
+		Delayed: a.Delayed + b.Delayed, Failed: a.Failed + b.Failed,
+		Superseded: a.Superseded + b.Superseded, Busy: a.Busy + b.Busy,
 	}
 }
 

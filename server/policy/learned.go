@@ -1,0 +1,193 @@
+package policy
+
+import (
+	"math"
+	"time"
+
+	"spillway/sketch"
+)
+
+// learner learns what a task costs on each node. Of a node it counts the attempts
+// that were turned away, late and in time, each worth half after halfLife, and keeps
+// how long the work itself takes. The chances are the means of Beta distributions,
+// whose prior is worth priorCount attempts of the whole fleet (empirical Bayes):
+//
+//	p_reject = (2·fleet's + rejected) / (2 + rejected + late + in time)
+//	p_late   = (2·fleet's + late) / (2 + late + in time)
+//	cost     = rate·work + price·p_reject/(1 − p_reject) + delay·p_late
+//
+// where the price of a rejection is its round trip and a part of the work, since who
+// sends an attempt that is turned away has waited, and has made others wait. A
+// rejection says nothing of how fast a node works.
+type learner struct {
+	halfLife time.Duration
+	fleet    learned
+	reject   float64 // ns: how long a rejection takes, of all nodes
+	nodes    []learned
+}
+
+const (
+	// priorCount is how many attempts the fleet's chances are worth.
+	priorCount = 2
+	// priorRate is how many rates the fleet's rate is worth.
+	priorRate = .25
+	// lateBy is the least time beyond the work itself that makes an attempt late, and
+	// lateTimes how many times the expected time it has to take.
+	lateBy    = 20 * time.Millisecond
+	lateTimes = 4
+	// priceWork is the part of a task's work that a rejection is worth.
+	priceWork = .25
+	// maxReject bounds p_reject, so that the cost has a bound.
+	maxReject = .99
+)
+
+// learned is what is known of one node, or of all.
+type learned struct {
+	rejected, late, inTime float64
+	delay                  float64 // ns: sum over the late ones of the time beyond the work
+	rate                   float64 // ns by unit of work
+	rates                  float64 // how many rates that is the mean of
+	at                     time.Time
+	done                   bool // it has done a task, ever
+}
+
+// fade lets the counts be worth less, the older they are.
+func (l *learned) fade(now time.Time, halfLife time.Duration) {
+	if now.Equal(l.at) {
+		return
+	}
+	if !l.at.IsZero() {
+		k := sketch.Decay(now.Sub(l.at), halfLife)
+		l.rejected *= k
+		l.late *= k
+		l.inTime *= k
+		l.delay *= k
+		l.rates *= k
+	}
+	l.at = now
+}
+
+// takeRate takes in a rate as one of the last so many.
+func (l *learned) takeRate(rate, last float64) {
+	l.rates = min(l.rates+1, last)
+	// Who began with a delay whose length nobody told must not seem slow for long.
+	if l.rates == 1 || (l.rates < last && rate < l.rate/lateTimes) {
+		l.rate = rate
+		return
+	}
+	l.rate += (rate - l.rate) / l.rates
+}
+
+// node is what is known of node i.
+func (l *learner) node(i int) *learned {
+	for len(l.nodes) <= i {
+		l.nodes = append(l.nodes, learned{})
+	}
+	return &l.nodes[i]
+}
+
+// observe takes in how an attempt ended.
+func (l *learner) observe(now time.Time, o Observation) {
+	n := l.node(o.Node)
+	n.fade(now, l.halfLife)
+	l.fleet.fade(now, l.halfLife)
+	switch o.Kind {
+	case Rejected, Broke: // an attempt that breaks is one for nothing too
+		n.rejected++
+		l.fleet.rejected++
+		l.reject += (float64(o.Latency) - l.reject) / 8
+	case Done:
+		l.done(n, o)
+	case Superseded:
+		beyond := max(float64(o.Latency)-l.rate(n)*work(o.Work), l.delayOf(n))
+		l.takeLate(n, max(0, beyond))
+	case Sent, Cancelled:
+	}
+}
+
+// done takes in an attempt that succeeded.
+func (l *learner) done(n *learned, o Observation) {
+	n.done = true
+	w := work(o.Work)
+	took, expected := float64(o.Latency), l.rate(n)*w
+	if o.Run > 0 && o.Run <= o.Latency {
+		expected = float64(o.Run)
+		n.takeRate(expected/w, 8)
+		l.fleet.takeRate(expected/w, 64)
+	}
+	if expected > 0 && took > lateTimes*expected && took > expected+float64(lateBy) {
+		l.takeLate(n, took-expected)
+		return
+	}
+	n.inTime++
+	l.fleet.inTime++
+	if o.Run <= 0 && took > 0 {
+		n.takeRate(took/w, 8)
+		l.fleet.takeRate(took/w, 64)
+	}
+}
+
+func (l *learner) takeLate(n *learned, beyond float64) {
+	n.late++
+	n.delay += beyond
+	l.fleet.late++
+	l.fleet.delay += beyond
+}
+
+// rate is how long a unit of work takes on n, in ns; 0: nobody knows.
+func (l *learner) rate(n *learned) float64 {
+	if l.fleet.rate == 0 {
+		return n.rate
+	}
+	return (n.rates*n.rate + priorRate*l.fleet.rate) / (n.rates + priorRate)
+}
+
+// delayOf is how much longer a late task takes on n, in ns.
+func (l *learner) delayOf(n *learned) float64 {
+	if l.fleet.late == 0 {
+		return 0
+	}
+	return (n.delay + l.fleet.delay/l.fleet.late) / (n.late + 1)
+}
+
+// estimate is what an attempt on a node is expected to be like.
+type estimate struct {
+	rate   float64 // ns by unit of work
+	price  float64 // ns: of a rejection, without its part of the work
+	reject float64 // chance, 0 to maxReject
+	late   float64 // ns: the delay, times its chance
+}
+
+// estimate is that of node i.
+func (l *learner) estimate(now time.Time, i int) estimate {
+	n := l.node(i)
+	n.fade(now, l.halfLife)
+	f := &l.fleet
+	all := f.rejected + f.late + f.inTime
+	fleetReject := (1 + f.rejected) / (2 + all)
+	fleetLate := (1 + f.late) / (2 + f.late + f.inTime)
+	taken := n.late + n.inTime
+	return estimate{
+		rate:   l.rate(n),
+		price:  l.reject,
+		reject: min(maxReject, (priorCount*fleetReject+n.rejected)/(priorCount+n.rejected+taken)),
+		late:   l.delayOf(n) * (priorCount*fleetLate + n.late) / (priorCount + taken),
+	}
+}
+
+// lasts is how long a task of work w takes once it is taken, in ns.
+func (e estimate) lasts(w float64) float64 { return e.rate*w + e.late }
+
+// cost is how long a task of work w takes with all rejections, in ns.
+func (e estimate) cost(w float64) float64 {
+	return e.lasts(w) + (e.price+priceWork*e.rate*w)*e.reject/(1-e.reject)
+}
+
+// costKey is the upper part of a key of a [ranking]: costs within about 9 % of one
+// another are alike, so that nobody is preferred for what is noise.
+func costKey(ns float64) uint64 {
+	if !(ns > 1) {
+		return 0
+	}
+	return min(1<<(64-turnBits)-1, 1+uint64(8*math.Log2(ns))) << turnBits
+}

@@ -1,0 +1,306 @@
+package policy
+
+import (
+	"time"
+
+	"spillway/params"
+)
+
+// pull is the policy "pull": tasks wait at the server, and a node gets one when it is
+// ready, which is while it has fewer attempts than its [limit]. Where full knowledge
+// is to be had, a central queue beats every choice made at once. The task whose turn
+// it is goes to the ready node of the least expected cost (see learner), unless it
+// is better to wait for a node that is not ready: where that one costs less, and
+//
+//   - the ready node would be the last to end: it takes longer than
+//     (work that waits + half of the work at nodes)/speed of all nodes + the better cost;
+//   - or it turns away most of what it is sent, and the other does not.
+//
+// Of a small fleet of which nothing is known, few nodes are tried at once, so that
+// few tasks meet those that turn them away or delay them.
+type pull struct {
+	learner learner
+	up      present
+	nodes   []pulled
+	proven  ranking // ready nodes that have done a task
+	fresh   ranking // ready nodes that have not
+	full    ranking // nodes that are not ready
+	explore float64
+
+	turn    uint64
+	size    float64   // moving mean of the work of a task
+	out     int       // attempts at nodes
+	outWork float64   // their work
+	speed   float64   // work a ns, of all nodes that are up
+	trying  int       // attempts at nodes that have not done a task
+	tried   time.Time // when the last of them was sent
+	review  int       // the node whose key is made anew next
+}
+
+// pulled is what pull keeps of a node.
+type pulled struct {
+	limit  limit
+	out    int
+	turn   uint64 // when it was last sent something
+	active time.Time
+	speed  float64 // its part of the speed of all
+}
+
+const (
+	// mostReject is the chance of a rejection from which a node is only asked where
+	// no other will be ready.
+	mostReject = .75
+	// smallFleet is how many nodes may be felt out a few at a time; more could not be
+	// without keeping most of them idle.
+	smallFleet = 32
+	// feelFor is how long an attempt that is not turned away hinders others.
+	feelFor = 20 * time.Millisecond
+	// likeCost is how many times the cost of a node that has done a task that of one
+	// that has not may be, to be tried first. Where some are known to turn tasks away
+	// or to delay them, it is more.
+	likeCost = 1.05
+	// stuck is how many times what an attempt should last it may be out until nobody
+	// waits for its node.
+	stuck = 2
+)
+
+func newPull(p *params.List) Policy {
+	return &pull{
+		learner: newLearner(p),
+		explore: exploration(p),
+	}
+}
+
+// newLearner takes the parameters of a learner.
+func newLearner(p *params.List) learner {
+	return learner{halfLife: p.Duration("half-life", 30*time.Second, time.Second, time.Hour,
+		"after which what a node did counts half")}
+}
+
+// exploration is the parameter of the same name.
+func exploration(p *params.List) float64 {
+	return p.Float("explore", .01, 0, 1, "part of the picks that go to any node, so that one that mends is found")
+}
+
+// Traits implements Policy.
+func (p *pull) Traits() Traits { return Traits{MayReject: true} }
+
+// Set implements Policy.
+func (p *pull) Set(now time.Time, i int, n Node) {
+	for len(p.nodes) <= i {
+		p.nodes = append(p.nodes, pulled{})
+	}
+	if n.Gone {
+		*p.learner.node(i) = learned{}
+	}
+	p.nodes[i].limit.set(n.Slots)
+	p.up.set(i, n.Up)
+	p.rank(now, i)
+}
+
+// rank puts node i where it belongs, by what is known of it now.
+func (p *pull) rank(now time.Time, i int) {
+	n := &p.nodes[i]
+	p.speed -= n.speed
+	n.speed = 0
+	in := (*ranking)(nil)
+	known := p.learner.node(i)
+	switch {
+	case !p.up.has(i):
+	case n.out >= p.most(i):
+		in = &p.full
+	case known.done:
+		in = &p.proven
+	default:
+		in = &p.fresh
+	}
+	for _, r := range [3]*ranking{&p.proven, &p.fresh, &p.full} {
+		if r != in {
+			r.drop(i)
+		}
+	}
+	if in == nil {
+		return
+	}
+	e := p.learner.estimate(now, i)
+	if e.rate > 0 {
+		n.speed = float64(n.limit.most()) / e.rate
+		p.speed += n.speed
+	}
+	in.put(i, costKey(e.cost(p.size))|n.turn)
+}
+
+// most is how many attempts node i may have.
+func (p *pull) most(i int) int {
+	if p.feeling() && !p.learner.node(i).done {
+		return 1
+	}
+	return p.nodes[i].limit.most()
+}
+
+// feeling tells that nodes are felt out a few at a time.
+func (p *pull) feeling() bool { return len(p.up.up) < smallFleet }
+
+// Pick implements Policy.
+func (p *pull) Pick(now time.Time, r Request) (int, Verdict) {
+	if len(p.up.up) == 0 {
+		return 0, Nobody
+	}
+	draw := r.Rand.Uint64()
+	if i, ok := p.explored(now, r, draw); ok {
+		return i, Chosen
+	}
+	i := p.ready(now, r)
+	better := p.full.least(r.Excluded)
+	switch {
+	case i < 0 && better < 0:
+		return p.anyFresh(r)
+	case i < 0:
+		return 0, Busy
+	case better >= 0 && p.waits(now, r, i, better):
+		return 0, Busy
+	}
+	if p.proven.has(i) {
+		return p.proven.like(i, r.Excluded, draw), Chosen
+	}
+	return p.fresh.like(i, r.Excluded, draw), Chosen
+}
+
+// ready is the ready node of the least cost; −1: none.
+func (p *pull) ready(now time.Time, r Request) int {
+	proven, fresh := p.proven.least(r.Excluded), p.fresh.least(r.Excluded)
+	switch {
+	case fresh < 0:
+		return proven
+	case p.feeling() && p.trying >= max(2, len(p.up.up)*len(p.up.up)/16) && now.Sub(p.tried) < feelFor:
+		return proven
+	case proven < 0:
+		return fresh
+	}
+	w := work(r.Work)
+	if p.learner.estimate(now, fresh).cost(w) <= likeCost*p.learner.estimate(now, proven).cost(w) {
+		return fresh
+	}
+	return proven
+}
+
+// anyFresh is for the task that has been to every node but those that are not to be
+// tried yet.
+func (p *pull) anyFresh(r Request) (int, Verdict) {
+	if i := p.fresh.least(r.Excluded); i >= 0 {
+		return i, Chosen
+	}
+	return 0, Nobody
+}
+
+// explored draws whether any node is to be tried, and which: one that is ready, and
+// that does not keep the task longer than all the others.
+func (p *pull) explored(now time.Time, r Request, draw uint64) (int, bool) {
+	if float64(draw>>11)/(1<<53) >= p.explore {
+		return 0, false
+	}
+	i := p.up.up[r.Rand.IntN(len(p.up.up))]
+	if r.Excluded.Has(i) || p.full.has(i) {
+		return 0, false
+	}
+	best := p.ready(now, r)
+	if best < 0 {
+		return i, true
+	}
+	e := p.learner.estimate(now, i)
+	return i, e.lasts(work(r.Work)) <= p.drain(r)+p.learner.estimate(now, best).cost(work(r.Work))
+}
+
+// drain is how long all nodes together will take for what there is to do, in ns.
+func (p *pull) drain(r Request) float64 {
+	if p.speed <= 0 {
+		return 0
+	}
+	return (max(r.Backlog, r.Work) + p.outWork/2) / p.speed
+}
+
+// waits tells whether the task is better off waiting for the full node better than
+// going to the ready node i.
+func (p *pull) waits(now time.Time, r Request, i, better int) bool {
+	w := work(r.Work)
+	e, b := p.learner.estimate(now, i), p.learner.estimate(now, better)
+	if e.cost(w) <= b.cost(w) || e.rate == 0 {
+		return false
+	}
+	// A node whose attempts should have ended long ago may well be lost.
+	if since := float64(now.Sub(p.nodes[better].active)); since > stuck*b.lasts(p.size)+float64(lateBy) {
+		return false
+	}
+	if e.reject > mostReject && b.reject <= mostReject {
+		return true
+	}
+	return e.lasts(w) > p.drain(r)+b.cost(w)
+}
+
+// Observe implements Policy.
+func (p *pull) Observe(now time.Time, o Observation) {
+	if o.Node < 0 || o.Node >= len(p.nodes) {
+		return
+	}
+	n, fresh := &p.nodes[o.Node], !p.learner.node(o.Node).done
+	w := work(o.Work)
+	if o.Kind == Sent {
+		p.turn++
+		n.turn = p.turn
+		n.out++
+		p.out++
+		p.outWork += w
+		if p.size == 0 {
+			p.size = w
+		}
+		p.size += (w - p.size) / 64
+		if fresh {
+			p.trying++
+			p.tried = now
+		}
+	} else {
+		p.ended(now, o, fresh)
+	}
+	n.active = now
+	p.rank(now, o.Node)
+	p.reviewOne(now)
+}
+
+// ended counts an attempt out.
+func (p *pull) ended(now time.Time, o Observation, fresh bool) {
+	n := &p.nodes[o.Node]
+	full := n.out >= n.limit.most()
+	if n.out > 0 {
+		n.out--
+		p.out--
+		p.outWork -= work(o.Work)
+		if fresh {
+			p.trying--
+		}
+	}
+	if p.out == 0 || p.outWork < 0 {
+		p.outWork = 0
+	}
+	p.learner.observe(now, o)
+	if fresh && p.learner.node(o.Node).done {
+		p.trying -= n.out // what else it has is at a node that is known now
+	}
+	switch o.Kind {
+	case Done:
+		n.limit.done(now, o, full)
+	case Broke:
+		n.limit.refused(n.out)
+	case Rejected:
+		// Where the node says that it has room, it turned the task away by chance.
+		if l := o.Load; l == nil || l.Running+l.Queued+l.Delayed >= max(1, l.Slots) {
+			n.limit.refused(n.out)
+		}
+	case Sent, Cancelled, Superseded:
+	}
+}
+
+// reviewOne ranks one more node anew, in turn: what is known of it fades.
+func (p *pull) reviewOne(now time.Time) {
+	p.review = (p.review + 1) % len(p.nodes)
+	p.rank(now, p.review)
+}

@@ -1,0 +1,118 @@
+package policy
+
+// ranking is nodes with keys, the least first: a binary heap that knows where each
+// node stands. A key holds a cost, and among nodes of like cost a turn, so that
+// they are served one after the other. The zero value has none.
+type ranking struct {
+	order []int32
+	place []int32  // place[i] is where order holds node i, from 1; 0: nowhere
+	keys  []uint64 // by node
+}
+
+// turnBits of a key are for the turn; those above are for the cost.
+const turnBits = 44
+
+// put ranks node i by key, whether it is there or not.
+func (r *ranking) put(i int, key uint64) {
+	for len(r.place) <= i {
+		r.place = append(r.place, 0)
+		r.keys = append(r.keys, 0)
+	}
+	r.keys[i] = key
+	if r.place[i] == 0 {
+		r.order = append(r.order, int32(i))
+		r.place[i] = int32(len(r.order))
+	}
+	r.settle(int(r.place[i]) - 1)
+}
+
+// drop takes node i out, if it is there.
+func (r *ranking) drop(i int) {
+	if !r.has(i) {
+		return
+	}
+	at, last := int(r.place[i])-1, len(r.order)-1
+	r.swap(at, last)
+	r.order = r.order[:last]
+	r.place[i] = 0
+	if at < last {
+		r.settle(at)
+	}
+}
+
+// has reports whether node i is ranked.
+func (r *ranking) has(i int) bool { return i < len(r.place) && r.place[i] > 0 }
+
+// least is the node of the least key that is not excluded; −1: none. It looks at the
+// excluded ones with lesser keys, and at their children.
+func (r *ranking) least(excluded *Set) int {
+	if len(r.order) == 0 {
+		return -1
+	}
+	if top := int(r.order[0]); !excluded.Has(top) {
+		return top
+	}
+	best, bestKey := -1, ^uint64(0)
+	var stack [64]int32 // the right children still to see: one a level at most
+	stack[0] = 0
+	for depth := 1; depth > 0; {
+		depth--
+		at := int(stack[depth])
+		i := int(r.order[at])
+		if r.keys[i] >= bestKey {
+			continue
+		}
+		if !excluded.Has(i) {
+			best, bestKey = i, r.keys[i]
+			continue
+		}
+		for down := 2*at + 2; down > 2*at; down-- {
+			if down < len(r.order) {
+				stack[depth] = int32(down)
+				depth++
+			}
+		}
+	}
+	return best
+}
+
+// like is a node among the first few, of the same cost as node i that stands first
+// among those not excluded; so that servers that know the same do not all start alike.
+func (r *ranking) like(i int, excluded *Set, draw uint64) int {
+	at := int(draw % 4)
+	if at >= len(r.order) {
+		return i
+	}
+	other := int(r.order[at])
+	if r.keys[other]>>turnBits != r.keys[i]>>turnBits || excluded.Has(other) {
+		return i
+	}
+	return other
+}
+
+func (r *ranking) before(a, b int) bool { return r.keys[r.order[a]] < r.keys[r.order[b]] }
+
+func (r *ranking) settle(at int) {
+	for at > 0 && r.before(at, (at-1)/2) {
+		r.swap(at, (at-1)/2)
+		at = (at - 1) / 2
+	}
+	for {
+		least := at
+		for down := 2*at + 1; down <= 2*at+2 && down < len(r.order); down++ {
+			if r.before(down, least) {
+				least = down
+			}
+		}
+		if least == at {
+			return
+		}
+		r.swap(at, least)
+		at = least
+	}
+}
+
+func (r *ranking) swap(a, b int) {
+	r.order[a], r.order[b] = r.order[b], r.order[a]
+	r.place[r.order[a]], r.place[r.order[b]] = int32(a+1), int32(b+1)
+}

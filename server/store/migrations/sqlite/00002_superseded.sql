@@ -1,0 +1,4 @@
+-- +goose Up
+
+-- Attempts of which another of the same task was faster.
+ALTER TABLE tallies ADD COLUMN superseded INTEGER NOT NULL DEFAULT 0;
