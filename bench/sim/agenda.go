@@ -16,7 +16,6 @@ const (
 	asks                 // a probe, at its node
 	tells                // its answer, at the server
 	sweeps               // a server's ejection
-	idles                // a server that may want to probe
 	befalls              // a change of a node
 	learns               // servers learn of it
 	slows                // an antagonist comes or goes

@@ -63,7 +63,7 @@ type Config struct {
 	// and the server gives it up; 0: never.
 	Deadline time.Duration
 
-	// Copies is the most attempts of a task at once, where the policy hedges. Default 2.
+	// Copies is the most attempts of a task at once, where the policy hedges. Default 3.
 	Copies int
 	// Hedge is how hedges are decided, but for Budget, which is the policy's.
 	Hedge tail.HedgeConfig
@@ -134,7 +134,7 @@ type Change struct {
 // withDefaults fills in what is zero.
 func (c Config) withDefaults() Config {
 	def(&c.Servers, 1)
-	def(&c.Copies, 2)
+	def(&c.Copies, 3)
 	def(&c.RTT, 200*time.Microsecond)
 	def(&c.Bucket, 100*time.Millisecond)
 	def(&c.Horizon, 24*time.Hour)

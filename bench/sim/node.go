@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math"
+	"time"
 
 	"spillway/computenode/admission"
 	"spillway/job"
@@ -22,7 +23,7 @@ func (s *sim) reach(a int32) {
 	n.attempts++
 	mayReject := s.rule.Traits().MayReject
 	if n.draining || mayReject && n.reject > 0 && n.draws.Float64() < n.reject {
-		s.turnAway(a, n)
+		s.turnAway(a, n, 0)
 		return
 	}
 	if n.door != nil {
@@ -33,7 +34,7 @@ func (s *sim) reach(a int32) {
 		d := n.door.Decide(s.time(), arrival)
 		switch {
 		case d.Reject:
-			s.turnAway(a, n)
+			s.turnAway(a, n, d.RetryAfter)
 			return
 		case d.Delay > 0:
 			s.link(a, delayed)
@@ -55,8 +56,9 @@ func (s *sim) hang(a int32, n *node) {
 	s.send(answers, a, p.gen)
 }
 
-func (s *sim) turnAway(a int32, n *node) {
+func (s *sim) turnAway(a int32, n *node, after time.Duration) {
 	n.rejected++
+	s.attempts[a].retryAfter = int64(after)
 	s.reply(a, n, rejected)
 }
 

@@ -1,20 +1,14 @@
 package sim
 
-import "time"
-
-// idleEvery is how often a server asks its policy for probes beside each pick.
-const idleEvery = 50 * time.Millisecond
-
-// idle asks a server's policy for probes, and plans the next time.
-func (s *sim) idle(i int32) {
-	s.ask(i)
-	s.agenda.plan(s.now+int64(idleEvery), idles, i, 0)
-}
-
 // ask sends the probes that a server's policy wants.
 func (s *sim) ask(i int32) {
 	s.asked = s.servers[i].dispatcher.Probes(s.time(), s.asked[:0])
+	v := &s.servers[i]
 	for _, n := range s.asked {
+		if v.probing == maxProbes {
+			return
+		}
+		v.probing++
 		at := s.probeFree
 		if at >= 0 {
 			s.probeFree = s.probes[at].free
@@ -24,7 +18,7 @@ func (s *sim) ask(i int32) {
 		}
 		s.probes[at] = probe{server: i, node: int32(n)}
 		s.probeCount++
-		s.send(asks, at, 0)
+		s.agenda.follow(s.now+max(1, s.way()), asks, at, 0) // time passes, so that no policy asks for ever
 	}
 }
 
@@ -37,6 +31,7 @@ func (s *sim) playProbe(k kind, at int32) {
 		s.send(tells, at, 0)
 		return
 	}
+	s.servers[p.server].probing--
 	d := s.servers[p.server].dispatcher
 	if p.lost {
 		d.Probed(s.time(), int(p.node), nil)

@@ -1,29 +1,11 @@
 package sim
 
 import (
-	"time"
-
 	"spillway/server/policy"
 )
 
-// push lets a task wait for a node at its server, or for one for a copy.
-func (s *sim) push(t *task, copied bool) {
-	v := &s.servers[t.server]
-	t.waiter.Copy, t.waiter.Excluded = copied, t.excluded
-	t.token = copied
-	v.dispatcher.Push(&v.flow, &t.waiter)
-	s.touch(t.server)
-}
-
-// unpush takes a task's waiter back, if it waits.
-func (s *sim) unpush(t *task) {
-	v := &s.servers[t.server]
-	v.dispatcher.Withdraw(&t.waiter)
-	if t.token {
-		t.token = false
-		v.hedge.GiveBack()
-	}
-}
+// maxProbes bounds the probes of a server that are out at once, as the scheduler does.
+const maxProbes = 256
 
 // touch notes that a server's dispatcher may have something ready.
 func (s *sim) touch(i int32) {
@@ -40,22 +22,40 @@ func (s *sim) serve(i int32) {
 	for {
 		w, n, verdict := v.dispatcher.Next(now)
 		if w == nil {
-			return
+			break
 		}
 		t := s.task(w.Item)
 		switch {
 		case verdict == policy.Chosen:
 			s.dispatch(w.Item, t, n)
-			if s.prober {
-				s.ask(i)
-			}
 		case w.Copy:
 			s.unpush(t)
 		case verdict == policy.TooLate:
 			s.giveUp(w.Item, t)
 		default:
-			s.pause(w.Item, t, t.pause.Next(v.rand))
+			s.park(w.Item, t, v)
 		}
+	}
+	if s.prober {
+		s.ask(i)
+	}
+}
+
+// push lets a task wait for a node at its server, or for one for a copy.
+func (s *sim) push(t *task, copied bool) {
+	v := &s.servers[t.server]
+	t.waiter.Copy, t.waiter.Excluded = copied, t.excluded
+	v.dispatcher.Push(&v.flow, &t.waiter)
+	s.touch(t.server)
+}
+
+// unpush takes a task's waiter back, if it waits.
+func (s *sim) unpush(t *task) {
+	v := &s.servers[t.server]
+	v.dispatcher.Withdraw(&t.waiter)
+	if t.token {
+		t.token = false
+		v.hedge.GiveBack()
 	}
 }
 
@@ -70,58 +70,9 @@ func (s *sim) dispatch(i int32, t *task, n int) {
 	t.token = false
 	s.sentTo(t, n, p.copied)
 	s.send(reaches, a, p.gen)
-	v := &s.servers[t.server]
-	if p.copied || s.rule.Hedge == 0 || s.cfg.Copies < 2 {
-		return
+	if !p.copied {
+		s.startRace(i, t)
 	}
-	if after, ok := v.hedge.After(t.waiter.Work); ok {
-		t.leftAt, t.hedgeAt = s.now, s.now+int64(after)
-		s.agenda.plan(t.hedgeAt, hedges, i, t.gen)
-	}
-}
-
-// mayCopy lets a task wait for a node for a copy, if it may have one, and plans the
-// next at twice the time.
-func (s *sim) mayCopy(i int32, t *task) {
-	if t.running == 0 {
-		return // it waits or pauses; the next attempt plans anew
-	}
-	t.hedgeAt = s.now + max(1, s.now-t.leftAt)
-	s.agenda.plan(t.hedgeAt, hedges, i, t.gen)
-	v := &s.servers[t.server]
-	if int(t.running) >= s.cfg.Copies || t.waiter.Waits() || !v.hedge.Take(v.dispatcher.Utilization()) {
-		return
-	}
-	for a := t.attempt; a >= 0; a = s.attempts[a].sibling {
-		s.exclude(t, int(s.attempts[a].node))
-	}
-	s.push(t, true)
-}
-
-// exclude leaves a node out of the task's round.
-func (s *sim) exclude(t *task, n int) {
-	if t.excluded == nil {
-		if last := len(s.sets) - 1; last >= 0 {
-			t.excluded, s.sets = s.sets[last], s.sets[:last]
-			t.excluded.Clear()
-		} else {
-			t.excluded = &policy.Set{}
-		}
-	}
-	t.excluded.Add(n)
-}
-
-// newRound leaves nobody out any more.
-func (s *sim) newRound(t *task) {
-	if t.excluded != nil {
-		t.excluded.Clear()
-	}
-}
-
-// pause lets a task wait before it goes on.
-func (s *sim) pause(i int32, t *task, d time.Duration) {
-	s.pauses++
-	s.agenda.plan(s.now+int64(d), resumes, i, t.gen)
 }
 
 // hear takes in an attempt's answer.
@@ -150,7 +101,6 @@ func (s *sim) hear(a int32) {
 	default:
 		s.observe(t, p, policy.Broke)
 		s.broken++
-		t.broke++
 		s.goOn(i, t, a)
 	}
 }
@@ -174,6 +124,7 @@ func (s *sim) observe(t *task, p *attempt, k policy.Kind) {
 		o.Load = p.load.word(s.nodes[p.node].slots, &s.word)
 	case policy.Rejected:
 		o.Load = p.load.word(s.nodes[p.node].slots, &s.word)
+	case policy.Sent, policy.Broke, policy.Cancelled, policy.Superseded: // without an answer
 	}
 	s.servers[t.server].dispatcher.Observe(s.time(), o)
 }
@@ -182,8 +133,10 @@ func (s *sim) observe(t *task, p *attempt, k policy.Kind) {
 func (s *sim) win(i int32, t *task, a int32) {
 	p := &s.attempts[a]
 	v := &s.servers[t.server]
-	v.hedge.Observe(duration(s.now-p.sent), duration(int64(p.ran)), t.waiter.Work)
 	v.budget.Earn()
+	if s.rule.Hedge > 0 {
+		v.hedge.Observe(duration(s.now-p.sent), duration(int64(p.ran)), t.waiter.Work)
+	}
 	s.completed(t)
 	s.freeAttempt(a, true)
 	s.end(i, t, policy.Superseded)
@@ -195,7 +148,7 @@ func (s *sim) giveUp(i int32, t *task) {
 	s.end(i, t, policy.Cancelled)
 }
 
-// end cancels what is under way of a task, and frees it.
+// end cancels what is under way of a task, and frees it; the next of a batch may come.
 func (s *sim) end(i int32, t *task, k policy.Kind) {
 	if s.central == nil {
 		s.unpush(t)
@@ -212,34 +165,5 @@ func (s *sim) end(i int32, t *task, k policy.Kind) {
 	s.freeTask(i, t)
 	if s.cfg.Arrivals.batch() && s.came < s.cfg.Tasks {
 		s.admit(s.arrivals.draw())
-	}
-}
-
-// goOn lets a task whose attempt a was turned away or broke go on without that node.
-func (s *sim) goOn(i int32, t *task, a int32) {
-	p := &s.attempts[a]
-	n, copied, failed := int(p.node), p.copied, p.outcome == broke
-	s.freeAttempt(a, false)
-	waits := t.waiter.Waits()
-	if waits || t.running == 0 {
-		s.unpush(t)
-	}
-	s.exclude(t, n)
-	v := &s.servers[t.server]
-	switch {
-	case t.running > 0:
-		if waits || copied && int(t.running) < s.cfg.Copies {
-			s.push(t, true)
-		}
-	case failed && int(t.broke) >= len(s.nodes)+3: // as the scheduler has it
-		s.giveUp(i, t)
-	case failed:
-		if wait, ok := v.budget.Take(s.time()); !ok {
-			s.pause(i, t, wait)
-			return
-		}
-		s.push(t, false)
-	default:
-		s.push(t, false)
 	}
 }

@@ -90,9 +90,6 @@ func (s *sim) begin() {
 		if s.rule.Eject {
 			s.agenda.plan(int64(policy.SweepEvery), sweeps, int32(i), 0)
 		}
-		if s.prober {
-			s.idle(int32(i))
-		}
 	}
 	if !s.cfg.Arrivals.batch() {
 		s.coming = s.arrivals.draw()
@@ -143,8 +140,6 @@ func (s *sim) play(e event) {
 		s.servers[e.who].dispatcher.Sweep(s.time())
 		s.agenda.plan(s.now+int64(policy.SweepEvery), sweeps, e.who, 0)
 		s.touch(e.who)
-	case idles:
-		s.idle(e.who)
 	default:
 		s.playChange(k, e)
 	}
@@ -177,8 +172,7 @@ func (s *sim) playTask(k kind, i int32, t *task) {
 			s.mayCopy(i, t)
 		}
 	case resumes:
-		s.newRound(t)
-		s.push(t, false)
+		s.resume(i, t)
 	default:
 		s.touch(t.server)
 		s.giveUp(i, t)
@@ -213,7 +207,6 @@ func (s *sim) admit(a arrival) {
 	if !s.cfg.Unknown {
 		t.waiter.Work = t.size / 1e3 // µs: a unit about as large as a pixel is
 	}
-	s.servers[t.server].hedge.Begin()
 	s.push(t, false)
 }
 

@@ -12,10 +12,12 @@ import (
 // task is one that has come and has not ended, or one whose place is free.
 type task struct {
 	waiter   policy.Waiter[int32]
-	pause    tail.Pause
+	rounds   tail.Pause  // draws the pauses between rounds
 	excluded *policy.Set // nil: nobody
 	arrived  int64       // ns: the intended start
-	leftAt   int64       // when the attempt that is no copy left
+	after    int64       // ns: a copy is due so long after the last
+	pause    int64       // ns until the next look whether it may have one
+	retryIn  int64       // ns: when the nodes of this round want to be asked again
 	hedgeAt  int64       // when it may get a copy
 	size     float64     // ns on a node of speed 1
 	number   int         // among all tasks, as they came
@@ -24,8 +26,11 @@ type task struct {
 	attempt  int32 // the newest that is under way; -1: none
 	running  int16 // attempts under way
 	broke    int32
-	token    bool // a copy waits, which was taken from the budget
-	sent     bool
+	token    bool  // a copy waits, which was taken from the budget
+	last     bool  // the first attempt of the race has ended: no more copies
+	owes     bool  // a retry, to the budget
+	parked   bool  // a round has ended, and the next has not begun
+	sent     bool  // at least once
 	free     int32 // the next free place
 }
 
@@ -57,6 +62,7 @@ type attempt struct {
 	due         int64   // when it finishes, if nothing changes
 	size, left  float64 // of its task, and of it what is left to do
 	waited      int64   // ns for a slot
+	retryAfter  int64   // ns, by the word of the node that turned it away; 0: none
 	ran         float64 // ns on the node
 	load        load
 	task, node  int32
@@ -112,6 +118,7 @@ type server struct {
 	hedge      *tail.Hedge
 	budget     *tail.Budget
 	rand       *rand.Rand
+	probing    int  // probes that are out
 	touched    bool // its dispatcher may have something ready
 }
 
