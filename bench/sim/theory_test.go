@@ -33,7 +33,7 @@ func loaded(p ...float64) []sim.Node {
 func noWork() sim.Sizes { return sim.Sizes{Mean: -1} }
 
 func TestRun_MeetsTheClosedFormsOfTheAssignment(t *testing.T) {
-	const runs, images = 8000, 6
+	const runs, images = 5000, 6
 	sets := [][]float64{{.2, .2, .2, .2}, {.8, .8, .8, .8}, {.1, .5, .2, .9}, {.8, .6, .5, .2}}
 	forms := map[string]func([]float64, int) float64{"random": closedform.Random, "balance": closedform.Balance}
 	for _, p := range sets {
@@ -68,20 +68,20 @@ func TestRun_MeetsQueueingTheory(t *testing.T) {
 		k       int
 		load    float64
 	}{
-		{"a node with one slot", many(1, 1), false, 1, .7},
-		{"a node with eight slots", many(1, 8), false, 8, .85},
+		{"a node with one slot", many(1, 1), false, 1, .6},
+		{"a node with eight slots", many(1, 8), false, 8, .8},
 		{"four nodes by chance are four of one slot", many(4, 1), false, 1, .6},
-		{"a central queue for eight nodes", many(8, 1), true, 8, .85},
+		{"a central queue for eight nodes", many(8, 1), true, 8, .8},
 		{"a central queue for four nodes of two slots", many(4, 2), true, 8, .7},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			sum := 0.0
-			const runs = 4
+			const runs = 3
 			for seed := range uint64(runs) {
 				r := run(t, sim.Config{
 					Policy: "random", Central: row.central, Seed: seed, Nodes: row.nodes, RTT: -1,
-					Tasks: 500_000, Warmup: 10_000, Arrivals: sim.Arrivals{Load: row.load},
+					Tasks: 300_000, Warmup: 10_000, Arrivals: sim.Arrivals{Load: row.load},
 					Sizes: sim.Sizes{Shape: sim.Exponential, Mean: size},
 				})
 				sum += (r.Latency.Mean - size).Seconds() / runs
