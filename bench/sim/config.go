@@ -12,7 +12,9 @@ import (
 	"fmt"
 	"time"
 
+	"spillway/computenode/admission"
 	"spillway/job"
+	"spillway/server/policy"
 	"spillway/server/tail"
 )
 
@@ -207,6 +209,14 @@ func (c Config) validateEvents() error {
 	for i, ch := range c.Changes {
 		if ch.At < 0 || ch.Node < 0 || ch.Node >= len(c.Nodes) {
 			return bad(fmt.Sprintf("change %d", i), fmt.Sprintf("there is no node %d at %v", ch.Node, ch.At), "name a node that there is, at 0 or later")
+		}
+	}
+	if !c.Central {
+		if _, err := policy.New(c.Policy); err != nil {
+			return err
+		}
+		if _, err := admission.New(c.Admission, admission.Config{}); err != nil {
+			return err
 		}
 	}
 	if err := c.Sizes.validate(); err != nil {

@@ -60,7 +60,7 @@ func duration(ns int64) time.Duration { return time.Duration(ns) }
 
 func (s *sim) time() time.Time { return s.record.epoch.Add(duration(s.now)) }
 
-// Run plays one run. Errors: InvalidArgument (cfg not valid, no such policy).
+// Run plays one run. Errors: InvalidArgument.
 func Run(cfg Config) (Result, error) {
 	if err := cfg.Validate(); err != nil {
 		return Result{}, err
