@@ -96,8 +96,12 @@ func TestRun_AntagonistsSlowWhatRuns(t *testing.T) {
 	for _, n := range r.Nodes {
 		busy += n.Busy.Seconds()
 	}
-	// Half of the time a node does half: a task of 0.1 s that begins at any time takes
-	// between 0.1 and 0.2 s, and 2/1.5 of 0.1 s on average where it is short.
+	// A task of 0.1 s takes 0.1 s or 0.2 s where nothing changes meanwhile, each as often.
 	require.Greater(t, r.Latency.Max, 190*ms)
 	require.InDelta(t, .148, busy/4000, .005)
+
+	// One that outlasts many changes has three quarters of the speed.
+	cfg.Tasks, cfg.Arrivals, cfg.Sizes = 1, sim.Arrivals{}, sim.Sizes{Values: times(60_000)}
+	cfg.Antagonists.On, cfg.Antagonists.Off = 10*ms, 10*ms
+	require.InEpsilon(t, 80, run(t, cfg).Makespan.Seconds(), .02)
 }

@@ -3,6 +3,7 @@ package sim_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -124,6 +125,8 @@ func TestArrivals_HaveTheRateThatIsAskedFor(t *testing.T) {
 			}
 			return 1000
 		}},
+		{"steps shorter than the gaps", sim.Arrivals{Rate: 1000, Steps: slices.Repeat([]sim.Step{{For: 100 * time.Microsecond, Times: 1}}, 500_000)},
+			func(int) float64 { return 1000 }},
 		{"silence, then one", sim.Arrivals{Rate: 1000, Steps: []sim.Step{{For: 5 * time.Second, Times: 0}, {For: 1, Times: 1}}},
 			func(second int) float64 { return map[bool]float64{true: 0, false: 1000}[second < 5] }},
 	}
