@@ -28,7 +28,12 @@ type Dispatcher[T any] struct {
 type known struct {
 	node        Node
 	outstanding int
+	late        int // of them, those that are overdue
 }
+
+// taken is how many slots the attempts take. One that is overdue counts no more: it may
+// be delayed, or lost, and must not keep copies of itself from being sent.
+func (k *known) taken() int { return min(k.outstanding-k.late, k.slots()) }
 
 func (k *known) slots() int {
 	if !k.node.Up {
@@ -36,6 +41,10 @@ func (k *known) slots() int {
 	}
 	return max(1, k.node.Slots)
 }
+
+// AskEvery is how often Next is to be called while something waits, even if nothing
+// happens: a policy may let a task wait for a node only so long.
+const AskEvery = 20 * time.Millisecond
 
 // passed bounds how many waiters whose nodes are all busy are passed over to find
 // one that may go.
@@ -65,11 +74,11 @@ func (d *Dispatcher[T]) Set(now time.Time, i int, n Node) {
 		d.known = append(d.known, known{})
 	}
 	k := &d.known[i]
-	d.busy -= min(k.outstanding, k.slots())
+	d.busy -= k.taken()
 	d.slots -= k.slots()
 	k.node = n
 	d.slots += k.slots()
-	d.busy += min(k.outstanding, k.slots())
+	d.busy += k.taken()
 	if d.eject != nil {
 		d.eject.set(i, n.Up)
 		n.Up = n.Up && !d.eject.out(i)
@@ -92,6 +101,9 @@ func (d *Dispatcher[T]) Outstanding() int { return d.out }
 // Waiting reports whether a task, and not only second copies, waits for a node.
 func (d *Dispatcher[T]) Waiting() bool { return len(d.line.flows.all) > 0 }
 
+// Asked reports whether anything waits for a node, copies included.
+func (d *Dispatcher[T]) Asked() bool { return d.line.first() != nil }
+
 // Push lets w wait for a node as one of f.
 func (d *Dispatcher[T]) Push(f *Flow[T], w *Waiter[T]) { d.line.push(f, w) }
 
@@ -111,6 +123,9 @@ func (d *Dispatcher[T]) Next(now time.Time) (w *Waiter[T], node int, v Verdict) 
 			break
 		}
 		node, v = d.pick(now, w)
+		if v == Busy && !w.Until.IsZero() && !now.Before(w.Until) {
+			v = Nobody
+		}
 		if v != Busy {
 			break
 		}
@@ -149,7 +164,7 @@ func (d *Dispatcher[T]) pick(now time.Time, w *Waiter[T]) (int, Verdict) {
 func (d *Dispatcher[T]) Observe(now time.Time, o Observation) {
 	if o.Node < len(d.known) {
 		k := &d.known[o.Node]
-		d.busy -= min(k.outstanding, k.slots())
+		d.busy -= k.taken()
 		switch {
 		case o.Kind == Sent:
 			k.outstanding++
@@ -157,8 +172,11 @@ func (d *Dispatcher[T]) Observe(now time.Time, o Observation) {
 		case k.outstanding > 0:
 			k.outstanding--
 			d.out--
+			if o.Late {
+				k.late--
+			}
 		}
-		d.busy += min(k.outstanding, k.slots())
+		d.busy += k.taken()
 	}
 	if d.throttle != nil {
 		d.throttle.observe(now, o)
@@ -167,6 +185,15 @@ func (d *Dispatcher[T]) Observe(now time.Time, o Observation) {
 		d.eject.observe(o)
 	}
 	d.rule.Observe(now, o)
+}
+
+// Late notes that an attempt is overdue; the Observation of its end must tell so, too.
+func (d *Dispatcher[T]) Late(now time.Time, i int, work float64) {
+	k := &d.known[i]
+	d.busy -= k.taken()
+	k.late++
+	d.busy += k.taken()
+	d.rule.Observe(now, Observation{Node: i, Kind: Overdue, Work: work})
 }
 
 // Sweep is due every SweepEvery: it ejects nodes that fail much, and takes others

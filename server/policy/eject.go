@@ -69,7 +69,7 @@ func (e *ejector) observe(o Observation) {
 		e.nodes[o.Node].ok++
 	case Broke:
 		e.nodes[o.Node].failed++
-	case Sent, Rejected, Cancelled, Superseded:
+	case Sent, Overdue, Rejected, Cancelled, Superseded:
 	}
 }
 

@@ -90,7 +90,8 @@ type Request struct {
 // Kind is what happened to an attempt.
 type Kind int
 
-// An attempt is sent once, and then ends in exactly one of the other ways.
+// An attempt is sent once, may be overdue once, and then ends in exactly one of the
+// other ways.
 const (
 	Sent       Kind = iota // the attempt left for the node
 	Done                   // the node did the task
@@ -98,6 +99,7 @@ const (
 	Broke                  // the node or the way to it broke
 	Cancelled              // nobody wants the answer any more; says nothing of the node
 	Superseded             // another attempt of the task was faster; this one took at least Latency
+	Overdue                // it has not ended when a copy was due
 )
 
 // Observation is one thing that happened.
@@ -110,6 +112,8 @@ type Observation struct {
 	Run time.Duration
 	// Work is that of the task's Request.
 	Work float64
+	// Late tells of the end of an attempt that it was Overdue.
+	Late bool
 	// Load is the node's own word, where its answer held one.
 	Load *job.Load
 }

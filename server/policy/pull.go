@@ -41,6 +41,7 @@ type pull struct {
 type pulled struct {
 	limit  limit
 	out    int
+	late   int    // of them, those that are overdue
 	turn   uint64 // when it was last sent something
 	active time.Time
 	speed  float64 // its part of the speed of all
@@ -107,7 +108,7 @@ func (p *pull) rank(now time.Time, i int) {
 	known := p.learner.node(i)
 	switch {
 	case !p.up.has(i):
-	case n.out >= p.most(i):
+	case n.out-min(n.late, p.most(i)) >= p.most(i): // one that is late may be delayed, and take no slot
 		in = &p.full
 	case known.done:
 		in = &p.proven
@@ -244,7 +245,10 @@ func (p *pull) Observe(now time.Time, o Observation) {
 	}
 	n, fresh := &p.nodes[o.Node], !p.learner.node(o.Node).done
 	w := work(o.Work)
-	if o.Kind == Sent {
+	switch o.Kind {
+	case Overdue:
+		n.late++
+	case Sent:
 		p.turn++
 		n.turn = p.turn
 		n.out++
@@ -258,7 +262,10 @@ func (p *pull) Observe(now time.Time, o Observation) {
 			p.trying++
 			p.tried = now
 		}
-	} else {
+	default:
+		if o.Late {
+			n.late--
+		}
 		p.ended(now, o, fresh)
 	}
 	n.active = now
@@ -295,7 +302,7 @@ func (p *pull) ended(now time.Time, o Observation, fresh bool) {
 		if l := o.Load; l == nil || l.Running+l.Queued+l.Delayed >= max(1, l.Slots) {
 			n.limit.refused(n.out)
 		}
-	case Sent, Cancelled, Superseded:
+	case Sent, Overdue, Cancelled, Superseded:
 	}
 }
 

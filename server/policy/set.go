@@ -21,6 +21,14 @@ func (s *Set) Add(i int) {
 	}
 }
 
+// Remove takes i out of the set.
+func (s *Set) Remove(i int) {
+	if s.Has(i) {
+		s.words[i/64] &^= 1 << (i % 64)
+		s.size--
+	}
+}
+
 // Has reports whether i is in the set. A nil Set is empty.
 func (s *Set) Has(i int) bool {
 	return s != nil && i/64 < len(s.words) && s.words[i/64]>>(i%64)&1 == 1

@@ -72,6 +72,9 @@ func TestSet_DoesAsAMapDoes(t *testing.T) {
 			case 0:
 				s.Clear()
 				clear(model)
+			case 1, 2, 3, 4, 5:
+				s.Remove(i)
+				delete(model, i)
 			default:
 				s.Add(i)
 				model[i] = true

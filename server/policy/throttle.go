@@ -106,6 +106,6 @@ func (t *throttle) observe(now time.Time, o Observation) {
 		n.requests[n.at%throttleParts]++
 	case Done, Superseded, Cancelled, Broke: // it was not turned away
 		n.accepts[n.at%throttleParts]++
-	case Rejected:
+	case Rejected, Overdue:
 	}
 }

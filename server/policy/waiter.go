@@ -15,6 +15,9 @@ type Waiter[T any] struct {
 	// Excluded are the nodes left out; nil: none. It may change while the waiter does
 	// not wait.
 	Excluded *Set
+	// Until is how long it waits where every node that is not left out is busy; then the
+	// answer is Nobody, so that those that turned it away may be asked again. Zero: always.
+	Until time.Time
 	// Deadline is when the task is worth nothing any more; zero: never.
 	Deadline time.Time
 

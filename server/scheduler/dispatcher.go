@@ -25,6 +25,7 @@ type dispatcher struct {
 	budget *tail.Budget
 	hedge  map[string]*tail.Hedge // by operation
 	due    []int                  // nodes to probe
+	armed  bool                   // those who wait are looked at again soon
 	used   time.Time              // when a job last asked for it
 }
 
@@ -159,6 +160,10 @@ func (d *dispatcher) serve(now time.Time) {
 	if d.due = d.rule.Probes(now, d.due[:0]); len(d.due) > 0 {
 		d.probe(d.due)
 	}
+	if d.rule.Asked() && !d.armed {
+		d.armed = true
+		time.AfterFunc(policy.AskEvery, func() { d.change(func(time.Time) { d.armed = false }) })
+	}
 }
 
 // pick waits for a node and notes that an attempt leaves for it. Where ctx ends first,
@@ -200,6 +205,43 @@ func (d *dispatcher) await(ctx context.Context, w *wish) (int, policy.Verdict) {
 	return 0, policy.Busy
 }
 
+// overdue is whether an attempt is; guarded by the dispatcher's mutex.
+type overdue struct{ marked, ended bool }
+
+// lateness is when an attempt is overdue, and what happens then. The zero lateness is
+// that of one that never is.
+type lateness struct {
+	after time.Duration
+	then  func()
+}
+
+// watch marks an attempt of y at node i once it is overdue; done ends that.
+func (d *dispatcher) watch(o *overdue, y *try, i int, late lateness) (done func()) {
+	if late.after == 0 {
+		return func() {}
+	}
+	timer := time.AfterFunc(late.after, func() {
+		if d.mark(o, y, i) {
+			late.then()
+		}
+	})
+	return func() { timer.Stop() }
+}
+
+// mark notes that an attempt at node i is overdue, unless it has ended.
+func (d *dispatcher) mark(o *overdue, y *try, i int) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if o.ended {
+		return false
+	}
+	now := time.Now()
+	o.marked = true
+	d.rule.Late(now, i, y.wish.waiter.Work)
+	d.serve(now)
+	return true
+}
+
 // observe tells the policy how an attempt of y ended.
 func (d *dispatcher) observe(l lap, y *try) {
 	o := policy.Observation{
@@ -219,6 +261,7 @@ func (d *dispatcher) observe(l lap, y *try) {
 		}
 	}
 	d.change(func(now time.Time) {
+		o.Late, l.late.ended = l.late.marked, true
 		d.rule.Observe(now, o)
 		if l.err == nil {
 			d.budget.Earn()

@@ -8,6 +8,7 @@ import (
 
 	"spillway/job"
 	"spillway/server/policy"
+	"spillway/server/tail"
 )
 
 // errSuperseded is why an attempt is given up of which another was faster.
@@ -22,11 +23,12 @@ const maxCopies = 3
 type race struct {
 	y      *try
 	cancel context.CancelCauseFunc // of all of them
+	after  time.Duration           // when one is overdue
 	copies sync.WaitGroup
 
 	mu     sync.Mutex // guards what follows
 	number int        // of the attempt that left last
-	tried  policy.Set // nodes that copies do not go to
+	barred policy.Set // nodes that an attempt is on, or has failed on
 	last   bool       // no copy begins any more
 	out    int        // copies that run, or want a node
 	won    *lap       // nil: none is done
@@ -42,6 +44,7 @@ type lap struct {
 	took       time.Duration
 	res        job.Result
 	err        error
+	late       *overdue
 	superseded bool // another was faster
 	unwanted   bool // nobody wants the answer any more
 }
@@ -51,25 +54,25 @@ type lap struct {
 func (s *Scheduler) run(ctx context.Context, y *try, i int) (l lap, lost []lap) {
 	after := y.d.beginTask(y.t.Operation.Name, y.wish.waiter.Work)
 	if after == 0 {
-		return s.lap(ctx, y, i, y.t.Attempt), nil
+		return s.lap(ctx, y, i, y.t.Attempt, lateness{}), nil
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	asking, enough := context.WithCancel(ctx)
 	defer enough()
-	r := &race{y: y, cancel: cancel, number: y.t.Attempt}
-	for n := range y.excluded.All {
-		r.tried.Add(n)
+	r := &race{y: y, cancel: cancel, after: after, number: y.t.Attempt}
+	for n := range y.failed.All {
+		r.barred.Add(n)
 	}
-	r.tried.Add(i)
+	s.bar(y.r.spec.Tags, &r.barred)
+	r.barred.Add(i)
 	r.copies.Add(1)
-	timer := time.AfterFunc(after, func() {
+	l = s.lap(ctx, y, i, y.t.Attempt, lateness{after, func() {
 		defer r.copies.Done()
 		s.copyWhileLate(ctx, asking, r, after)
-	})
-	l = s.lap(ctx, y, i, y.t.Attempt)
+	}})
 	r.end(l)
-	if timer.Stop() {
+	if !l.late.marked { // its timer was stopped
 		r.copies.Done()
 	}
 	r.noMore()
@@ -91,13 +94,7 @@ func (s *Scheduler) copyWhileLate(ctx, asking context.Context, r *race, after ti
 			after *= 2
 			pause = after
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-asking.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
+		rest(asking, pause)
 	}
 }
 
@@ -112,56 +109,81 @@ func (r *race) begin(d *dispatcher) bool {
 	return true
 }
 
-// copy finds a node for a copy and runs it there; a node that turns it away is left
-// out, and the next is asked.
+// copy finds a node for a copy and runs it there, as a task of its own: a node that
+// turns it away is left out of the round, and after each round it pauses.
 func (s *Scheduler) copy(ctx, asking context.Context, r *race) {
-	sent := false
+	taken := false
 	defer func() {
 		r.mu.Lock()
 		r.out--
 		r.mu.Unlock()
-		if !sent {
+		if !taken {
 			r.y.d.giveBackCopy(r.y.t.Operation.Name)
 		}
 	}()
+	var turned policy.Set // turned it away in this round
+	var pause tail.Pause
 	for asking.Err() == nil {
-		i, v := r.y.d.pick(asking, r.y.flow, r.wish())
-		if v != policy.Chosen {
-			return
+		w := r.wish(&turned)
+		if turned.Len() > 0 {
+			w.waiter.Until = time.Now().Add(r.y.d.pause(&pause))
 		}
-		number, ok := r.next(i)
+		i, v := r.y.d.pick(asking, r.y.flow, w)
+		if v == policy.Nobody {
+			turned.Clear()
+			rest(asking, r.y.d.pause(&pause))
+			continue
+		}
+		number, ok := r.next(i, v)
 		if !ok {
-			r.y.d.observe(lap{node: i, unwanted: true, err: context.Canceled}, r.y)
+			if v == policy.Chosen {
+				r.y.d.observe(lap{node: i, unwanted: true, err: context.Canceled, late: &overdue{}}, r.y)
+			}
 			return
 		}
-		sent = true
-		l := s.lap(ctx, r.y, i, number)
+		l := s.lap(ctx, r.y, i, number, lateness{r.after, func() {}})
 		r.end(l)
-		if l.err == nil || !l.rejected(r.y.t) {
+		if taken = l.err == nil || !l.rejected(r.y.t); taken {
 			return
 		}
+		turned.Add(i)
 	}
 }
 
-// wish is what a copy wants: a node that the task is not on and has not been.
-func (r *race) wish() *wish {
+// rest waits for a time, or until ctx ends.
+func rest(ctx context.Context, pause time.Duration) {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// wish is what a copy wants: a node that has not turned it away, and that no attempt
+// of the task is on, nor has failed on.
+func (r *race) wish(turned *policy.Set) *wish {
 	w := &wish{waiter: policy.Waiter[*wish]{Work: r.y.wish.waiter.Work, Copy: true, Excluded: &policy.Set{}}}
+	for n := range turned.All {
+		w.waiter.Excluded.Add(n)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for n := range r.tried.All {
+	for n := range r.barred.All {
 		w.waiter.Excluded.Add(n)
 	}
 	return w
 }
 
-// next is the number of the attempt that leaves for node i; false: none may.
-func (r *race) next(i int) (int, bool) {
+// next is the number of the attempt that leaves for node i, which v is about; false:
+// none may.
+func (r *race) next(i int, v policy.Verdict) (int, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.last {
+	if r.last || v != policy.Chosen || r.barred.Has(i) { // another copy may have been faster
 		return 0, false
 	}
-	r.tried.Add(i)
+	r.barred.Add(i)
 	r.number++
 	return r.number, true
 }
@@ -178,6 +200,9 @@ func (r *race) noMore() {
 func (r *race) end(l lap) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if l.err != nil && !l.superseded && l.rejected(r.y.t) {
+		r.barred.Remove(l.node)
+	}
 	switch first := l.number == r.y.t.Attempt; {
 	case l.err == nil && r.won == nil:
 		r.won, r.last = &l, true
@@ -197,8 +222,9 @@ func (r *race) end(l lap) {
 }
 
 // lap runs one attempt to its end and tells the policy of it.
-func (s *Scheduler) lap(ctx context.Context, y *try, i, number int) lap {
-	l := lap{node: i, number: number, sent: time.Now()}
+func (s *Scheduler) lap(ctx context.Context, y *try, i, number int, late lateness) lap {
+	l := lap{node: i, number: number, sent: time.Now(), late: &overdue{}}
+	defer y.d.watch(l.late, y, i, late)()
 	t := y.t
 	t.Attempt = number
 	l.res, l.err = s.execute(ctx, y, t, i)

@@ -40,6 +40,7 @@ type try struct {
 	retryIn  time.Duration // the least that a node of this round has asked for; 0: some did not
 	owes     bool          // failed, and must take its retry from the budget
 	fresh    bool          // nothing was sent in this round yet
+	turned   bool          // some node has turned it away in this round
 	excluded policy.Set    // left out of this round
 	unable   policy.Set    // cannot do the operation at all
 	failed   policy.Set    // failed it, and the unable: other nodes first
@@ -113,6 +114,10 @@ func (s *Scheduler) runTask(running, sending context.Context, y *try) {
 
 // pick chooses a node; where all are busy, it waits for one.
 func (s *Scheduler) pick(ctx context.Context, y *try) (int, policy.Verdict) {
+	y.wish.waiter.Until = time.Time{}
+	if y.turned {
+		y.wish.waiter.Until = time.Now().Add(y.d.pause(&y.pause))
+	}
 	if y.d.ask(y.flow, &y.wish) {
 		return y.wish.node, y.wish.answer
 	}
@@ -323,7 +328,7 @@ func (s *Scheduler) park(ctx context.Context, y *try) {
 func (y *try) askedToWait(l lap) {
 	after := time.Duration(0)
 	if l.rejected(y.t) {
-		after = job.AsError(l.err).RetryAfter
+		after, y.turned = job.AsError(l.err).RetryAfter, true
 	}
 	if y.retryIn == 0 || after < y.retryIn {
 		y.retryIn = after
@@ -370,7 +375,7 @@ func (s *Scheduler) startRound(y *try, idle bool) {
 			y.failed.Add(i)
 		}
 	}
-	y.fresh = true
+	y.fresh, y.turned = true, false
 	y.excluded.Clear()
 	for i := range y.failed.All {
 		y.excluded.Add(i)
