@@ -188,12 +188,14 @@ func (d *Dispatcher[T]) Observe(now time.Time, o Observation) {
 }
 
 // Late notes that an attempt is overdue; the Observation of its end must tell so, too.
-func (d *Dispatcher[T]) Late(now time.Time, i int, work float64) {
+func (d *Dispatcher[T]) Late(now time.Time, i int) {
 	k := &d.known[i]
 	d.busy -= k.taken()
 	k.late++
 	d.busy += k.taken()
-	d.rule.Observe(now, Observation{Node: i, Kind: Overdue, Work: work})
+	if p, ok := d.rule.Policy.(LateWatcher); ok {
+		p.Late(now, i)
+	}
 }
 
 // Sweep is due every SweepEvery: it ejects nodes that fail much, and takes others

@@ -15,7 +15,7 @@ const (
 	baseEjection = 30 * time.Second
 	maxEjection  = 300 * time.Second
 
-	maxEjected      = .10 // part of the nodes, but one may always be
+	maxEjected      = .10 // part of the nodes from which no more are
 	stdevFactor     = 1.9 // a success rate below mean − 1.9·stdev ejects
 	minRateVolume   = 100 // attempts in a sweep, to count by success rate
 	minRateHosts    = 5   // nodes with so many, to compare
@@ -69,7 +69,7 @@ func (e *ejector) observe(o Observation) {
 		e.nodes[o.Node].ok++
 	case Broke:
 		e.nodes[o.Node].failed++
-	case Sent, Overdue, Rejected, Cancelled, Superseded:
+	case Sent, Rejected, Cancelled, Superseded:
 	}
 }
 
@@ -84,7 +84,7 @@ func (e *ejector) sweep(now time.Time) []int {
 		}
 	}
 	limit := e.rateLimit()
-	fails, many := e.failures()
+	many := e.failures()
 	for i := range e.nodes {
 		n := &e.nodes[i]
 		volume := n.ok + n.failed
@@ -105,13 +105,13 @@ func (e *ejector) sweep(now time.Time) []int {
 		}
 		n.ok, n.failed = 0, 0
 	}
-	_ = fails
 	return e.changed
 }
 
-// mayEject tells that one more may be left out.
+// mayEject tells that one more may be left out: while fewer than the part of the nodes
+// are, so that the last one may go beyond it, as with gRPC; but never all.
 func (e *ejector) mayEject(ejected int) bool {
-	return ejected+1 < e.up && (ejected == 0 || float64(ejected+1) <= maxEjected*float64(e.up))
+	return ejected+1 < e.up && float64(ejected) < maxEjected*float64(e.up)
 }
 
 // rateLimit is the success rate below which a node is ejected; −1: none is.
@@ -132,12 +132,13 @@ func (e *ejector) rateLimit() float64 {
 	return mean - stdevFactor*math.Sqrt(max(0, squares/n-mean*mean))
 }
 
-// failures counts the nodes with enough attempts to judge by failures.
-func (e *ejector) failures() (nodes int, enough bool) {
+// failures tells whether enough nodes had enough attempts to judge by failures.
+func (e *ejector) failures() bool {
+	nodes := 0
 	for i := range e.nodes {
 		if e.nodes[i].ok+e.nodes[i].failed >= minFailVolume {
 			nodes++
 		}
 	}
-	return nodes, nodes >= minFailureHosts
+	return nodes >= minFailureHosts
 }

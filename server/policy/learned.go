@@ -2,6 +2,7 @@ package policy
 
 import (
 	"math"
+	"math/rand/v2"
 	"time"
 
 	"spillway/sketch"
@@ -173,6 +174,26 @@ func (l *learner) estimate(now time.Time, i int) estimate {
 		reject: min(maxReject, (priorCount*fleetReject+n.rejected)/(priorCount+n.rejected+taken)),
 		late:   l.delayOf(n) * (priorCount*fleetLate + n.late) / (priorCount + taken),
 	}
+}
+
+// sample is an estimate whose chances are drawn, from normal distributions of the mean
+// and the variance of the Beta distributions.
+func (l *learner) sample(now time.Time, i int, r *rand.Rand) estimate {
+	e := l.estimate(now, i)
+	n := l.node(i)
+	taken := n.late + n.inTime
+	e.reject = min(maxReject, drawChance(e.reject, priorCount+n.rejected+taken, r))
+	if e.late > 0 {
+		if delay := l.delayOf(n); delay > 0 {
+			e.late = delay * drawChance(e.late/delay, priorCount+taken, r)
+		}
+	}
+	return e
+}
+
+// drawChance draws a chance whose mean is known from so many attempts.
+func drawChance(mean, count float64, r *rand.Rand) float64 {
+	return min(1, max(0, mean+math.Sqrt(mean*(1-mean)/(count+1))*r.NormFloat64()))
 }
 
 // lasts is how long a task of work w takes once it is taken, in ns.

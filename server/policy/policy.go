@@ -39,6 +39,15 @@ type Prober interface {
 	Probed(now time.Time, i int, l *job.Load)
 }
 
+// LateWatcher is a policy that bounds how many attempts a node has. One that is overdue
+// may be delayed, or lost, and take no slot of the node.
+type LateWatcher interface {
+	Policy
+	// Late notes that an attempt at node i is overdue; the Observation of its end has
+	// Late set.
+	Late(now time.Time, i int)
+}
+
 // Verdict is what a Pick came to.
 type Verdict int
 
@@ -90,8 +99,7 @@ type Request struct {
 // Kind is what happened to an attempt.
 type Kind int
 
-// An attempt is sent once, may be overdue once, and then ends in exactly one of the
-// other ways.
+// An attempt is sent once, and then ends in exactly one of the other ways.
 const (
 	Sent       Kind = iota // the attempt left for the node
 	Done                   // the node did the task
@@ -99,7 +107,6 @@ const (
 	Broke                  // the node or the way to it broke
 	Cancelled              // nobody wants the answer any more; says nothing of the node
 	Superseded             // another attempt of the task was faster; this one took at least Latency
-	Overdue                // it has not ended when a copy was due
 )
 
 // Observation is one thing that happened.
@@ -112,7 +119,7 @@ type Observation struct {
 	Run time.Duration
 	// Work is that of the task's Request.
 	Work float64
-	// Late tells of the end of an attempt that it was Overdue.
+	// Late tells of the end of an attempt that it was overdue; see LateWatcher.
 	Late bool
 	// Load is the node's own word, where its answer held one.
 	Load *job.Load

@@ -55,7 +55,7 @@ const (
 	// without keeping most of them idle.
 	smallFleet = 32
 	// feelFor is how long an attempt that is not turned away hinders others.
-	feelFor = 20 * time.Millisecond
+	feelFor = 5 * time.Millisecond
 	// likeCost is how many times the cost of a node that has done a task that of one
 	// that has not may be, to be tried first. Where some are known to turn tasks away
 	// or to delay them, it is more.
@@ -162,9 +162,9 @@ func (p *pull) Pick(now time.Time, r Request) (int, Verdict) {
 		return 0, Busy
 	}
 	if p.proven.has(i) {
-		return p.proven.like(i, r.Excluded, draw), Chosen
+		return p.proven.equal(i, r.Excluded, draw), Chosen
 	}
-	return p.fresh.like(i, r.Excluded, draw), Chosen
+	return p.fresh.equal(i, r.Excluded, draw), Chosen
 }
 
 // ready is the ready node of the least cost; −1: none.
@@ -200,7 +200,7 @@ func (p *pull) explored(now time.Time, r Request, draw uint64) (int, bool) {
 	if float64(draw>>11)/(1<<53) >= p.explore {
 		return 0, false
 	}
-	i := p.up.up[r.Rand.IntN(len(p.up.up))]
+	i := int(p.up.up[r.Rand.IntN(len(p.up.up))])
 	if r.Excluded.Has(i) || p.full.has(i) {
 		return 0, false
 	}
@@ -246,8 +246,6 @@ func (p *pull) Observe(now time.Time, o Observation) {
 	n, fresh := &p.nodes[o.Node], !p.learner.node(o.Node).done
 	w := work(o.Work)
 	switch o.Kind {
-	case Overdue:
-		n.late++
 	case Sent:
 		p.turn++
 		n.turn = p.turn
@@ -271,6 +269,12 @@ func (p *pull) Observe(now time.Time, o Observation) {
 	n.active = now
 	p.rank(now, o.Node)
 	p.reviewOne(now)
+}
+
+// Late implements LateWatcher.
+func (p *pull) Late(now time.Time, i int) {
+	p.nodes[i].late++
+	p.rank(now, i)
 }
 
 // ended counts an attempt out.
@@ -302,7 +306,7 @@ func (p *pull) ended(now time.Time, o Observation, fresh bool) {
 		if l := o.Load; l == nil || l.Running+l.Queued+l.Delayed >= max(1, l.Slots) {
 			n.limit.refused(n.out)
 		}
-	case Sent, Overdue, Cancelled, Superseded:
+	case Sent, Cancelled, Superseded:
 	}
 }
 

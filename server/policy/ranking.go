@@ -1,5 +1,7 @@
 package policy
 
+import "slices"
+
 // ranking is nodes with keys, the least first: a binary heap that knows where each
 // node stands. A key holds a cost, and among nodes of like cost a turn, so that
 // they are served one after the other. The zero value has none.
@@ -43,48 +45,44 @@ func (r *ranking) drop(i int) {
 // has reports whether node i is ranked.
 func (r *ranking) has(i int) bool { return i < len(r.place) && r.place[i] > 0 }
 
-// least is the node of the least key that is not excluded; −1: none. It looks at the
-// excluded ones with lesser keys, and at their children.
-func (r *ranking) least(excluded *Set) int {
+// least is the node of the least key that is neither excluded nor one of the others;
+// −1: none. It looks at those that it must not take, if they have lesser keys, and at
+// their children.
+func (r *ranking) least(excluded *Set, others ...int) int {
 	if len(r.order) == 0 {
 		return -1
 	}
-	if top := int(r.order[0]); !excluded.Has(top) {
-		return top
-	}
 	best, bestKey := -1, ^uint64(0)
-	var stack [64]int32 // the right children still to see: one a level at most
-	stack[0] = 0
+	var stack [64]int32 // places still to see: no more than two a level
 	for depth := 1; depth > 0; {
 		depth--
 		at := int(stack[depth])
 		i := int(r.order[at])
-		if r.keys[i] >= bestKey {
-			continue
-		}
-		if !excluded.Has(i) {
+		switch {
+		case r.keys[i] >= bestKey: // and so are its children
+		case !excluded.Has(i) && !slices.Contains(others, i):
 			best, bestKey = i, r.keys[i]
-			continue
-		}
-		for down := 2*at + 2; down > 2*at; down-- {
-			if down < len(r.order) {
-				stack[depth] = int32(down)
-				depth++
+		default:
+			for down := 2*at + 2; down > 2*at; down-- {
+				if down < len(r.order) {
+					stack[depth] = int32(down)
+					depth++
+				}
 			}
 		}
 	}
 	return best
 }
 
-// like is a node among the first few, of the same cost as node i that stands first
-// among those not excluded; so that servers that know the same do not all start alike.
-func (r *ranking) like(i int, excluded *Set, draw uint64) int {
+// equal draws a node whose key is that of node i, the least of those not excluded, among
+// the few that stand first; so that servers that know the same do not start alike.
+func (r *ranking) equal(i int, excluded *Set, draw uint64) int {
 	at := int(draw % 4)
 	if at >= len(r.order) {
 		return i
 	}
 	other := int(r.order[at])
-	if r.keys[other]>>turnBits != r.keys[i]>>turnBits || excluded.Has(other) {
+	if r.keys[other] != r.keys[i] || excluded.Has(other) {
 		return i
 	}
 	return other

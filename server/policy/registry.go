@@ -23,9 +23,18 @@ type maker struct {
 
 // makers has every policy by its name.
 var makers = map[string]maker{
-	"random":  {"a node by chance, which may only delay: the assignment's first mode", newRandom},
-	"balance": {"a node by chance, which may reject; then another: the assignment's second mode", newBalance},
-	"pull":    {"tasks wait until a node is ready; then the one of the least expected cost", newPull},
+	"random":               {"a node by chance, which may only delay: the assignment's first mode", newRandom},
+	"balance":              {"a node by chance, which may reject; then another: the assignment's second mode", newBalance},
+	"c3":                   {"the lowest latency plus the cube of what is in flight", newC3},
+	"cost":                 {"the least expected cost, with rejections and delays, by Thompson sampling", newCost},
+	"jiq":                  {"a node that has nothing to do; where there is none, as p2c", newJIQ},
+	"peak_ewma":            {"of two nodes by chance, the one of the lower latency times attempts", newPeakEWMA},
+	"round_robin":          {"one node after the other", newRoundRobin},
+	"weighted_round_robin": {"one after the other, by what each can do: qps/(utilization + errors/qps)", newWeightedRoundRobin},
+	"least_outstanding":    {"the node with the fewest attempts of this server", newLeastOutstanding},
+	"p2c":                  {"of two nodes by chance, the one with fewer attempts of this server", newP2C},
+	"prequal":              {"the lowest latency among nodes that say they have little to do; suits many servers", newPrequal},
+	"pull":                 {"tasks wait until a node is ready; then the one of the least expected cost", newPull},
 }
 
 // Names are the policies that there are, sorted.

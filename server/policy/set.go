@@ -24,9 +24,26 @@ func (s *Set) Add(i int) {
 // Remove takes i out of the set.
 func (s *Set) Remove(i int) {
 	if s.Has(i) {
-		s.words[i/64] &^= 1 << (i % 64)
+		s.words[i/64] &^= uint64(1) << (i % 64)
 		s.size--
 	}
+}
+
+// nextWithout is the first member from i on that is not in out; −1: none.
+func (s *Set) nextWithout(i int, out *Set) int {
+	for w := i / 64; w < len(s.words); w++ {
+		word := s.words[w]
+		if out != nil && w < len(out.words) {
+			word &^= out.words[w]
+		}
+		if w == i/64 {
+			word &= ^uint64(0) << (i % 64)
+		}
+		if word != 0 {
+			return w*64 + bits.TrailingZeros64(word)
+		}
+	}
+	return -1
 }
 
 // Has reports whether i is in the set. A nil Set is empty.

@@ -11,7 +11,8 @@ import (
 //
 //	chance to be held = max(0, (requests − K·accepts) / (requests + 1))
 //
-// where requests are those that wanted the node, held ones included.
+// where requests are those that have an answer and those that were held back, since one
+// that is still at work is not turned away yet.
 type throttle struct {
 	k     float64
 	nodes []tally
@@ -98,14 +99,14 @@ func (t *throttle) pick(now time.Time, p Policy, r Request, i int) (int, Verdict
 	return held, Chosen
 }
 
-// observe counts an attempt.
+// observe counts an attempt that has ended.
 func (t *throttle) observe(now time.Time, o Observation) {
+	if o.Kind == Sent {
+		return
+	}
 	n := t.node(now, o.Node)
-	switch o.Kind {
-	case Sent:
-		n.requests[n.at%throttleParts]++
-	case Done, Superseded, Cancelled, Broke: // it was not turned away
+	n.requests[n.at%throttleParts]++
+	if o.Kind != Rejected {
 		n.accepts[n.at%throttleParts]++
-	case Rejected, Overdue:
 	}
 }

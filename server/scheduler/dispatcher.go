@@ -215,13 +215,13 @@ type lateness struct {
 	then  func()
 }
 
-// watch marks an attempt of y at node i once it is overdue; done ends that.
-func (d *dispatcher) watch(o *overdue, y *try, i int, late lateness) (done func()) {
+// watch marks an attempt at node i once it is overdue; done ends that.
+func (d *dispatcher) watch(o *overdue, i int, late lateness) (done func()) {
 	if late.after == 0 {
 		return func() {}
 	}
 	timer := time.AfterFunc(late.after, func() {
-		if d.mark(o, y, i) {
+		if d.mark(o, i) {
 			late.then()
 		}
 	})
@@ -229,7 +229,7 @@ func (d *dispatcher) watch(o *overdue, y *try, i int, late lateness) (done func(
 }
 
 // mark notes that an attempt at node i is overdue, unless it has ended.
-func (d *dispatcher) mark(o *overdue, y *try, i int) bool {
+func (d *dispatcher) mark(o *overdue, i int) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if o.ended {
@@ -237,7 +237,7 @@ func (d *dispatcher) mark(o *overdue, y *try, i int) bool {
 	}
 	now := time.Now()
 	o.marked = true
-	d.rule.Late(now, i, y.wish.waiter.Work)
+	d.rule.Late(now, i)
 	d.serve(now)
 	return true
 }

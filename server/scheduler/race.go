@@ -224,7 +224,7 @@ func (r *race) end(l lap) {
 // lap runs one attempt to its end and tells the policy of it.
 func (s *Scheduler) lap(ctx context.Context, y *try, i, number int, late lateness) lap {
 	l := lap{node: i, number: number, sent: time.Now(), late: &overdue{}}
-	defer y.d.watch(l.late, y, i, late)()
+	defer y.d.watch(l.late, i, late)()
 	t := y.t
 	t.Attempt = number
 	l.res, l.err = s.execute(ctx, y, t, i)

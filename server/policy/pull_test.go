@@ -1,0 +1,190 @@
+package policy
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"spillway/job"
+)
+
+// newPullTest is a pull over nodes of so many slots that never explores.
+func newPullTest(nodes, slots int) *pull {
+	p := fleet[*pull](newPull, nodes, slots)
+	p.explore = 0
+	return p
+}
+
+// gave tells of an attempt that node i did, from its sending on.
+func gave(p Policy, now time.Time, i int, took time.Duration) {
+	p.Observe(now.Add(-took), Observation{Node: i, Kind: Sent})
+	p.Observe(now, Observation{Node: i, Kind: Done, Latency: took, Run: took})
+}
+
+func TestPull_ANodeIsReadyWhileItHasLessThanItsLimit(t *testing.T) {
+	p, rng := newPullTest(2, 3), rand.New(rand.NewPCG(1, 2))
+	for i := range 2 {
+		gave(p, zero, i, time.Millisecond)
+	}
+	counts := map[int]int{}
+	for range 6 {
+		i, v := p.Pick(zero, Request{Rand: rng})
+		require.Equal(t, Chosen, v)
+		counts[i]++
+		p.Observe(zero, Observation{Node: i, Kind: Sent})
+	}
+	require.Equal(t, map[int]int{0: 3, 1: 3}, counts)
+	_, v := p.Pick(zero, Request{Rand: rng})
+	require.Equal(t, Busy, v)
+	var both Set
+	both.Add(0)
+	both.Add(1)
+	_, v = p.Pick(zero, Request{Rand: rng, Excluded: &both})
+	require.Equal(t, Nobody, v, "who has been everywhere does not wait")
+	p.Observe(zero, Observation{Node: 1, Kind: Cancelled})
+	i, v := p.Pick(zero, Request{Rand: rng})
+	require.Equal(t, Chosen, v)
+	require.Equal(t, 1, i)
+}
+
+func TestPull_ASmallFleetIsFeltOutAFewAtATime(t *testing.T) {
+	p, rng := newPullTest(4, 8), rand.New(rand.NewPCG(1, 2))
+	pick := func(now time.Time) (int, Verdict) { return p.Pick(now, Request{Rand: rng}) }
+	var tried []int
+	for range 2 {
+		i, v := pick(zero)
+		require.Equal(t, Chosen, v)
+		tried = append(tried, i)
+		p.Observe(zero, Observation{Node: i, Kind: Sent})
+	}
+	require.NotEqual(t, tried[0], tried[1])
+	_, v := pick(zero)
+	require.Equal(t, Busy, v)
+	p.Observe(zero, Observation{Node: tried[0], Kind: Rejected, Latency: time.Millisecond})
+	i, v := pick(zero)
+	require.Equal(t, Chosen, v)
+	require.NotContains(t, tried, i, "one that nothing bad is known of")
+	p.Observe(zero, Observation{Node: i, Kind: Sent})
+	p.Observe(zero, Observation{Node: tried[1], Kind: Done, Latency: time.Millisecond, Run: time.Millisecond})
+	for range 8 {
+		i, v = pick(zero)
+		require.Equal(t, Chosen, v)
+		require.Equal(t, tried[1], i, "the one that has done a task, up to its slots")
+		p.Observe(zero, Observation{Node: i, Kind: Sent})
+	}
+	_, v = pick(zero.Add(time.Hour))
+	require.Equal(t, Chosen, v, "what is not turned away at once was taken, and hinders nobody")
+}
+
+func TestPull_ALargeFleetStartsAtOnce(t *testing.T) {
+	p, rng := newPullTest(100, 3), rand.New(rand.NewPCG(1, 2))
+	counts := make([]int, 100)
+	for range 300 {
+		i, v := p.Pick(zero, Request{Rand: rng})
+		require.Equal(t, Chosen, v)
+		counts[i]++
+		p.Observe(zero, Observation{Node: i, Kind: Sent})
+	}
+	for i, n := range counts {
+		require.Equal(t, 3, n, "node %d", i)
+	}
+}
+
+// slowAndFast is node 0, which is eight times slower than node 1; that one is full.
+func slowAndFast() *pull {
+	p := newPullTest(2, 1)
+	for n := range 20 {
+		now := zero.Add(time.Duration(n) * time.Second)
+		gave(p, now, 0, 80*time.Millisecond)
+		gave(p, now, 1, 10*time.Millisecond)
+	}
+	p.Observe(zero.Add(20*time.Second), Observation{Node: 1, Kind: Sent})
+	return p
+}
+
+func TestPull_ATaskWaitsForAFastNodeRatherThanEndLast(t *testing.T) {
+	p, rng := slowAndFast(), rand.New(rand.NewPCG(1, 2))
+	now := zero.Add(20 * time.Second)
+	_, v := p.Pick(now, Request{Rand: rng, Backlog: 1})
+	require.Equal(t, Busy, v, "the slow one needs 80 ms, the others end within 25")
+	i, v := p.Pick(now, Request{Rand: rng, Backlog: 100})
+	require.Equal(t, Chosen, v, "there is enough to do for both")
+	require.Zero(t, i)
+	var fast Set
+	fast.Add(1)
+	i, v = p.Pick(now, Request{Rand: rng, Backlog: 1, Excluded: &fast})
+	require.Equal(t, Chosen, v, "it may not go to the fast one")
+	require.Zero(t, i)
+	_, v = p.Pick(now.Add(time.Second), Request{Rand: rng, Backlog: 1})
+	require.Equal(t, Chosen, v, "the fast one has been silent for so long that nobody waits for it")
+}
+
+func TestPull_ANodeThatTurnsMostAwayIsNotAskedWhileOthersWork(t *testing.T) {
+	p, rng := newPullTest(2, 1), rand.New(rand.NewPCG(1, 2))
+	for range 20 {
+		gave(p, zero, 1, 10*time.Millisecond)
+		p.Observe(zero, Observation{Node: 0, Kind: Sent})
+		p.Observe(zero, Observation{Node: 0, Kind: Rejected, Latency: time.Millisecond})
+	}
+	i, v := p.Pick(zero, Request{Rand: rng, Backlog: 1000})
+	require.Equal(t, Chosen, v)
+	require.Equal(t, 1, i)
+	p.Observe(zero, Observation{Node: 1, Kind: Sent})
+	_, v = p.Pick(zero, Request{Rand: rng, Backlog: 1000})
+	require.Equal(t, Busy, v)
+	p.Set(zero, 1, Node{Up: false})
+	i, v = p.Pick(zero, Request{Rand: rng, Backlog: 1000})
+	require.Equal(t, Chosen, v, "where there is no other it is")
+	require.Zero(t, i)
+}
+
+func TestPull_WhatIsSentAndEndsIsCountedOutAgain(t *testing.T) {
+	p, rng := newPullTest(40, 2), rand.New(rand.NewPCG(1, 2))
+	var out []Observation
+	for range 5000 {
+		if i, v := p.Pick(zero, Request{Rand: rng}); v == Chosen && rng.IntN(2) == 0 {
+			o := Observation{Node: i, Kind: Sent, Work: rng.Float64()}
+			p.Observe(zero, o)
+			out = append(out, o)
+		} else if len(out) > 0 {
+			at := rng.IntN(len(out))
+			o := out[at]
+			out = append(out[:at], out[at+1:]...)
+			o.Kind, o.Latency = Done+Kind(rng.IntN(5)), time.Millisecond
+			p.Observe(zero, o)
+		}
+		if rng.IntN(20) == 0 {
+			p.Set(zero, rng.IntN(40), Node{Up: rng.IntN(3) > 0, Slots: 2})
+		}
+	}
+	for _, o := range out {
+		o.Kind = Cancelled
+		p.Observe(zero, o)
+	}
+	require.Zero(t, p.out)
+	require.Zero(t, p.trying)
+	require.Zero(t, p.outWork)
+	for i := range 40 {
+		p.Set(zero, i, Node{Up: false})
+	}
+	require.InDelta(t, 0, p.speed, 1e-12)
+	require.Empty(t, p.proven.order)
+	require.Empty(t, p.fresh.order)
+	require.Empty(t, p.full.order)
+}
+
+func TestPull_ARejectionByChanceDoesNotLowerTheLimit(t *testing.T) {
+	p := newPullTest(1, 10)
+	reject := func(l *job.Load) {
+		p.Observe(zero, Observation{Node: 0, Kind: Sent})
+		p.Observe(zero, Observation{Node: 0, Kind: Rejected, Load: l})
+	}
+	reject(&job.Load{Slots: 10, Running: 3})
+	require.Equal(t, 10, p.nodes[0].limit.most())
+	reject(&job.Load{Slots: 10, Running: 10})
+	require.Equal(t, 8, p.nodes[0].limit.most())
+	reject(nil)
+	require.Equal(t, 6, p.nodes[0].limit.most())
+}

@@ -1,0 +1,53 @@
+package policy_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"spillway/job"
+	"spillway/server/policy"
+)
+
+func TestNew_NamesThePoliciesThereAre(t *testing.T) {
+	_, err := policy.New("fastest")
+	require.Equal(t, `policy "fastest": no such policy; use one of `+strings.Join(policy.Names(), ", "), job.Describe(err))
+	require.Equal(t, job.InvalidArgument, job.CodeOf(err))
+	require.Equal(t, []string{
+		"balance", "c3", "cost", "jiq", "least_outstanding", "p2c", "peak_ewma", "prequal", "pull", "random",
+		"round_robin", "weighted_round_robin",
+	}, policy.Names())
+}
+
+func TestNew_OnlyRandomForbidsNodesToReject(t *testing.T) {
+	for _, name := range policy.Names() {
+		p, err := policy.New(name)
+		require.NoError(t, err)
+		require.Equal(t, name != "random", p.Traits().MayReject, name)
+		require.Equal(t, name == "random" || name == "balance", p.Traits().Baseline, name)
+		require.Equal(t, p.Traits().Baseline, p.Hedge == 0 && !p.Eject, name)
+	}
+}
+
+func TestNew_ReadsParameters(t *testing.T) {
+	for _, word := range []string{
+		"prequal:q=0.6,pool=8,age=2s,probes=2,remove=0.5,errors=0.3", "pull:half-life=1m,explore=0.02,hedge=0",
+		"c3:servers=50", "peak_ewma:tau=1m", "weighted_round_robin:window=5s", "cost:explore=0.05,throttle=2,eject=off",
+	} {
+		_, err := policy.New(word)
+		require.NoError(t, err, word)
+	}
+	for _, word := range []string{"balance:hedge=0.1", "pull:speed=1", "prequal:q=2"} {
+		_, err := policy.New(word)
+		require.Equal(t, job.InvalidArgument, job.CodeOf(err), word)
+	}
+}
+
+func TestDescribe_HasALineForEachPolicyAndParameter(t *testing.T) {
+	text := policy.Describe()
+	for _, name := range policy.Names() {
+		require.Contains(t, text, "  "+name+" ")
+	}
+	require.Contains(t, text, "q=0.84: quantile")
+}
