@@ -10,11 +10,14 @@ const (
 	finishes             // an attempt that runs
 	answers              // an attempt, at its server
 	cancels              // an attempt, at its node
+	dues                 // an attempt is overdue
 	hedges               // a task may get a copy
+	recopies             // a copy that paused
 	resumes              // a task that paused
 	expires              // a task's deadline
 	asks                 // a probe, at its node
 	tells                // its answer, at the server
+	looks                // a server, at those who wait
 	sweeps               // a server's ejection
 	befalls              // a change of a node
 	learns               // servers learn of it

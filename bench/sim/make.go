@@ -3,6 +3,7 @@ package sim
 import (
 	"math/rand/v2"
 	"strconv"
+	"time"
 
 	"spillway/computenode/admission"
 	"spillway/job"
@@ -119,15 +120,18 @@ func (s *sim) newTask() (int32, *task) {
 	t := s.task(i)
 	s.taskFree = t.free
 	*t = task{waiter: t.waiter, gen: t.gen, attempt: -1}
-	t.waiter.Item, t.waiter.Copy, t.waiter.Excluded, t.waiter.Work = i, false, nil, 0
+	w := &t.waiter
+	w.Item, w.Copy, w.Excluded, w.Work, w.Until = i, false, nil, 0, time.Time{}
 	return i, t
 }
 
 // freeTask gives the place back.
 func (s *sim) freeTask(i int32, t *task) {
-	if t.excluded != nil {
-		s.sets = append(s.sets, t.excluded)
-		t.excluded, t.waiter.Excluded = nil, nil
+	for _, set := range [3]**policy.Set{&t.excluded, &t.turned, &t.failed} {
+		if *set != nil {
+			s.sets = append(s.sets, *set)
+			*set = nil
+		}
 	}
 	t.gen++
 	t.free, s.taskFree = s.taskFree, i

@@ -10,36 +10,48 @@ import (
 // What follows is the course of one task as server/scheduler has it: a race of copies,
 // rounds without the nodes that turned it away, pauses, and retries from a budget.
 
-// startRace plans when an attempt that has just left gets a copy.
-func (s *sim) startRace(i int32, t *task) {
-	t.last = false
-	if s.rule.Hedge == 0 || s.cfg.Copies < 2 {
+// startRace plans when an attempt that is no copy, and has just left, is overdue.
+func (s *sim) startRace(i int32, t *task, a int32) {
+	t.last, t.overdue = false, 0
+	if s.rule.Hedge == 0 {
 		return
 	}
 	h := s.servers[t.server].hedge
 	h.Begin()
 	if after, ok := h.After(t.waiter.Work); ok && after > 0 {
-		t.after = int64(after)
-		t.pause = max(t.after/4, int64(time.Millisecond))
-		t.hedgeAt = s.now + t.after
-		s.agenda.plan(t.hedgeAt, hedges, i, t.gen)
+		t.overdue = int64(after)
+		s.agenda.plan(s.now+t.overdue, dues, a, s.attempts[a].gen)
+	}
+}
+
+// late notes that an attempt is overdue. From then on copies of the first are sent.
+func (s *sim) late(a int32) {
+	p := &s.attempts[a]
+	if p.cancelled {
+		return
+	}
+	t := s.task(p.task)
+	p.late = true
+	s.servers[t.server].dispatcher.Late(s.time(), int(p.node))
+	s.touch(t.server)
+	if !p.copied {
+		t.after, t.pause = t.overdue, max(t.overdue/4, int64(time.Millisecond))
+		s.mayCopy(p.task, t)
 	}
 }
 
 // mayCopy lets a task wait for a node for a copy, if it may have one, and plans when it
 // may have another: after twice the time, or where there was no room after a pause
-// that grows.
+// that grows. Other than in the scheduler one copy looks for a node at a time.
 func (s *sim) mayCopy(i int32, t *task) {
 	if t.last || t.running == 0 {
 		return
 	}
 	v := &s.servers[t.server]
-	if !t.waiter.Waits() && int(t.running) < s.cfg.Copies && !v.dispatcher.Waiting() && v.hedge.Take(v.dispatcher.Utilization()) {
-		for a := t.attempt; a >= 0; a = s.attempts[a].sibling {
-			s.exclude(t, int(s.attempts[a].node))
-		}
-		t.token = true
-		s.push(t, true)
+	if !t.token && int(t.running) < s.cfg.Copies && !v.dispatcher.Waiting() && v.hedge.Take(v.dispatcher.Utilization()) {
+		t.token, t.copyRounds = true, tail.Pause{}
+		s.clear(t.turned)
+		s.pushCopy(t)
 		t.after *= 2
 		t.pause = t.after
 	}
@@ -48,33 +60,75 @@ func (s *sim) mayCopy(i int32, t *task) {
 	t.pause += t.pause / 2
 }
 
+// pushCopy lets a task wait for a node for a copy: one that has not turned the copy away
+// in this round, that no attempt of the task is on, nor has failed on.
+func (s *sim) pushCopy(t *task) {
+	v := &s.servers[t.server]
+	t.waiter.Until = time.Time{}
+	if t.turned != nil && t.turned.Len() > 0 {
+		p := t.copyRounds
+		t.waiter.Until = s.time().Add(p.Next(v.rand))
+	}
+	for a := t.attempt; a >= 0; a = s.attempts[a].sibling {
+		s.add(&t.turned, int(s.attempts[a].node))
+	}
+	if t.failed != nil {
+		for n := range t.failed.All {
+			s.add(&t.turned, n)
+		}
+	}
+	s.push(t, true, t.turned)
+}
+
+// parkCopy lets a copy that no node takes pause before its next round.
+func (s *sim) parkCopy(i int32, t *task, v *server) {
+	s.clear(t.turned)
+	t.recopyAt = s.now + int64(t.copyRounds.Next(v.rand))
+	s.agenda.plan(t.recopyAt, recopies, i, t.gen)
+}
+
+// dropCopy lets no copy look for a node any more.
+func (s *sim) dropCopy(t *task) {
+	v := &s.servers[t.server]
+	v.dispatcher.Withdraw(&t.waiter)
+	t.recopyAt = 0
+	if t.token {
+		t.token = false
+		v.hedge.GiveBack()
+	}
+}
+
 // goOn lets a task whose attempt a was turned away or broke go on without that node.
 // The race goes on while other attempts run, without new copies once the first has
 // ended.
 func (s *sim) goOn(i int32, t *task, a int32) {
 	p := &s.attempts[a]
-	n, copied, turnedAway, after := int(p.node), p.copied, p.outcome == rejected, p.retryAfter
+	n, copied, turnedAway, after, token := int(p.node), p.copied, p.outcome == rejected, p.retryAfter, p.token
 	s.freeAttempt(a, false)
-	t.last = t.last || !copied
-	waited := t.waiter.Waits()
-	hadToken := t.token
-	if waited { // it may not change while it waits
-		s.servers[t.server].dispatcher.Withdraw(&t.waiter)
-	}
-	s.exclude(t, n)
-	if !turnedAway {
+	s.add(&t.excluded, n)
+	if turnedAway {
+		t.turnedOff = true
+	} else {
 		t.owes = true
 		t.broke++
+		s.add(&t.failed, n)
 	}
 	if t.retryIn == 0 || after < t.retryIn {
 		t.retryIn = after
 	}
-	switch {
-	case !t.last && (waited || copied && turnedAway):
-		s.push(t, true)
-		return
-	case hadToken:
-		s.unpush(t)
+	if copied && turnedAway && token { // as if it had not been sent
+		t.token = true
+		if !t.last {
+			s.add(&t.turned, n)
+			s.pushCopy(t)
+			return
+		}
+	}
+	if !copied {
+		t.last = true
+	}
+	if t.last {
+		s.dropCopy(t)
 	}
 	switch {
 	case t.running > 0:
@@ -97,7 +151,12 @@ func (s *sim) again(i int32, t *task) {
 		}
 		t.owes = false
 	}
-	s.push(t, false)
+	t.waiter.Until = time.Time{}
+	if t.turnedOff { // so that those that turned it away are asked again some time
+		p := t.rounds // whose bound grows with the rounds, not with the rejections
+		t.waiter.Until = s.time().Add(p.Next(v.rand))
+	}
+	s.push(t, false, t.excluded)
 }
 
 // park lets a task that no node takes pause before its next round: what the nodes ask
@@ -119,23 +178,29 @@ func (s *sim) rest(i int32, t *task, d time.Duration) {
 // resume lets a task that paused go on.
 func (s *sim) resume(i int32, t *task) {
 	if t.parked {
-		t.parked, t.retryIn = false, 0
-		if t.excluded != nil {
-			t.excluded.Clear()
-		}
+		t.parked, t.turnedOff, t.retryIn = false, false, 0
+		s.clear(t.excluded)
+		s.clear(t.failed)
 	}
 	s.again(i, t)
 }
 
-// exclude leaves a node out of the task's round.
-func (s *sim) exclude(t *task, n int) {
-	if t.excluded == nil {
+// add puts a node into one of a task's sets.
+func (s *sim) add(to **policy.Set, n int) {
+	if *to == nil {
 		if last := len(s.sets) - 1; last >= 0 {
-			t.excluded, s.sets = s.sets[last], s.sets[:last]
-			t.excluded.Clear()
+			*to, s.sets = s.sets[last], s.sets[:last]
+			(*to).Clear()
 		} else {
-			t.excluded = &policy.Set{}
+			*to = &policy.Set{}
 		}
 	}
-	t.excluded.Add(n)
+	(*to).Add(n)
+}
+
+// clear empties one of a task's sets.
+func (s *sim) clear(set *policy.Set) {
+	if set != nil {
+		set.Clear()
+	}
 }

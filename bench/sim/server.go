@@ -29,7 +29,7 @@ func (s *sim) serve(i int32) {
 		case verdict == policy.Chosen:
 			s.dispatch(w.Item, t, n)
 		case w.Copy:
-			s.unpush(t)
+			s.parkCopy(w.Item, t, v)
 		case verdict == policy.TooLate:
 			s.giveUp(w.Item, t)
 		default:
@@ -39,24 +39,18 @@ func (s *sim) serve(i int32) {
 	if s.prober {
 		s.ask(i)
 	}
+	if !v.armed && v.dispatcher.Asked() {
+		v.armed = true
+		s.agenda.plan(s.now+int64(policy.AskEvery), looks, i, 0)
+	}
 }
 
 // push lets a task wait for a node at its server, or for one for a copy.
-func (s *sim) push(t *task, copied bool) {
+func (s *sim) push(t *task, copied bool, without *policy.Set) {
 	v := &s.servers[t.server]
-	t.waiter.Copy, t.waiter.Excluded = copied, t.excluded
+	t.waiter.Copy, t.waiter.Excluded = copied, without
 	v.dispatcher.Push(&v.flow, &t.waiter)
 	s.touch(t.server)
-}
-
-// unpush takes a task's waiter back, if it waits.
-func (s *sim) unpush(t *task) {
-	v := &s.servers[t.server]
-	v.dispatcher.Withdraw(&t.waiter)
-	if t.token {
-		t.token = false
-		v.hedge.GiveBack()
-	}
 }
 
 // dispatch sends an attempt of a task to node n.
@@ -67,11 +61,14 @@ func (s *sim) dispatch(i int32, t *task, n int) {
 	p.number = int32(t.number)
 	p.sibling, t.attempt = t.attempt, a
 	t.running++
-	t.token = false
+	p.token, t.token = t.token, false
 	s.sentTo(t, n, p.copied)
 	s.send(reaches, a, p.gen)
-	if !p.copied {
-		s.startRace(i, t)
+	switch {
+	case !p.copied:
+		s.startRace(i, t, a)
+	case t.overdue > 0:
+		s.agenda.plan(s.now+t.overdue, dues, a, p.gen)
 	}
 }
 
@@ -117,7 +114,7 @@ func (s *sim) detach(t *task, a int32) {
 
 // observe tells the dispatcher how an attempt ended.
 func (s *sim) observe(t *task, p *attempt, k policy.Kind) {
-	o := policy.Observation{Node: int(p.node), Kind: k, Latency: duration(s.now - p.sent), Work: t.waiter.Work}
+	o := policy.Observation{Node: int(p.node), Kind: k, Latency: duration(s.now - p.sent), Work: t.waiter.Work, Late: p.late}
 	switch k {
 	case policy.Done:
 		o.Run = duration(int64(p.ran))
@@ -151,7 +148,7 @@ func (s *sim) giveUp(i int32, t *task) {
 // end cancels what is under way of a task, and frees it; the next of a batch may come.
 func (s *sim) end(i int32, t *task, k policy.Kind) {
 	if s.central == nil {
-		s.unpush(t)
+		s.dropCopy(t)
 	}
 	for a := t.attempt; a >= 0; {
 		p := &s.attempts[a]

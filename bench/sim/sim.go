@@ -124,11 +124,11 @@ func (s *sim) settle() {
 // play does what an event says.
 func (s *sim) play(e event) {
 	switch k := e.kind(); k {
-	case reaches, starts, finishes, answers, cancels:
+	case reaches, starts, finishes, answers, cancels, dues:
 		if s.attempts[e.who].gen == e.gen {
 			s.playAttempt(k, e.who)
 		}
-	case hedges, resumes, expires:
+	case hedges, recopies, resumes, expires:
 		if t := s.task(e.who); t.gen == e.gen {
 			s.playTask(k, e.who, t)
 		}
@@ -136,6 +136,9 @@ func (s *sim) play(e event) {
 		s.arrive()
 	case asks, tells:
 		s.playProbe(k, e.who)
+	case looks:
+		s.servers[e.who].armed = false
+		s.touch(e.who)
 	case sweeps:
 		s.servers[e.who].dispatcher.Sweep(s.time())
 		s.agenda.plan(s.now+int64(policy.SweepEvery), sweeps, e.who, 0)
@@ -160,6 +163,8 @@ func (s *sim) playAttempt(k kind, a int32) {
 		}
 	case cancels:
 		s.withdraw(a)
+	case dues:
+		s.late(a)
 	default:
 		s.hear(a)
 	}
@@ -170,6 +175,10 @@ func (s *sim) playTask(k kind, i int32, t *task) {
 	case hedges:
 		if t.hedgeAt == s.now {
 			s.mayCopy(i, t)
+		}
+	case recopies:
+		if t.recopyAt == s.now && t.token && !t.waiter.Waits() {
+			s.pushCopy(t)
 		}
 	case resumes:
 		s.resume(i, t)
@@ -207,7 +216,7 @@ func (s *sim) admit(a arrival) {
 	if !s.cfg.Unknown {
 		t.waiter.Work = t.size / 1e3 // µs: a unit about as large as a pixel is
 	}
-	s.push(t, false)
+	s.push(t, false, nil)
 }
 
 // way is how long a message takes, in ns.

@@ -11,27 +11,36 @@ import (
 
 // task is one that has come and has not ended, or one whose place is free.
 type task struct {
-	waiter   policy.Waiter[int32]
-	rounds   tail.Pause  // draws the pauses between rounds
-	excluded *policy.Set // nil: nobody
-	arrived  int64       // ns: the intended start
-	after    int64       // ns: a copy is due so long after the last
-	pause    int64       // ns until the next look whether it may have one
-	retryIn  int64       // ns: when the nodes of this round want to be asked again
-	hedgeAt  int64       // when it may get a copy
-	size     float64     // ns on a node of speed 1
-	number   int         // among all tasks, as they came
-	gen      uint32
-	server   int32
-	attempt  int32 // the newest that is under way; -1: none
-	running  int16 // attempts under way
-	broke    int32
-	token    bool  // a copy waits, which was taken from the budget
-	last     bool  // the first attempt of the race has ended: no more copies
-	owes     bool  // a retry, to the budget
-	parked   bool  // a round has ended, and the next has not begun
-	sent     bool  // at least once
-	free     int32 // the next free place
+	waiter  policy.Waiter[int32]
+	arrived int64   // ns: the intended start
+	size    float64 // ns on a node of speed 1
+	number  int     // among all tasks, as they came
+	gen     uint32
+	server  int32
+	attempt int32 // the newest that is under way; -1: none
+	free    int32 // the next free place
+	broke   int32
+	running int16 // attempts under way
+
+	last      bool // the first attempt of the race has ended: no more copies
+	token     bool // a copy looks for a node, which was taken from the budget
+	turnedOff bool // some node has turned it away in this round
+	owes      bool // a retry, to the budget
+	parked    bool // a round has ended, and the next has not begun
+	sent      bool // at least once
+
+	overdue  int64 // ns: so long after its sending an attempt is; 0: never
+	after    int64 // ns: another copy is due so long after the last
+	pause    int64 // ns until the next look whether it may have one
+	hedgeAt  int64 // when it may get a copy
+	recopyAt int64 // when the pause of its copy is over
+	retryIn  int64 // ns: when the nodes of this round want to be asked again
+
+	rounds     tail.Pause  // draws the pauses between its rounds,
+	copyRounds tail.Pause  // and those of the copy that looks for a node
+	excluded   *policy.Set // nodes left out of its round; nil, here and below: none
+	turned     *policy.Set // nodes left out of the copy's round
+	failed     *policy.Set // nodes that broke it in this round
 }
 
 // place is where an attempt is.
@@ -57,13 +66,13 @@ const (
 
 // attempt is one of a task on a node.
 type attempt struct {
-	sent, began int64   // ns; began: when it last began to run at its present speed
+	sent, began int64   // ns; began: when it began to wait, and then to run at its present speed
 	start       int64   // ns: when it began to run
 	due         int64   // when it finishes, if nothing changes
 	size, left  float64 // of its task, and of it what is left to do
+	ran         float64 // ns on the node
 	waited      int64   // ns for a slot
 	retryAfter  int64   // ns, by the word of the node that turned it away; 0: none
-	ran         float64 // ns on the node
 	load        load
 	task, node  int32
 	number      int32 // of its task among all
@@ -74,7 +83,9 @@ type attempt struct {
 	outcome     outcome
 	cancelled   bool // nobody waits for it,
 	withdrawn   bool // and its node knows
-	copied      bool // a second copy
+	copied      bool // a second copy,
+	token       bool // which was taken from the budget
+	late        bool // overdue, by the word of its server
 }
 
 // load is a node's own word, in little room.
@@ -118,6 +129,7 @@ type server struct {
 	hedge      *tail.Hedge
 	budget     *tail.Budget
 	rand       *rand.Rand
+	armed      bool // it looks again soon at those who wait
 	probing    int  // probes that are out
 	touched    bool // its dispatcher may have something ready
 }
