@@ -47,25 +47,33 @@ func (b Burst) quiet() float64 {
 func (a Arrivals) batch() bool { return a.Rate == 0 && a.Load == 0 && a.At == nil }
 
 func (a Arrivals) validate(tasks int) error {
-	open := !a.batch()
+	rated := a.Rate > 0 || a.Load > 0
 	switch {
 	case a.Window < 0 || a.Rate < 0 || a.Load < 0:
 		return bad("arrivals", "window, rate or load is negative", "give 0 or more")
-	case a.Rate > 0 && a.Load > 0 || a.At != nil && (a.Rate > 0 || a.Load > 0):
+	case a.Rate > 0 && a.Load > 0 || a.At != nil && rated:
 		return bad("arrivals", "more than one of rate, load and times is given", "give one")
-	case a.Window > 0 && open:
+	case a.Window > 0 && !a.batch():
 		return bad("arrivals", "a window is for a batch", "give no rate, or no window")
-	case (len(a.Steps) > 0 || a.Burst != Burst{}) && (!open || a.At != nil):
+	case (len(a.Steps) > 0 || a.Burst != Burst{}) && !rated:
 		return bad("arrivals", "steps and bursts vary a rate, and there is none", "give a rate or a load")
-	case a.Burst != Burst{} && (a.Burst.On <= 0 || a.Burst.Off <= 0 || a.Burst.Times < 1 || a.Burst.quiet() < 0):
-		return bad("bursts", "on and off must be above 0, and the factor from 1 to (on+off)/on", "such as on 1s, off 4s, factor 3")
 	case a.At != nil && (len(a.At) != tasks || a.At[0] < 0 || !slices.IsSorted(a.At)):
 		return bad("arrivals", fmt.Sprintf("%d times for %d tasks, or not rising", len(a.At), tasks), "give a time for each task, in order")
+	}
+	if err := a.Burst.validate(); err != nil {
+		return err
 	}
 	for i, s := range a.Steps {
 		if s.For <= 0 || !(s.Times >= 0) || i == len(a.Steps)-1 && s.Times == 0 {
 			return bad(fmt.Sprintf("step %d", i), "its time is not above 0, or nothing ever comes after it", "such as 10s at 1.5")
 		}
+	}
+	return nil
+}
+
+func (b Burst) validate() error {
+	if b != (Burst{}) && (b.On <= 0 || b.Off <= 0 || b.Times < 1 || b.quiet() < 0) {
+		return bad("bursts", "on and off must be above 0, and the factor from 1 to (on+off)/on", "such as on 1s, off 4s, factor 3")
 	}
 	return nil
 }

@@ -178,7 +178,7 @@ func (c Config) Validate() error {
 			return err
 		}
 	}
-	return c.validateEvents()
+	return c.validateParts()
 }
 
 func (n Node) validate(i int) error {
@@ -196,16 +196,7 @@ func (n Node) validate(i int) error {
 	return nil
 }
 
-func (c Config) validateEvents() error {
-	a, f := c.Antagonists, c.Flap
-	switch {
-	case !chance(a.Part) || !chance(f.Part):
-		return bad("antagonists and flaps", "their part of the nodes is not between 0 and 1", "give a number from 0 to 1")
-	case a.Part > 0 && (a.On <= 0 || a.Off <= 0 || !(a.Factor > 0)):
-		return bad("antagonists", "on, off and the factor must be above 0", "such as on 2s, off 8s, factor 0.3")
-	case f.Part > 0 && (f.Up <= 0 || f.Down <= 0):
-		return bad("flaps", "the times up and down must be above 0", "such as up 30s, down 5s")
-	}
+func (c Config) validateParts() error {
 	for i, ch := range c.Changes {
 		if ch.At < 0 || ch.Node < 0 || ch.Node >= len(c.Nodes) {
 			return bad(fmt.Sprintf("change %d", i), fmt.Sprintf("there is no node %d at %v", ch.Node, ch.At), "name a node that there is, at 0 or later")
@@ -219,10 +210,26 @@ func (c Config) validateEvents() error {
 			return err
 		}
 	}
-	if err := c.Sizes.validate(); err != nil {
-		return err
+	for _, err := range []error{c.Antagonists.validate(), c.Flap.validate(), c.Sizes.validate()} {
+		if err != nil {
+			return err
+		}
 	}
 	return c.Arrivals.validate(c.Tasks)
+}
+
+func (a Antagonists) validate() error {
+	if !chance(a.Part) || a.Part > 0 && (a.On <= 0 || a.Off <= 0 || !(a.Factor > 0)) {
+		return bad("antagonists", "part must be from 0 to 1, and on, off and the factor must be above 0", "such as part 0.3, on 2s, off 8s, factor 0.3")
+	}
+	return nil
+}
+
+func (f Flap) validate() error {
+	if !chance(f.Part) || f.Part > 0 && (f.Up <= 0 || f.Down <= 0) {
+		return bad("flaps", "part must be from 0 to 1, and the times up and down above 0", "such as part 0.2, up 30s, down 5s")
+	}
+	return nil
 }
 
 func chance(p float64) bool { return p >= 0 && p <= 1 }

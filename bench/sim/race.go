@@ -11,7 +11,7 @@ import (
 // rounds without the nodes that turned it away, pauses, and retries from a budget.
 
 // startRace plans when an attempt that is no copy, and has just left, is overdue.
-func (s *sim) startRace(i int32, t *task, a int32) {
+func (s *sim) startRace(t *task, a int32) {
 	t.last, t.overdue = false, 0
 	if s.rule.Hedge == 0 {
 		return

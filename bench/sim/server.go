@@ -66,7 +66,7 @@ func (s *sim) dispatch(i int32, t *task, n int) {
 	s.send(reaches, a, p.gen)
 	switch {
 	case !p.copied:
-		s.startRace(i, t, a)
+		s.startRace(t, a)
 	case t.overdue > 0:
 		s.agenda.plan(s.now+t.overdue, dues, a, p.gen)
 	}

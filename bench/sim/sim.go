@@ -58,7 +58,7 @@ func epoch() time.Time { return time.Unix(1_000_000_000, 0) }
 
 func duration(ns int64) time.Duration { return time.Duration(ns) }
 
-func (s *sim) time() time.Time { return s.record.epoch.Add(duration(s.now)) }
+func (s *sim) time() time.Time { return s.epoch.Add(duration(s.now)) }
 
 // Run plays one run. Errors: InvalidArgument.
 func Run(cfg Config) (Result, error) {
@@ -111,14 +111,15 @@ func (s *sim) settle() {
 	if s.central != nil {
 		s.central.serve(s)
 	}
-	for n := 0; n < len(s.touched); n++ { // it may grow meanwhile
-		i := s.touched[n]
+	for len(s.touched) > 0 { // it may grow meanwhile
+		last := len(s.touched) - 1
+		i := s.touched[last]
+		s.touched = s.touched[:last]
 		s.servers[i].touched = false
 		if s.central == nil {
 			s.serve(i)
 		}
 	}
-	s.touched = s.touched[:0]
 }
 
 // play does what an event says.
@@ -206,7 +207,7 @@ func (s *sim) admit(a arrival) {
 	s.arrived(t)
 	if s.cfg.Deadline > 0 {
 		due := t.arrived + int64(s.cfg.Deadline)
-		t.waiter.Deadline = s.record.epoch.Add(duration(due))
+		t.waiter.Deadline = s.epoch.Add(duration(due))
 		s.agenda.plan(max(s.now, due), expires, i, t.gen)
 	}
 	if s.central != nil {

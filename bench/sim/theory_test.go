@@ -34,7 +34,7 @@ func loaded(p ...float64) []sim.Node {
 func noWork() sim.Sizes { return sim.Sizes{Mean: -1} }
 
 func TestRun_MeetsTheClosedFormsOfTheAssignment(t *testing.T) {
-	const runs, images = 5000, 6
+	const runs, images = 4000, 6
 	sets := [][]float64{{.2, .2, .2, .2}, {.8, .8, .8, .8}, {.1, .5, .2, .9}, {.8, .6, .5, .2}}
 	forms := map[string]func([]float64, int) float64{"random": closedform.Random, "balance": closedform.Balance}
 	for _, p := range sets {
@@ -125,10 +125,12 @@ func TestArrivals_HaveTheRateThatIsAskedFor(t *testing.T) {
 			}
 			return 1000
 		}},
-		{"steps shorter than the gaps", sim.Arrivals{Rate: 1000, Steps: slices.Repeat([]sim.Step{{For: 100 * time.Microsecond, Times: 1}}, 500_000)},
-			func(int) float64 { return 1000 }},
-		{"silence, then one", sim.Arrivals{Rate: 1000, Steps: []sim.Step{{For: 5 * time.Second, Times: 0}, {For: 1, Times: 1}}},
-			func(second int) float64 { return map[bool]float64{true: 0, false: 1000}[second < 5] }},
+		{"steps shorter than the gaps", sim.Arrivals{
+			Rate: 1000, Steps: slices.Repeat([]sim.Step{{For: 100 * time.Microsecond, Times: 1}}, 500_000),
+		}, func(int) float64 { return 1000 }},
+		{"silence, then one", sim.Arrivals{
+			Rate: 1000, Steps: []sim.Step{{For: 5 * time.Second, Times: 0}, {For: 1, Times: 1}},
+		}, func(second int) float64 { return map[bool]float64{true: 0, false: 1000}[second < 5] }},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

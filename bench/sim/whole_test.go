@@ -29,7 +29,7 @@ func rough(name string, seed uint64) sim.Config {
 		}
 	}
 	return sim.Config{
-		Policy: name, Seed: seed, Servers: 3, Jitter: .5, Nodes: nodes, Tasks: 5000,
+		Policy: name, Seed: seed, Servers: 3, Jitter: .5, Nodes: nodes, Tasks: 1500,
 		Arrivals:    sim.Arrivals{Load: .7, Burst: sim.Burst{On: time.Second, Off: 2 * time.Second, Times: 1.8}},
 		Sizes:       sim.Sizes{Shape: sim.Lognormal, Sigma: 1.5},
 		Antagonists: sim.Antagonists{Part: .5, On: 200 * ms, Off: 500 * ms, Factor: .2},
