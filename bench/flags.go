@@ -11,10 +11,11 @@ import (
 )
 
 const usage = `bench measures client, server and computenode, which stand beside it, and
-writes a report with tables and plots.
+writes a report with tables and plots. It also plays them in simulated time.
 
   bench run [flags]          measure everything, in about six minutes, and report
   bench report [--out DIR]   write the report again from the recorded results
+  bench sim [flags]          play policies in simulated time; bench sim --help tells more
 
 Examples:
   bench run
@@ -86,5 +87,5 @@ func parse(args []string) (config, error) {
 
 // bad is a wrong command line.
 func bad(why string) error {
-	return job.E(job.InvalidArgument, "", errors.New(why), "write bench run [flags] or bench report [--out DIR]; bench --help shows examples")
+	return job.E(job.InvalidArgument, "", errors.New(why), "write bench run [flags], bench report [--out DIR] or bench sim [flags]; bench --help shows examples")
 }

@@ -39,6 +39,9 @@ func main() {
 
 // command is the whole program; it returns the exit code.
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "sim" {
+		return exitCode(simulate(ctx, args[1:], stdout), stderr)
+	}
 	cfg, err := parse(args)
 	if errors.Is(err, pflag.ErrHelp) {
 		fmt.Fprint(stdout, help())
@@ -54,6 +57,11 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			err = plain(ctx, cfg.in, cfg.out, stdout)
 		}
 	}
+	return exitCode(err, stderr)
+}
+
+// exitCode tells people of err, if there is one.
+func exitCode(err error, stderr io.Writer) int {
 	if err == nil {
 		return exitDone
 	}

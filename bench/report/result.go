@@ -58,6 +58,8 @@ const (
 	// NodeTasks is attempts on one node for one job: policy, loads, images, node,
 	// load, kind (done, delayed, rejected).
 	NodeTasks = "node_tasks"
+	// Simulated is a figure of bench sim: policy, metric.
+	Simulated = "simulated"
 )
 
 // Write appends one result to w as a line of JSON.

@@ -1,0 +1,206 @@
+package sim
+
+import (
+	"time"
+
+	"spillway/server/policy"
+	"spillway/server/tail"
+)
+
+// What follows is the course of one task as server/scheduler has it: a race of copies,
+// rounds without the nodes that turned it away, pauses, and retries from a budget.
+
+// startRace plans when an attempt that is no copy, and has just left, is overdue.
+func (s *sim) startRace(t *task, a int32) {
+	t.last, t.overdue = false, 0
+	if s.rule.Hedge == 0 {
+		return
+	}
+	h := s.servers[t.server].hedge
+	h.Begin()
+	if after, ok := h.After(t.waiter.Work); ok && after > 0 {
+		t.overdue = int64(after)
+		s.agenda.plan(s.now+t.overdue, dues, a, s.attempts[a].gen)
+	}
+}
+
+// late notes that an attempt is overdue. From then on copies of the first are sent.
+func (s *sim) late(a int32) {
+	p := &s.attempts[a]
+	if p.cancelled {
+		return
+	}
+	t := s.task(p.task)
+	p.late = true
+	s.servers[t.server].dispatcher.Late(s.time(), int(p.node))
+	s.touch(t.server)
+	if !p.copied {
+		t.after, t.pause = t.overdue, max(t.overdue/4, int64(time.Millisecond))
+		s.mayCopy(p.task, t)
+	}
+}
+
+// mayCopy lets a task wait for a node for a copy, if it may have one, and plans when it
+// may have another: after twice the time, or where there was no room after a pause
+// that grows. Other than in the scheduler one copy looks for a node at a time.
+func (s *sim) mayCopy(i int32, t *task) {
+	if t.last || t.running == 0 {
+		return
+	}
+	v := &s.servers[t.server]
+	if !t.token && int(t.running) < s.cfg.Copies && !v.dispatcher.Waiting() && v.hedge.Take(v.dispatcher.Utilization()) {
+		t.token, t.copyRounds = true, tail.Pause{}
+		s.clear(t.turned)
+		s.pushCopy(t)
+		t.after *= 2
+		t.pause = t.after
+	}
+	t.hedgeAt = s.now + t.pause
+	s.agenda.plan(t.hedgeAt, hedges, i, t.gen)
+	t.pause += t.pause / 2
+}
+
+// pushCopy lets a task wait for a node for a copy: one that has not turned the copy away
+// in this round, that no attempt of the task is on, nor has failed on.
+func (s *sim) pushCopy(t *task) {
+	v := &s.servers[t.server]
+	t.waiter.Until = time.Time{}
+	if t.turned != nil && t.turned.Len() > 0 {
+		p := t.copyRounds
+		t.waiter.Until = s.time().Add(p.Next(v.rand))
+	}
+	for a := t.attempt; a >= 0; a = s.attempts[a].sibling {
+		s.add(&t.turned, int(s.attempts[a].node))
+	}
+	if t.failed != nil {
+		for n := range t.failed.All {
+			s.add(&t.turned, n)
+		}
+	}
+	s.push(t, true, t.turned)
+}
+
+// parkCopy lets a copy that no node takes pause before its next round.
+func (s *sim) parkCopy(i int32, t *task, v *server) {
+	s.clear(t.turned)
+	t.recopyAt = s.now + int64(t.copyRounds.Next(v.rand))
+	s.agenda.plan(t.recopyAt, recopies, i, t.gen)
+}
+
+// dropCopy lets no copy look for a node any more.
+func (s *sim) dropCopy(t *task) {
+	v := &s.servers[t.server]
+	v.dispatcher.Withdraw(&t.waiter)
+	t.recopyAt = 0
+	if t.token {
+		t.token = false
+		v.hedge.GiveBack()
+	}
+}
+
+// goOn lets a task whose attempt a was turned away or broke go on without that node.
+// The race goes on while other attempts run, without new copies once the first has
+// ended.
+func (s *sim) goOn(i int32, t *task, a int32) {
+	p := &s.attempts[a]
+	n, copied, turnedAway, after, token := int(p.node), p.copied, p.outcome == rejected, p.retryAfter, p.token
+	s.freeAttempt(a, false)
+	s.add(&t.excluded, n)
+	if turnedAway {
+		t.turnedOff = true
+	} else {
+		t.owes = true
+		t.broke++
+		s.add(&t.failed, n)
+	}
+	if t.retryIn == 0 || after < t.retryIn {
+		t.retryIn = after
+	}
+	if copied && turnedAway && token { // as if it had not been sent
+		t.token = true
+		if !t.last {
+			s.add(&t.turned, n)
+			s.pushCopy(t)
+			return
+		}
+	}
+	if !copied {
+		t.last = true
+	}
+	if t.last {
+		s.dropCopy(t)
+	}
+	switch {
+	case t.running > 0:
+	case int(t.broke) >= len(s.nodes)+3: // each node may lose it once, and a few losses more are forgiven
+		s.giveUp(i, t)
+	default:
+		s.again(i, t)
+	}
+}
+
+// again lets a task wait for a node, once the budget has what it owes for a failure.
+func (s *sim) again(i int32, t *task) {
+	v := &s.servers[t.server]
+	if t.owes {
+		wait, ok := v.budget.Take(s.time())
+		if !ok {
+			p := tail.Pause{First: wait + 1}
+			s.rest(i, t, min(time.Second, wait+p.Next(v.rand)))
+			return
+		}
+		t.owes = false
+	}
+	t.waiter.Until = time.Time{}
+	if t.turnedOff { // so that those that turned it away are asked again some time
+		p := t.rounds // whose bound grows with the rounds, not with the rejections
+		t.waiter.Until = s.time().Add(p.Next(v.rand))
+	}
+	s.push(t, false, t.excluded)
+}
+
+// park lets a task that no node takes pause before its next round: what the nodes ask
+// for, spread out.
+func (s *sim) park(i int32, t *task, v *server) {
+	pause := t.rounds.Next(v.rand)
+	if t.retryIn > 0 {
+		pause = min(time.Second, duration(t.retryIn)/2+pause)
+	}
+	t.parked = true
+	s.rest(i, t, pause)
+}
+
+func (s *sim) rest(i int32, t *task, d time.Duration) {
+	s.pauses++
+	s.agenda.plan(s.now+int64(d), resumes, i, t.gen)
+}
+
+// resume lets a task that paused go on.
+func (s *sim) resume(i int32, t *task) {
+	if t.parked {
+		t.parked, t.turnedOff, t.retryIn = false, false, 0
+		s.clear(t.excluded)
+		s.clear(t.failed)
+	}
+	s.again(i, t)
+}
+
+// add puts a node into one of a task's sets.
+func (s *sim) add(to **policy.Set, n int) {
+	if *to == nil {
+		if last := len(s.sets) - 1; last >= 0 {
+			*to, s.sets = s.sets[last], s.sets[:last]
+			(*to).Clear()
+		} else {
+			*to = &policy.Set{}
+		}
+	}
+	(*to).Add(n)
+}
+
+// clear empties one of a task's sets.
+func (s *sim) clear(set *policy.Set) {
+	if set != nil {
+		set.Clear()
+	}
+}
