@@ -26,7 +26,7 @@ const defaultName = "node_0"
 // config is all that the command line says.
 type config struct {
 	Worker    worker.Config
-	Admission string // name of the controller
+	Admission string // the controller: NAME or NAME:PARAMETER=VALUE,…
 	Control   admission.Config
 	Isolated  bool
 	Isolate   isolate.Config
@@ -65,7 +65,7 @@ func newFlags(c *config, r *raw) *pflag.FlagSet {
 	fs.DurationVar(&c.Control.Delay, "delay", admission.DefaultDelay, "the injected delay; the server's --attempt-timeout should be longer")
 	fs.Uint64Var(&r.seed, "seed", 0, "seed of the draws; the same seed draws the same (default: another each time)")
 	fs.IntVar(&c.Worker.Slots, "slots", 0, "tasks to work on at once (default: one a core)")
-	fs.StringVar(&c.Admission, "admission", admission.DefaultName, "how to admit: "+strings.Join(admission.Names(), " or "))
+	fs.StringVar(&c.Admission, "admission", admission.DefaultName, "what turns tasks away: NAME or NAME:PARAMETER=VALUE,…, see below; NAME is "+strings.Join(admission.Names(), ", "))
 	fs.StringArrayVar(&c.Roots, "root", nil, "directory below which files may be read and written; repeatable (default: the working directory)")
 	fs.StringVar(&c.Workspace.Dir, "workspace", "", "directory for the files of tasks whose folder this node does not see (default: the system's, for temporary files)")
 	fs.StringVar(&r.quota, "workspace-quota", "10GiB", "how much they may take: a number with KiB, MiB, GiB or nothing")

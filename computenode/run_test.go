@@ -18,6 +18,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"spillway/computenode/admission"
 )
 
 func TestRun_WrongUsageIsOneClearLine(t *testing.T) {
@@ -52,7 +54,11 @@ func TestRun_WrongUsageIsOneClearLine(t *testing.T) {
 		{"bad slots", "0.1|--slots|two", `--slots "two": it is not a whole number`},
 		{"negative slots", "0.1|--slots|-2", "--slots -2: so many are not possible; use 1 to 4096"},
 		{"too many slots", "0.1|--slots=5000", "--slots 5000: so many are not possible"},
-		{"bad admission", "0.1|--admission|magic", `--admission "magic": no such controller; use one of none, probability`},
+		{"bad admission", "0.1|--admission|magic", `--admission "magic": no such controller; use one of codel, gradient, none, probability, queue, red`},
+		{"bad parameter", "0.1|--admission|codel:speed=3", `--admission "codel:speed=3": it has no parameter "speed"; write codel:n=VALUE; its parameters are n, factor`},
+		{"bad value", "0.1|--admission|queue:k=-1", `--admission "queue:k=-1": k=-1 is no whole number from 0 to 16384; write queue:k=VALUE; its parameters are k`},
+		{"values at odds", "0.1|--admission|red:min=5", `--admission "red:min=5": min=5 is not below max=3`},
+		{"parameter of none", "0.1|--admission|none:p=1", `--admission "none:p=1": it has no parameter "p"; write none alone: it has no parameters`},
 		{"bad isolate", "0.1|--isolate=maybe", `--isolate "maybe": it is neither on nor off`},
 		{"no time", "0.1|--task-timeout|0", "--task-timeout 0s: no task could run"},
 		{"bad memory", "0.1|--memory|lots", `--memory "lots": it is not a number of bytes; use one such as 2GiB`},
@@ -150,6 +156,16 @@ func TestHelp_ItsExamplesWork(t *testing.T) {
 		require.Equal(t, "computenode", args[0])
 		_, err := parse(args[1:])
 		require.NoError(t, err, command)
+	}
+}
+
+func TestHelp_TellsEveryControllerWithItsParameters(t *testing.T) {
+	text := help()
+	for _, name := range admission.Names() {
+		require.Contains(t, text, "\n  "+name+" ")
+	}
+	for _, param := range []string{"k=4: ", "n=100ms: ", "factor=20: ", "tolerance=1.5: ", "w=0.002: "} {
+		require.Contains(t, text, param)
 	}
 }
 

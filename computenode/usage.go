@@ -28,11 +28,14 @@ Examples:
   computenode 0 --listen 127.0.0.1:5001           no machine.txt; never delays or rejects
   computenode 0.5 --name node_1 --seed 42         the same draws each time
   computenode 0.9 --delay 300ms --slots 4         a shorter delay, four tasks at once
+  computenode 0 --admission codel:n=200ms         drops tasks that waited too long
   computenode 0.1 --root /srv/pictures --root /tmp/more
   computenode 0 --controller 127.0.0.1:5000 --worker-name node_lab --tags gpu,lab-2   joins a running server
 
 Flags:
 ` + newFlags(&config{}, &raw{}).FlagUsages() + `
+Controllers for --admission, with their parameters and defaults:
+` + admission.Describe() + `
 Exit codes: 0 ended by a signal; 1 it could not serve; 2 wrong usage.
 `
 }

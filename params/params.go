@@ -107,6 +107,13 @@ func (p *List) Bool(name string, unless bool, summary string) bool {
 	return s == "on"
 }
 
+// Check notes what is wrong with several parameters together, unless they are ok.
+func (p *List) Check(ok bool, format string, args ...any) {
+	if !ok {
+		p.fail(format, args...)
+	}
+}
+
 // Finish is the first error, or that of a parameter that nobody asked for.
 func (p *List) Finish() error {
 	if p.err != nil {

@@ -13,7 +13,7 @@ func loadToWire(l job.Load) *spillway.Load {
 	return &spillway.Load{
 		Slots: small(l.Slots), Running: small(l.Running), Queued: small(l.Queued), Delayed: small(l.Delayed),
 		MeanUs: l.Mean.Microseconds(), OperationMeanUs: meansToWire(l.Operations), Usage: usageToWire(l.Usage),
-		Draining: onlyTrue(l.Draining),
+		Draining: onlyTrue(l.Draining), LatencyUs: knownMicros(l.Latency),
 	}
 }
 
@@ -24,6 +24,7 @@ func loadFromWire(l *spillway.Load) job.Load {
 	return job.Load{
 		Slots: int(l.Slots), Running: int(l.Running), Queued: int(l.Queued), Delayed: int(l.Delayed),
 		Mean: micros(l.MeanUs), Operations: meansFromWire(l.OperationMeanUs), Usage: usageFromWire(l.Usage), Draining: l.GetDraining(),
+		Latency: micros(l.GetLatencyUs()),
 	}
 }
 

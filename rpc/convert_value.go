@@ -74,3 +74,12 @@ func given(text string) *string {
 	}
 	return &text
 }
+
+// knownMicros is an optional field that is left out where the time is unknown.
+func knownMicros(d time.Duration) *int64 {
+	us := d.Microseconds()
+	if us <= 0 {
+		return nil
+	}
+	return &us
+}

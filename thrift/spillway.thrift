@@ -36,6 +36,7 @@ struct Load {
   6: optional Usage usage,
   7: optional map<string, i64> operation_mean_us,   // the same, by operation
   8: optional bool draining,  // finishes what it has, takes nothing new
+  9: optional i64 latency_us, // what a task that comes now would take, by the node's estimate; none: unknown
 }
 
 // Rejected: the node turned the task away, untouched; it may go elsewhere.

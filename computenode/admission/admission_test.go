@@ -100,7 +100,7 @@ func TestNew_RefusesWhatItDoesNotKnow(t *testing.T) {
 		cfg              Config
 		want             string
 	}{
-		{"name", "magic", Config{}, `admission "magic": no such controller; use one of none, probability`},
+		{"name", "magic", Config{}, `admission "magic": no such controller; use one of codel, gradient, none, probability, queue, red`},
 		{"probability", "probability", Config{Probability: math.NaN()}, `load probability "NaN": it is not between 0 and 1`},
 		{"delay", "probability", Config{Delay: -time.Second}, "injected delay: -1s is in the past"},
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"spillway/job"
+	"spillway/params"
 )
 
 // stream tells this sequence of draws from others with the same seed.
@@ -25,7 +26,7 @@ type probability struct {
 	draws  *rand.Rand
 }
 
-func newProbability(cfg Config) Controller {
+func newProbability(cfg Config, _ *params.List) Controller {
 	return &probability{
 		p: cfg.Probability, delay: cfg.Delay,
 		reason: fmt.Sprintf("injected load (p = %v)", cfg.Probability),

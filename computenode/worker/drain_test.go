@@ -49,6 +49,18 @@ func TestWorker_WithoutTasksIsDrainedAtOnceAndTwice(t *testing.T) {
 	<-w.Drain()
 }
 
+func TestWorker_IsDrainedWhenItsLastTaskGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, base := newWorker(t, Config{Slots: 1}, &script{decisions: []admission.Decision{{Delay: time.Hour}}}, just(takes(time.Second)))
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { _, _ = w.Execute(ctx, job.Task{Base: base, Name: "a.jpg"}) }()
+		synctest.Wait()
+		drained := w.Drain()
+		cancel()
+		<-drained
+	})
+}
+
 func TestWorker_TellsTheMeanOfEachOperation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		times := map[string]time.Duration{"edges": time.Second, "blur": 3 * time.Second}

@@ -9,10 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"spillway/computenode/admission"
 	"spillway/computenode/operation"
 	"spillway/confine"
 	"spillway/job"
@@ -62,19 +62,18 @@ func (w *Worker) hosted(base string) (folder string, ok bool) {
 // slot for the operation, and hands the outputs over. The folder lives as long as
 // the call. So few tasks have one that their files take little room, and little
 // memory while they travel, and so many that the slots have something to do.
-func (w *Worker) host(ctx context.Context, t job.Task, r *job.Result) (err error) {
-	start := time.Now()
+func (w *Worker) host(ctx context.Context, t job.Task, e *entry, r *job.Result) (err error) {
 	space := w.cfg.Workspace
 	if space == nil {
 		err = job.E(job.Unimplemented, "", errors.New("this node has no workspace"), "")
-		w.giveUp(0, err)
+		w.giveUp(e, err)
 		return err
 	}
 	select {
 	case w.guests <- struct{}{}:
 		defer func() { <-w.guests }()
 	case <-ctx.Done():
-		w.giveUp(time.Since(start), ended(ctx))
+		w.giveUp(e, ended(ctx))
 		return ended(ctx)
 	}
 	folder := w.token()
@@ -85,11 +84,11 @@ func (w *Worker) host(ctx context.Context, t job.Task, r *job.Result) (err error
 	}()
 	if err := w.fetch(ctx, t, path.Join(folder, job.InputDir, t.Name)); err != nil {
 		err = w.explain(ctx, t, err)
-		w.giveUp(time.Since(start), err)
+		w.giveUp(e, err)
 		return err
 	}
 	t.Base = filepath.Join(space.Path(), folder)
-	outs, err := w.take(ctx, t, r)
+	outs, err := w.take(ctx, t, e, r)
 	if err != nil {
 		return err
 	}
@@ -114,7 +113,7 @@ func (w *Worker) explain(ctx context.Context, t job.Task, err error) error {
 	case job.CodeOf(err) == job.ResourceExhausted:
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		return w.rejection(err.Error()+"; "+job.HintOf(err), 0)
+		return w.refusal(admission.Decision{Reject: true, Reason: err.Error() + "; " + job.HintOf(err), RetryAfter: w.gate.RetryAfter()})
 	case job.CodeOf(err) == job.FailedPrecondition: // the workspace has forgotten the transfer; another attempt does better
 		err = job.E(job.Unavailable, "", err, job.HintOf(err))
 	}

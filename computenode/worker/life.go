@@ -11,141 +11,127 @@ import (
 	"spillway/job"
 )
 
-// smoothing is the weight of the newest task in the moving average: 1/smoothing.
-const smoothing = 16
-
-// admit asks the admission and counts the task in: as delayed, or as queued.
-// Its order: the injected draw, the deadline, the bound on those that wait.
-func (w *Worker) admit(t job.Task) (time.Duration, error) {
+// admit asks the gate, which counts the task in: as delayed, or as queued. Errors:
+// ResourceExhausted, DeadlineExceeded.
+func (w *Worker) admit(t job.Task, e *entry) (time.Duration, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := w.now()
-	d := w.admission.Decide(now, admission.Arrival{MayReject: t.MayReject, Deadline: t.Deadline, Load: w.load})
-	switch {
-	case w.load.Draining:
-		return 0, w.rejection("it drains, and takes nothing new", 0)
-	case !t.Deadline.IsZero() && !now.Before(t.Deadline):
-		return 0, job.E(job.DeadlineExceeded, "", errors.New("the deadline was over when the task arrived"), "")
-	case d.Reject && t.MayReject:
-		return 0, w.rejection(d.Reason, d.RetryAfter)
-	case !t.Deadline.IsZero() && !now.Add(d.Delay).Before(t.Deadline):
-		return 0, job.E(job.DeadlineExceeded, "", fmt.Errorf("the deadline ends within the injected delay of %v", d.Delay), "")
-	case t.MayReject && w.load.Delayed+w.load.Queued >= w.cfg.Waiting:
-		return 0, w.rejection(fmt.Sprintf("%d tasks wait already", w.cfg.Waiting), w.load.Mean)
-	case d.Delay > 0:
-		w.load.Delayed++
-	default:
-		w.load.Queued++
+	a := admission.Arrival{MayReject: t.MayReject, Deadline: t.Deadline, Operation: t.Operation.Name}
+	d := w.gate.Arrive(w.now(), a, e)
+	if d.Reject || d.TooLate {
+		return 0, w.refusal(d)
 	}
 	return d.Delay, nil
 }
 
-// rejection is the error of a task turned away; mu is held.
-func (w *Worker) rejection(reason string, retryAfter time.Duration) error {
-	load := w.load
-	e := job.E(job.ResourceExhausted, "", fmt.Errorf("%s rejected the task: %s", w.cfg.Node, reason), "")
-	e.RetryAfter, e.Load = retryAfter, &load
+// refusal is the error of a task turned away; mu is held.
+func (w *Worker) refusal(d admission.Decision) error {
+	if d.TooLate {
+		return job.E(job.DeadlineExceeded, "", errors.New(d.Reason), "")
+	}
+	load := w.gate.Load()
+	e := job.E(job.ResourceExhausted, "", fmt.Errorf("%s rejected the task: %s", w.cfg.Node, d.Reason), "")
+	e.RetryAfter, e.Load = d.RetryAfter, &load
 	return e
 }
 
 // sleep waits out the injected delay, after which the task counts as queued.
-func (w *Worker) sleep(ctx context.Context, delay time.Duration) error {
+func (w *Worker) sleep(ctx context.Context, e *entry, delay time.Duration) error {
 	if delay <= 0 {
 		return nil
 	}
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
-	var err error
 	select {
 	case <-timer.C:
 	case <-ctx.Done():
-		err = ended(ctx)
+		w.giveUp(e, ended(ctx))
+		return ended(ctx)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.load.Delayed--
-	if err != nil {
-		w.observe(admission.Sample{Code: job.CodeOf(err)})
-		return err
-	}
-	w.load.Queued++
+	w.gate.Awake(w.now(), e)
 	return nil
 }
 
-// enter waits for a slot and takes it; it returns the time waited.
-func (w *Worker) enter(ctx context.Context) (time.Duration, error) {
-	start := time.Now()
-	err := w.slot(ctx)
-	waited := time.Since(start)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.load.Queued--
-	if err != nil {
-		w.observe(admission.Sample{Queued: waited, Code: job.CodeOf(err)})
-		return waited, err
-	}
-	w.load.Running++
-	return waited, nil
-}
-
-// slot takes a slot; those who wait get one in the order of their coming.
-func (w *Worker) slot(ctx context.Context) error {
+// enter waits until the gate gives the task a slot, or drops it.
+func (w *Worker) enter(ctx context.Context, e *entry) error {
 	if ctx.Err() != nil {
+		w.giveUp(e, ended(ctx))
 		return ended(ctx)
 	}
-	select {
-	case w.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ended(ctx)
+	expires := w.wait(e)
+	for {
+		select {
+		case err := <-e.Task:
+			return err
+		case <-expires:
+			expires = nil
+			w.mu.Lock()
+			w.call()
+			w.mu.Unlock()
+		case <-ctx.Done():
+			w.giveUp(e, ended(ctx))
+			return ended(ctx)
+		}
 	}
 }
 
-// giveUp counts out a task that waits, for want of its input.
-func (w *Worker) giveUp(waited time.Duration, err error) {
+// wait puts a task into the queue, and returns what tells when to look whether it has
+// waited for too long.
+func (w *Worker) wait(e *entry) <-chan time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.load.Queued--
-	w.observe(admission.Sample{Queued: waited, Code: job.CodeOf(err)})
+	w.gate.Wait(w.now(), e)
+	w.call()
+	if e.Running() || e.Expires().IsZero() {
+		return nil
+	}
+	return time.After(e.Expires().Sub(w.last))
+}
+
+// call tells those that need not wait any more; mu is held.
+func (w *Worker) call() {
+	for {
+		e, d := w.gate.Next(w.now())
+		switch {
+		case e == nil:
+			w.settle()
+			return
+		case d.Reject || d.TooLate:
+			e.Task <- w.refusal(d)
+		default:
+			e.Task <- nil
+		}
+	}
+}
+
+// giveUp counts out a task that does not want its slot any more, or never will.
+func (w *Worker) giveUp(e *entry, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.gate.Leave(w.now(), e, admission.Outcome{Code: job.CodeOf(err)})
+	w.call()
 }
 
 // leave gives the slot back and returns the load without the task.
-func (w *Worker) leave(t job.Task, s admission.Sample, err error) job.Load {
+func (w *Worker) leave(t job.Task, e *entry, run time.Duration, err error) job.Load {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	op := t.Operation.Name
-	w.load.Running--
-	if err == nil && t.Content != nil {
+	o := admission.Outcome{Run: run}
+	if err != nil {
+		o.Code = job.CodeOf(err)
+	} else if t.Content != nil {
 		w.handing++
 	}
-	if err != nil {
-		s.Code = job.CodeOf(err)
-	} else {
-		w.load.Mean = smooth(w.load.Mean, s.Run)
-		w.means[op] = smooth(w.means[op], s.Run)
-	}
-	w.observe(s)
-	<-w.slots
-	return w.load
-}
-
-// smooth is the moving average with one more time in it.
-func smooth(mean, next time.Duration) time.Duration {
-	if mean == 0 {
-		return next
-	}
-	return mean + (next-mean)/smoothing
-}
-
-// observe tells the admission of a task that has left; mu is held.
-func (w *Worker) observe(s admission.Sample) {
-	w.admission.Observe(w.now(), s)
-	w.settle()
+	load := w.gate.Leave(w.now(), e, o)
+	w.call()
+	return load
 }
 
 // settle tells that nothing is left of what a worker that drains had; mu is held.
 func (w *Worker) settle() {
-	if !w.load.Draining || w.left() > 0 {
+	if !w.gate.Draining() || w.left() > 0 {
 		return
 	}
 	select {

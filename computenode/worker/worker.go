@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
-	"maps"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -37,20 +36,19 @@ type Worker struct {
 	log     *slog.Logger
 	profile job.Profile
 
-	slots  chan struct{} // one element for each slot that is taken
 	guests chan struct{} // one for each task that has files in the workspace
 	prefix string        // makes tokens unlike those of any other worker
 	tokens atomic.Int64
 
-	mu        sync.Mutex
-	admission admission.Controller // guarded by mu
-	load      job.Load             // guarded by mu
-	last      time.Time            // guarded by mu: the admission's clock never goes back
-
-	means   map[string]time.Duration // guarded by mu: of the operation time, by operation
-	handing int                      // guarded by mu: tasks that are done, and hand their outputs over
-	drained chan struct{}            // closed when a worker that drains has nothing left
+	mu      sync.Mutex
+	gate    *admission.Gate[chan error] // guarded by mu; a task hears of its slot, or that it was dropped
+	last    time.Time                   // guarded by mu: the gate's clock never goes back
+	handing int                         // guarded by mu: tasks that are done, and hand their outputs over
+	drained chan struct{}               // closed when a worker that drains has nothing left
 }
+
+// entry is a task in the gate.
+type entry = admission.Entry[chan error]
 
 var _ job.Worker = (*Worker)(nil)
 
@@ -63,14 +61,11 @@ func New(cfg Config, roots confine.Roots, control admission.Controller, runner R
 	cfg = cfg.withDefaults()
 	return &Worker{
 		cfg: cfg, roots: roots, runner: runner, log: log.With("node", cfg.Node),
-		profile:   job.Profile{Node: cfg.Node, Slots: cfg.Slots, Operations: operation.Infos(), Machine: cfg.Machine, Tags: cfg.Tags},
-		slots:     make(chan struct{}, cfg.Slots),
-		guests:    make(chan struct{}, 2*cfg.Slots+2),
-		prefix:    rand.Text()[:10] + "-",
-		admission: control,
-		load:      job.Load{Slots: cfg.Slots},
-		means:     map[string]time.Duration{},
-		drained:   make(chan struct{}),
+		profile: job.Profile{Node: cfg.Node, Slots: cfg.Slots, Operations: operation.Infos(), Machine: cfg.Machine, Tags: cfg.Tags},
+		guests:  make(chan struct{}, 2*cfg.Slots+2),
+		prefix:  rand.Text()[:10] + "-",
+		gate:    admission.NewGate[chan error](admission.GateConfig{Slots: cfg.Slots, Waiting: cfg.Waiting}, control),
+		drained: make(chan struct{}),
 	}, nil
 }
 
@@ -78,8 +73,9 @@ func New(cfg Config, roots confine.Roots, control admission.Controller, runner R
 // delay without a slot, waits for a slot, and does the operation. Unless all went
 // well and ctx still lives, nothing is left in output_dir.
 //
-// A task that cannot be begun before its deadline ends at once with
-// DeadlineExceeded; every draw of the admission is spent all the same. One whose
+// A task that cannot be done before its deadline, by what such tasks take, ends at
+// once with DeadlineExceeded; every draw of the admission is spent all the same. A
+// rejection tells when to come back, and the node's load. One whose
 // folder this node does not see gets [job.ErrNeedsContent] before any draw; with
 // its content, the input is fetched once it is admitted and the delay is over, and
 // the outputs are handed over without a slot.
@@ -92,18 +88,19 @@ func (w *Worker) Execute(ctx context.Context, t job.Task) (job.Result, error) {
 	if err := w.look(t); err != nil {
 		return job.Result{}, err
 	}
-	delay, err := w.admit(t)
+	e := &entry{Task: make(chan error, 1)}
+	delay, err := w.admit(t, e)
 	if err != nil {
 		return job.Result{}, err
 	}
-	if err := w.sleep(ctx, delay); err != nil {
+	if err := w.sleep(ctx, e, delay); err != nil {
 		return job.Result{}, err
 	}
 	r := job.Result{Node: w.cfg.Node, Delayed: delay > 0}
 	if t.Content != nil {
-		err = w.host(ctx, t, &r)
+		err = w.host(ctx, t, e, &r)
 	} else {
-		_, err = w.take(ctx, t, &r)
+		_, err = w.take(ctx, t, e, &r)
 	}
 	if err != nil {
 		return job.Result{}, err
@@ -113,13 +110,13 @@ func (w *Worker) Execute(ctx context.Context, t job.Task) (job.Result, error) {
 
 // take waits for a slot, does the operation, and gives the slot back, even in a
 // panic.
-func (w *Worker) take(ctx context.Context, t job.Task, r *job.Result) (outs []operation.Output, err error) {
-	r.Queued, err = w.enter(ctx)
-	if err != nil {
+func (w *Worker) take(ctx context.Context, t job.Task, e *entry, r *job.Result) (outs []operation.Output, err error) {
+	if err := w.enter(ctx, e); err != nil {
 		return nil, err
 	}
+	r.Queued = e.Waited()
 	err = errPanic
-	defer func() { r.Load = w.leave(t, admission.Sample{Queued: r.Queued, Run: r.Run}, err) }()
+	defer func() { r.Load = w.leave(t, e, r.Run, err) }()
 	reply, err := w.operate(ctx, t)
 	r.Run = reply.Run
 	return reply.Outputs, err
@@ -129,10 +126,8 @@ func (w *Worker) take(ctx context.Context, t job.Task, r *job.Result) (outs []op
 func (w *Worker) Probe(context.Context) (job.Load, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	load := w.load
-	if len(w.means) > 0 {
-		load.Operations = maps.Clone(w.means)
-	}
+	load := w.gate.Load()
+	load.Operations = w.gate.Means()
 	return load, nil
 }
 
@@ -141,10 +136,8 @@ func (w *Worker) Probe(context.Context) (job.Load, error) {
 func (w *Worker) Drain() <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.load.Draining {
-		w.load.Draining = true
-		w.settle()
-	}
+	w.gate.Drain()
+	w.settle()
 	return w.drained
 }
 
@@ -156,7 +149,7 @@ func (w *Worker) Left() int {
 }
 
 // left is Left; mu is held.
-func (w *Worker) left() int { return w.load.Running + w.load.Queued + w.load.Delayed + w.handing }
+func (w *Worker) left() int { return w.gate.InFlight() + w.handing }
 
 // Profile is what this node can do. The caller must not change it.
 func (w *Worker) Profile() job.Profile { return w.profile }

@@ -85,12 +85,12 @@ func newWorker(t *testing.T, cfg Config, c admission.Controller, run func(base s
 
 func just(r Runner) func(string) Runner { return func(string) Runner { return r } }
 
-// loadOf is the load without the times of each operation.
+// loadOf is the load without the times of each operation and the estimate.
 func loadOf(t *testing.T, w *Worker) job.Load {
 	t.Helper()
 	load, err := w.Probe(t.Context())
 	require.NoError(t, err)
-	load.Operations = nil
+	load.Operations, load.Latency = nil, 0
 	return load
 }
 
@@ -133,7 +133,7 @@ func TestWorker_DelayHoldsNoSlot(t *testing.T) {
 		require.Equal(t, time.Second, delayed.Run)
 		require.Zero(t, delayed.Queued, "the delay does not count as waiting")
 		require.Equal(t, 4*time.Second, time.Since(start))
-		require.Equal(t, job.Load{Slots: 1, Mean: time.Second}, delayed.Load)
+		require.Equal(t, job.Load{Slots: 1, Mean: time.Second, Latency: 500 * time.Millisecond}, delayed.Load)
 	})
 }
 

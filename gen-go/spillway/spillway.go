@@ -540,6 +540,7 @@ func (p *Usage) String() string {
 //   - Usage
 //   - OperationMeanUs
 //   - Draining
+//   - LatencyUs
 type Load struct {
 	Slots           int32            `thrift:"slots,1" db:"slots" json:"slots"`
 	Running         int32            `thrift:"running,2" db:"running" json:"running"`
@@ -549,6 +550,7 @@ type Load struct {
 	Usage           *Usage           `thrift:"usage,6" db:"usage" json:"usage,omitempty"`
 	OperationMeanUs map[string]int64 `thrift:"operation_mean_us,7" db:"operation_mean_us" json:"operation_mean_us,omitempty"`
 	Draining        *bool            `thrift:"draining,8" db:"draining" json:"draining,omitempty"`
+	LatencyUs       *int64           `thrift:"latency_us,9" db:"latency_us" json:"latency_us,omitempty"`
 }
 
 func NewLoad() *Load {
@@ -598,6 +600,15 @@ func (p *Load) GetDraining() bool {
 	}
 	return *p.Draining
 }
+
+var Load_LatencyUs_DEFAULT int64
+
+func (p *Load) GetLatencyUs() int64 {
+	if !p.IsSetLatencyUs() {
+		return Load_LatencyUs_DEFAULT
+	}
+	return *p.LatencyUs
+}
 func (p *Load) IsSetUsage() bool {
 	return p.Usage != nil
 }
@@ -608,6 +619,10 @@ func (p *Load) IsSetOperationMeanUs() bool {
 
 func (p *Load) IsSetDraining() bool {
 	return p.Draining != nil
+}
+
+func (p *Load) IsSetLatencyUs() bool {
+	return p.LatencyUs != nil
 }
 
 func (p *Load) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -697,6 +712,16 @@ func (p *Load) Read(ctx context.Context, iprot thrift.TProtocol) error {
 		case 8:
 			if fieldTypeId == thrift.BOOL {
 				if err := p.ReadField8(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 9:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField9(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -809,6 +834,15 @@ func (p *Load) ReadField8(ctx context.Context, iprot thrift.TProtocol) error {
 	return nil
 }
 
+func (p *Load) ReadField9(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 9: ", err)
+	} else {
+		p.LatencyUs = &v
+	}
+	return nil
+}
+
 func (p *Load) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	if err := oprot.WriteStructBegin(ctx, "Load"); err != nil {
 		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
@@ -836,6 +870,9 @@ func (p *Load) Write(ctx context.Context, oprot thrift.TProtocol) error {
 			return err
 		}
 		if err := p.writeField8(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField9(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -969,6 +1006,21 @@ func (p *Load) writeField8(ctx context.Context, oprot thrift.TProtocol) (err err
 	return err
 }
 
+func (p *Load) writeField9(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetLatencyUs() {
+		if err := oprot.WriteFieldBegin(ctx, "latency_us", thrift.I64, 9); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 9:latency_us: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(*p.LatencyUs)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.latency_us (9) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 9:latency_us: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *Load) Equals(other *Load) bool {
 	if p == other {
 		return true
@@ -1007,6 +1059,14 @@ func (p *Load) Equals(other *Load) bool {
 			return false
 		}
 		if (*p.Draining) != (*other.Draining) {
+			return false
+		}
+	}
+	if p.LatencyUs != other.LatencyUs {
+		if p.LatencyUs == nil || other.LatencyUs == nil {
+			return false
+		}
+		if (*p.LatencyUs) != (*other.LatencyUs) {
 			return false
 		}
 	}
