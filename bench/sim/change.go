@@ -1,5 +1,10 @@
 package sim
 
+import (
+	"spillway/computenode/admission"
+	"spillway/job"
+)
+
 // planChanges plans what befalls nodes. Which nodes and when is drawn from a stream
 // that nothing else draws from, in the order in which it happens, and so is the same
 // for every policy.
@@ -84,6 +89,7 @@ func (s *sim) die(n *node) {
 			} else {
 				s.unlink(a)
 			}
+			s.leave(a, n, admission.Outcome{Code: job.CancelledCode})
 			s.hang(a, n)
 		}
 	}

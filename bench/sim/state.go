@@ -71,7 +71,7 @@ type attempt struct {
 	due         int64   // when it finishes, if nothing changes
 	size, left  float64 // of its task, and of it what is left to do
 	ran         float64 // ns on the node
-	waited      int64   // ns for a slot
+	expires     int64   // the deadline, where there is one
 	retryAfter  int64   // ns, by the word of the node that turned it away; 0: none
 	load        load
 	task, node  int32
@@ -91,7 +91,7 @@ type attempt struct {
 // load is a node's own word, in little room.
 type load struct {
 	running, queued, delayed int32
-	mean                     int64
+	mean, latency            int64 // ns
 	draining                 bool
 }
 
@@ -102,10 +102,12 @@ type list struct{ head, tail, size int32 }
 type node struct {
 	lists      [lists]list
 	slots      int32
-	speed      float64              // as configured
-	factor     float64              // on it now
-	door       admission.Controller // nil: none
-	draws      *rand.Rand           // of its rejections; nil: none
+	speed      float64                // as configured
+	factor     float64                // on it now
+	gate       *admission.Gate[int32] // nil: none
+	asksAt     int64                  // when its gate is asked again at the latest
+	index      int32
+	draws      *rand.Rand // of its rejections; nil: none
 	reject     float64
 	mean       int64 // ns: moving average of the operation time
 	seen       int64 // when servers learn how it died; see Detection
@@ -147,6 +149,13 @@ type probe struct {
 const smoothing = 16
 
 func (n *node) load() load {
+	if n.gate != nil {
+		l := n.gate.Load()
+		return load{
+			running: int32(l.Running), queued: int32(l.Queued), delayed: int32(l.Delayed),
+			mean: int64(l.Mean), latency: int64(l.Latency), draining: n.draining,
+		}
+	}
 	return load{
 		running: n.lists[running].size, queued: n.lists[queued].size, delayed: n.lists[delayed].size,
 		mean: n.mean, draining: n.draining,
@@ -156,6 +165,6 @@ func (n *node) load() load {
 // word is a load as the wire has it.
 func (l load) word(slots int32, to *job.Load) *job.Load {
 	to.Slots, to.Running, to.Queued, to.Delayed = int(slots), int(l.running), int(l.queued), int(l.delayed)
-	to.Mean, to.Draining = duration(l.mean), l.draining
+	to.Mean, to.Latency, to.Draining = duration(l.mean), duration(l.latency), l.draining
 	return to
 }
