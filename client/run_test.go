@@ -155,7 +155,7 @@ func TestClient_RefusedJobsGiveOneLine(t *testing.T) {
 		{"folder", []string{"/none"}, "client: open /none: no such folder; name one that exists\n"},
 		{"operation", []string{"--op", "melt", "/three"}, `client: operation "melt": no such operation; use one of edges, none` + "\n"},
 		{"parameter", []string{"--op", "edges:x=1", "/three"}, `client: operation edges: it has no parameter "x"; edges takes no parameters` + "\n"},
-		{"policy", []string{"--policy", "best", "/three"}, `client: policy "best": no such policy; use one of balance, random` + "\n"},
+		{"policy", []string{"--policy", "best", "/three"}, `client: policy "best": no such policy; use one of ` + strings.Join(policy.Names(), ", ") + "\n"},
 		{"detached", []string{"--detach", "/none"}, "client: open /none: no such folder; name one that exists\n"},
 		{"job", []string{"job", "nobody"}, "client: job nobody: no such job; list the jobs with: client jobs\n"},
 		{"watch", []string{"watch", "nobody"}, "client: job nobody: no such job; list the jobs with: client jobs\n"},

@@ -119,7 +119,8 @@ type Load struct {
 	Usage      Usage
 	// Draining tells that the node finishes what it has, and takes nothing new.
 	Draining bool
-	// Latency is what a task that comes now would take, by the node's estimate; 0: unknown.
+	// Latency is what a task that comes now would take, by the node's estimate; 0:
+	// unknown.
 	Latency time.Duration
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -71,8 +70,8 @@ func parse(args []string, stdout io.Writer) (config, error) {
 	flags.IntVar(&cfg.scheduler.Jobs, "jobs", 0, "jobs that run at once; the others wait in order (default 8)")
 	flags.DurationVar(&cfg.scheduler.Keep, "keep", 0, "how long a job is remembered after its end (default 168h0m0s)")
 	flags.DurationVar(&cfg.scheduler.Grace, "grace", scheduler.DefaultGrace, "how long what runs may go on when the server is told to stop")
-	flags.StringVar(&cfg.scheduler.Policy, "policy", "balance", "policy of a job that names none: "+strings.Join(policy.Names(), ", "))
-	flags.StringVar(&cfg.balancePolicy, "balance-policy", "balance", "policy of submit_request with is_random = false")
+	flags.StringVar(&cfg.scheduler.Policy, "policy", policy.Default, "policy of a job that names none, `NAME` or NAME:PARAMETER=VALUE,...; see below")
+	flags.StringVar(&cfg.balancePolicy, "balance-policy", policy.Default, "policy of submit_request with is_random = false")
 	flags.IntVar(&cfg.scheduler.Window, "window", 1024, "tasks in flight at once, of all jobs together")
 	flags.DurationVar(&cfg.scheduler.Stall, "stall-timeout", 0, "end a job that every node rejects, or no node answers, for so long; negative: never (default 1m0s)")
 	flags.DurationVar(&cfg.cluster.AttemptTimeout, "attempt-timeout", 0, "send a task elsewhere when its node has answered none for so long, or one sent so much later; longer than the nodes' --delay and --task-timeout (default 2m0s)")
@@ -85,7 +84,7 @@ func parse(args []string, stdout io.Writer) (config, error) {
 		return cfg, bad(err.Error())
 	}
 	if *help {
-		fmt.Fprint(stdout, usage, flags.FlagUsages())
+		fmt.Fprint(stdout, usage, flags.FlagUsages(), "\nPolicies, with their parameters and defaults:\n", policy.Describe())
 		return cfg, errHelp
 	}
 	if flags.NArg() > 0 {

@@ -20,6 +20,7 @@ import (
 
 	"spillway/job"
 	"spillway/rpc"
+	"spillway/server/policy"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -55,8 +56,8 @@ func TestServer_WrongCommandLinesGiveOneLineAndExitCodeTwo(t *testing.T) {
 		{"window zero", []string{"--window", "0"}, "--window 0 leaves no room for a task"},
 		{"window negative", []string{"--window", "-4"}, "--window -4 leaves no room for a task"},
 		{"window not a number", []string{"--window", "many"}, "--window"},
-		{"policy", []string{"--policy", "best"}, `policy "best": no such policy; use one of balance, random`},
-		{"balance policy", []string{"--balance-policy", "best"}, `--balance-policy: policy "best": no such policy; use one of balance, random`},
+		{"policy", []string{"--policy", "best"}, `policy "best": no such policy; use one of ` + strings.Join(policy.Names(), ", ")},
+		{"balance policy", []string{"--balance-policy", "best"}, `--balance-policy: policy "best": no such policy; use one of ` + strings.Join(policy.Names(), ", ")},
 		{"attempt timeout", []string{"--attempt-timeout", "-1s"}, "attempt-timeout: -1s is negative; use a positive value"},
 		{"stall timeout", []string{"--stall-timeout", "soon"}, "--stall-timeout"},
 		{"root", []string{"--root", "nowhere"}, "--root: "},
@@ -123,7 +124,7 @@ func TestServer_HelpIsShownOnStdout(t *testing.T) {
 	code, stdout, stderr := called(t, "--help")
 	require.Equal(t, exitDone, code)
 	require.Empty(t, stderr)
-	for _, want := range []string{"Examples:", "--machines", "--root", "--policy", "balance, random", "--stall-timeout", "--tls-cert file"} {
+	for _, want := range []string{"Examples:", "--machines", "--root", "--policy", "prequal", "--stall-timeout", "--tls-cert file"} {
 		require.Contains(t, stdout, want)
 	}
 }

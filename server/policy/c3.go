@@ -13,8 +13,7 @@ import (
 //	score = R − 1/μ + q³/μ, q = 1 + attempts·servers + Q
 //
 // where R is the moving mean of the latency, 1/μ that of the operation's time, and Q that
-// of what the node says it has in flight. R and 1/μ are by work, since tasks differ in
-// size. Each is drawn towards the mean of all nodes as it ages, so that a node that was
+// of what the node says it has in flight. Each is drawn towards the mean of all nodes as it ages, so that a node that was
 // slow once is tried again. The scores are kept in order, so that a pick does not look at
 // all nodes; those within about 9 % of one another count as equal. The paper's control of
 // the rate is left to the nodes' admission.
@@ -31,8 +30,8 @@ type c3 struct {
 // scored is what c3 keeps of a node, or of all.
 type scored struct {
 	out      int
-	latency  float64 // R, ns by work; 0: unknown
-	service  float64 // 1/μ, ns by work
+	latency  float64 // R, ns; 0: unknown
+	service  float64 // 1/μ, ns
 	inFlight float64 // Q
 	at       time.Time
 	turn     uint64
@@ -115,6 +114,9 @@ func (c *c3) Observe(now time.Time, o Observation) {
 		c.ended(now, n, o)
 	}
 	c.place(now, o.Node)
+	if o.Kind == Sent {
+		return
+	}
 	c.review = (c.review + 1) % len(c.nodes)
 	c.place(now, c.review)
 }
@@ -133,10 +135,10 @@ func (c *c3) ended(now time.Time, n *scored, o Observation) {
 	if o.Kind != Done && o.Kind != Superseded || o.Latency <= 0 {
 		return
 	}
-	latency := float64(o.Latency) / work(o.Work)
+	latency := float64(o.Latency)
 	service := latency
 	if o.Run > 0 {
-		service = float64(o.Run) / work(o.Work)
+		service = float64(o.Run)
 	}
 	n.take(latency, service)
 	c.all.take(latency, service)

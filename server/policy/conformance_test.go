@@ -86,7 +86,7 @@ func TestPolicy_FindsTheOneNodeThatIsLeft(t *testing.T) {
 // flap, attempts end in every way, and rounds leave nodes out.
 func TestPolicy_NeverPicksDownOrExcluded(t *testing.T) {
 	forEach(t, func(t *testing.T, fresh func(int) policy.Policy) {
-		for seed := range uint64(10) {
+		for seed := range uint64(5) {
 			playHistory(t, fresh(0), seed)
 		}
 	})
@@ -97,7 +97,7 @@ func playHistory(t *testing.T, p policy.Policy, seed uint64) {
 	rng, now := seeded(seed), start
 	up := map[int]bool{}
 	nodes := 1 + rng.IntN(130)
-	for range 2000 {
+	for range 1500 {
 		now = now.Add(time.Duration(rng.IntN(20)) * time.Millisecond)
 		if rng.IntN(4) == 0 {
 			i := rng.IntN(nodes)
@@ -153,7 +153,7 @@ func TestPolicy_IsBusyOnlyWhileAttemptsAreOut(t *testing.T) {
 		p, rng, now := fresh(nodes), seeded(3), start
 		outstanding := make([]int, nodes)
 		var out []policy.Observation
-		for n := range 20_000 {
+		for n := range 6_000 {
 			now = now.Add(time.Millisecond)
 			excluded := &policy.Set{}
 			for range rng.IntN(nodes) {
@@ -173,7 +173,7 @@ func TestPolicy_IsBusyOnlyWhileAttemptsAreOut(t *testing.T) {
 				require.Equal(t, policy.Nobody, v)
 				require.Equal(t, nodes, excluded.Len())
 			}
-			for len(out) > 0 && (rng.IntN(2) == 0 || n > 19_900) {
+			for len(out) > 0 && (rng.IntN(2) == 0 || n > 5_900) {
 				at := rng.IntN(len(out))
 				o := out[at]
 				out = append(out[:at], out[at+1:]...)

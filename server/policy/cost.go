@@ -123,6 +123,9 @@ func (c *cost) Observe(now time.Time, o Observation) {
 		c.learner.observe(now, o)
 	}
 	c.place(now, o.Node)
+	if o.Kind == Sent {
+		return
+	}
 	// What is known of the others fades: each is ranked anew in its turn.
 	c.review = (c.review + 1) % len(c.nodes)
 	c.place(now, c.review)

@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -30,6 +31,29 @@ func TestPolicy_DecidesWithoutAllocating(t *testing.T) {
 	})
 }
 
+// benched is a policy with a history among so many nodes: each has done a few tasks at a
+// speed of its own, and a third have one at work.
+func benched(b *testing.B, name string, nodes int) (policy.Policy, *rand.Rand) {
+	p, rng := known(b, name, nodes), seeded(1)
+	for n := range 4 * nodes {
+		i := n % nodes
+		p.Observe(start, policy.Observation{Node: i, Kind: policy.Sent, Work: 1})
+		if n < 3*nodes || i%3 > 0 {
+			took := time.Duration(float64(10+i%20) * 1e6 * (1 + .3*rng.Float64()))
+			p.Observe(start, policy.Observation{
+				Node: i, Kind: policy.Done, Latency: took, Run: took, Work: 1, Load: &job.Load{Slots: 2},
+			})
+		}
+	}
+	probe(p, start, rng, func(i int) *job.Load { return &job.Load{Slots: 2, Running: i % 3, Latency: time.Millisecond} })
+	if prober, ok := p.(policy.Prober); ok {
+		for i := range 16 {
+			prober.Probed(start, i*7, &job.Load{Slots: 2, Running: i % 5, Latency: time.Duration(i)})
+		}
+	}
+	return p, rng
+}
+
 // BenchmarkPick measures one decision among 10,000 nodes, of which so many are
 // left out of the round.
 func BenchmarkPick(b *testing.B) {
@@ -40,21 +64,35 @@ func BenchmarkPick(b *testing.B) {
 			count int
 		}{{"none", 0}, {"few", 10}, {"half", nodes / 2}, {"most", nodes - 1}} {
 			b.Run(name+"/excluded="+out.name, func(b *testing.B) {
-				p, err := policy.New(name)
-				require.NoError(b, err)
+				p, rng := benched(b, name, nodes)
 				var excluded policy.Set
-				for i := range nodes {
-					p.Set(start, i, node(i, true))
-					if i < out.count {
-						excluded.Add(i)
-					}
+				for i := range out.count {
+					excluded.Add(i)
 				}
-				rng := seeded(1)
 				b.ReportAllocs()
 				for b.Loop() {
-					p.Pick(start, policy.Request{Rand: rng, Excluded: &excluded})
+					p.Pick(start, policy.Request{Rand: rng, Excluded: &excluded, Work: 1, Backlog: 1e6})
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkAttempt measures all that one attempt costs a policy among 10,000 nodes: the
+// pick, and what it is told of the sending and the end.
+func BenchmarkAttempt(b *testing.B) {
+	for _, name := range policy.Names() {
+		b.Run(name, func(b *testing.B) {
+			p, rng := benched(b, name, 10_000)
+			now, load := start, &job.Load{Slots: 2}
+			b.ReportAllocs()
+			for b.Loop() {
+				now = now.Add(time.Microsecond)
+				i, _ := p.Pick(now, policy.Request{Rand: rng, Work: 1, Backlog: 1e6})
+				p.Observe(now, policy.Observation{Node: i, Kind: policy.Sent, Work: 1})
+				took := time.Duration(10+i%20) * time.Millisecond
+				p.Observe(now, policy.Observation{Node: i, Kind: policy.Done, Latency: took, Run: took, Work: 1, Load: load})
+			}
+		})
 	}
 }

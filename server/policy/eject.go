@@ -87,15 +87,12 @@ func (e *ejector) sweep(now time.Time) []int {
 	many := e.failures()
 	for i := range e.nodes {
 		n := &e.nodes[i]
-		volume := n.ok + n.failed
-		byRate := volume >= minRateVolume && n.ok/max(1, volume) < limit
-		byFailures := many && volume >= minFailVolume && n.failed/max(1, volume) > failureLimit
 		switch {
 		case n.isOut && now.Sub(n.since) >= min(maxEjection, time.Duration(n.times)*baseEjection):
 			n.isOut = false
 			e.changed = append(e.changed, i)
 		case n.isOut || !n.up:
-		case (byRate || byFailures) && e.mayEject(ejected):
+		case n.failsMuch(limit, many) && e.mayEject(ejected):
 			n.isOut, n.since = true, now
 			n.times++
 			ejected++
@@ -106,6 +103,14 @@ func (e *ejector) sweep(now time.Time) []int {
 		n.ok, n.failed = 0, 0
 	}
 	return e.changed
+}
+
+// failsMuch tells that a node's success rate is below the limit, or, where many nodes may
+// be judged so, that nearly all of its attempts failed.
+func (n *ejectable) failsMuch(limit float64, many bool) bool {
+	volume := n.ok + n.failed
+	return volume >= minRateVolume && n.ok/volume < limit ||
+		many && volume >= minFailVolume && n.failed/volume > failureLimit
 }
 
 // mayEject tells that one more may be left out: while fewer than the part of the nodes

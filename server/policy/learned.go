@@ -32,6 +32,11 @@ const (
 	priorCount = 2
 	// priorRate is how many rates the fleet's rate is worth.
 	priorRate = .25
+	// lateSeed is what is late and what is in time of a fleet of which nothing is known:
+	// little, since a delay is long, and a small chance of it would count for much.
+	lateSeed = .3
+	// forgotten is the count of late attempts of all nodes below which there are none.
+	forgotten = .01
 	// lateBy is the least time beyond the work itself that makes an attempt late, and
 	// lateTimes how many times the expected time it has to take.
 	lateBy    = 20 * time.Millisecond
@@ -46,8 +51,8 @@ const (
 type learned struct {
 	rejected, late, inTime float64
 	delay                  float64 // ns: sum over the late ones of the time beyond the work
-	rate                   float64 // ns by unit of work
-	rates                  float64 // how many rates that is the mean of
+	took, worked           float64 // moving sums of the time of the work, ns, and of the work
+	rates                  float64 // how many attempts they tell of
 	at                     time.Time
 	done                   bool // it has done a task, ever
 }
@@ -68,15 +73,27 @@ func (l *learned) fade(now time.Time, halfLife time.Duration) {
 	l.at = now
 }
 
-// takeRate takes in a rate as one of the last so many.
-func (l *learned) takeRate(rate, last float64) {
-	l.rates = min(l.rates+1, last)
+// takeRate takes in how long some work took, as one of the last so many. The sums are kept
+// apart, so that a small task, most of whose time may be waiting, counts for little.
+func (l *learned) takeRate(took, w, last float64) {
 	// Who began with a delay whose length nobody told must not seem slow for long.
-	if l.rates == 1 || (l.rates < last && rate < l.rate/lateTimes) {
-		l.rate = rate
-		return
+	if l.rates < last && took*l.worked < w*l.took/lateTimes {
+		l.took, l.worked = 0, 0
 	}
-	l.rate += (rate - l.rate) / l.rates
+	keep := 1.0
+	if l.rates++; l.rates > last {
+		l.rates, keep = last, 1-1/last
+	}
+	l.took = keep*l.took + took
+	l.worked = keep*l.worked + w
+}
+
+// rate is how long a unit of work takes, in ns; 0: unknown.
+func (l *learned) rate() float64 {
+	if l.worked == 0 {
+		return 0
+	}
+	return l.took / l.worked
 }
 
 // node is what is known of node i.
@@ -113,8 +130,8 @@ func (l *learner) done(n *learned, o Observation) {
 	took, expected := float64(o.Latency), l.rate(n)*w
 	if o.Run > 0 && o.Run <= o.Latency {
 		expected = float64(o.Run)
-		n.takeRate(expected/w, 8)
-		l.fleet.takeRate(expected/w, 64)
+		n.takeRate(expected, w, 8)
+		l.fleet.takeRate(expected, w, 64)
 	}
 	if expected > 0 && took > lateTimes*expected && took > expected+float64(lateBy) {
 		l.takeLate(n, took-expected)
@@ -123,8 +140,8 @@ func (l *learner) done(n *learned, o Observation) {
 	n.inTime++
 	l.fleet.inTime++
 	if o.Run <= 0 && took > 0 {
-		n.takeRate(took/w, 8)
-		l.fleet.takeRate(took/w, 64)
+		n.takeRate(took, w, 8)
+		l.fleet.takeRate(took, w, 64)
 	}
 }
 
@@ -137,15 +154,12 @@ func (l *learner) takeLate(n *learned, beyond float64) {
 
 // rate is how long a unit of work takes on n, in ns; 0: nobody knows.
 func (l *learner) rate(n *learned) float64 {
-	if l.fleet.rate == 0 {
-		return n.rate
-	}
-	return (n.rates*n.rate + priorRate*l.fleet.rate) / (n.rates + priorRate)
+	return (n.rates*n.rate() + priorRate*l.fleet.rate()) / (n.rates + priorRate)
 }
 
 // delayOf is how much longer a late task takes on n, in ns.
 func (l *learner) delayOf(n *learned) float64 {
-	if l.fleet.late == 0 {
+	if l.fleet.late < forgotten {
 		return 0
 	}
 	return (n.delay + l.fleet.delay/l.fleet.late) / (n.late + 1)
@@ -166,7 +180,7 @@ func (l *learner) estimate(now time.Time, i int) estimate {
 	f := &l.fleet
 	all := f.rejected + f.late + f.inTime
 	fleetReject := (1 + f.rejected) / (2 + all)
-	fleetLate := (1 + f.late) / (2 + f.late + f.inTime)
+	fleetLate := (lateSeed + f.late) / (2*lateSeed + f.late + f.inTime)
 	taken := n.late + n.inTime
 	return estimate{
 		rate:   l.rate(n),

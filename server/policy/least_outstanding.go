@@ -45,14 +45,6 @@ func (b *byOutstanding) set(i int, up bool) {
 	}
 }
 
-// of is how many attempts are at node i.
-func (b *byOutstanding) of(i int) int {
-	if i >= len(b.count) {
-		return 0
-	}
-	return int(b.count[i])
-}
-
 // observe counts an attempt in or out.
 func (b *byOutstanding) observe(o Observation) {
 	if o.Node < 0 || o.Node >= len(b.count) {

@@ -14,27 +14,21 @@ import (
 // (Finagle's Peak EWMA load metric). A latency above the mean replaces it at once; one
 // below pulls it down with τ = max(tau, 100 · mean latency), since a shorter one would
 // forget between two tasks. The mean of a node that is left alone fades alike, down to
-// about that of all nodes. Latencies and ages are by work, since tasks differ
-// in size. A rejection is no latency.
+// about that of all nodes. They are not by work: of small
+// tasks the latency by work is nearly all waiting, and would be the peak for ever. A
+// rejection is no latency.
 type peakEWMA struct {
 	up    present
 	nodes []peak
 	tau   time.Duration
-	mean  float64 // ns by work, of all nodes
-	took  float64 // ns, of all nodes
+	mean  float64 // ns, of all nodes
 }
 
 // peak is what peakEWMA keeps of a node.
 type peak struct {
-	mean float64 // ns by work; 0: unknown
+	mean float64 // ns
 	at   time.Time
-	out  []flight // in the order in which they were sent
-}
-
-// flight is an attempt at work.
-type flight struct {
-	sent time.Time
-	work float64
+	out  []time.Time // when the attempts at work were sent, the oldest first
 }
 
 // tauTimes is how many times the mean latency τ is at least.
@@ -76,14 +70,14 @@ func (p *peakEWMA) cost(now time.Time, i int) float64 {
 	n := &p.nodes[i]
 	c := p.faded(now, n)
 	if len(n.out) > 0 {
-		c = max(c, float64(now.Sub(n.out[0].sent))/n.out[0].work)
+		c = max(c, float64(now.Sub(n.out[0])))
 	}
 	return max(1, c) * float64(len(n.out)+1)
 }
 
 // keep is what is left after a time of the weight of what was before.
 func (p *peakEWMA) keep(after time.Duration) float64 {
-	return math.Exp(-float64(after) / max(float64(p.tau), tauTimes*p.took))
+	return math.Exp(-float64(after) / max(float64(p.tau), tauTimes*p.mean))
 }
 
 // faded is the mean of a node now. It fades to a little below that of all nodes, since
@@ -100,30 +94,27 @@ func (p *peakEWMA) Observe(now time.Time, o Observation) {
 	if o.Node < 0 || o.Node >= len(p.nodes) {
 		return
 	}
-	n, w := &p.nodes[o.Node], work(o.Work)
+	n := &p.nodes[o.Node]
 	if o.Kind == Sent {
-		n.out = append(n.out, flight{now, w})
+		n.out = append(n.out, now)
 		return
 	}
 	n.land(now.Add(-o.Latency))
 	switch o.Kind {
 	case Done, Superseded: // one that was superseded would have taken longer still
-		p.observe(now, n, float64(o.Latency)/w)
-		p.took += (float64(o.Latency) - p.took) / 64
+		p.observe(now, n, float64(o.Latency))
 	case Broke: // what broke soon is no sign of speed
-		p.observe(now, n, max(float64(o.Latency)/w, p.faded(now, n)))
+		p.observe(now, n, max(float64(o.Latency), p.faded(now, n)))
 	case Sent, Rejected, Cancelled:
 	}
 }
 
-// observe takes in a latency by work.
+// observe takes in a latency.
 func (p *peakEWMA) observe(now time.Time, n *peak, latency float64) {
-	switch {
-	case p.mean == 0:
+	if p.mean == 0 {
 		p.mean = latency
-	default:
-		p.mean += (latency - p.mean) / 64
 	}
+	p.mean += (latency - p.mean) / 64
 	if latency > n.mean || n.at.IsZero() {
 		n.mean = latency
 	} else {
@@ -137,7 +128,7 @@ func (p *peakEWMA) observe(now time.Time, n *peak, latency float64) {
 func (n *peak) land(sent time.Time) {
 	nearest, off := -1, time.Duration(math.MaxInt64)
 	for at := range n.out {
-		if d := n.out[at].sent.Sub(sent).Abs(); d < off {
+		if d := n.out[at].Sub(sent).Abs(); d < off {
 			nearest, off = at, d
 		}
 	}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"spillway/job"
@@ -204,20 +205,11 @@ func (p *prequal) Probes(now time.Time, r *rand.Rand, to []int) []int {
 			break
 		}
 		i := int(p.up.up[r.IntN(len(p.up.up))])
-		if !asksAlready(to[from:], i) {
+		if !slices.Contains(to[from:], i) {
 			to = append(to, i)
 		}
 	}
 	return to
-}
-
-func asksAlready(to []int, i int) bool {
-	for _, other := range to {
-		if other == i {
-			return true
-		}
-	}
-	return false
 }
 
 // Probed implements Prober.

@@ -45,6 +45,7 @@ type pulled struct {
 	turn   uint64 // when it was last sent something
 	active time.Time
 	speed  float64 // its part of the speed of all
+	price  uint64  // the upper part of its key
 }
 
 const (
@@ -99,49 +100,6 @@ func (p *pull) Set(now time.Time, i int, n Node) {
 	p.rank(now, i)
 }
 
-// rank puts node i where it belongs, by what is known of it now.
-func (p *pull) rank(now time.Time, i int) {
-	n := &p.nodes[i]
-	p.speed -= n.speed
-	n.speed = 0
-	in := (*ranking)(nil)
-	known := p.learner.node(i)
-	switch {
-	case !p.up.has(i):
-	case n.out-min(n.late, p.most(i)) >= p.most(i): // one that is late may be delayed, and take no slot
-		in = &p.full
-	case known.done:
-		in = &p.proven
-	default:
-		in = &p.fresh
-	}
-	for _, r := range [3]*ranking{&p.proven, &p.fresh, &p.full} {
-		if r != in {
-			r.drop(i)
-		}
-	}
-	if in == nil {
-		return
-	}
-	e := p.learner.estimate(now, i)
-	if e.rate > 0 {
-		n.speed = float64(n.limit.most()) / e.rate
-		p.speed += n.speed
-	}
-	in.put(i, costKey(e.cost(p.size))|n.turn)
-}
-
-// most is how many attempts node i may have.
-func (p *pull) most(i int) int {
-	if p.feeling() && !p.learner.node(i).done {
-		return 1
-	}
-	return p.nodes[i].limit.most()
-}
-
-// feeling tells that nodes are felt out a few at a time.
-func (p *pull) feeling() bool { return len(p.up.up) < smallFleet }
-
 // Pick implements Policy.
 func (p *pull) Pick(now time.Time, r Request) (int, Verdict) {
 	if len(p.up.up) == 0 {
@@ -165,24 +123,6 @@ func (p *pull) Pick(now time.Time, r Request) (int, Verdict) {
 		return p.proven.equal(i, r.Excluded, draw), Chosen
 	}
 	return p.fresh.equal(i, r.Excluded, draw), Chosen
-}
-
-// ready is the ready node of the least cost; −1: none.
-func (p *pull) ready(now time.Time, r Request) int {
-	proven, fresh := p.proven.least(r.Excluded), p.fresh.least(r.Excluded)
-	switch {
-	case fresh < 0:
-		return proven
-	case p.feeling() && p.trying >= max(2, len(p.up.up)*len(p.up.up)/16) && now.Sub(p.tried) < feelFor:
-		return proven
-	case proven < 0:
-		return fresh
-	}
-	w := work(r.Work)
-	if p.learner.estimate(now, fresh).cost(w) <= likeCost*p.learner.estimate(now, proven).cost(w) {
-		return fresh
-	}
-	return proven
 }
 
 // anyFresh is for the task that has been to every node but those that are not to be
@@ -243,44 +183,50 @@ func (p *pull) Observe(now time.Time, o Observation) {
 	if o.Node < 0 || o.Node >= len(p.nodes) {
 		return
 	}
-	n, fresh := &p.nodes[o.Node], !p.learner.node(o.Node).done
-	w := work(o.Work)
-	switch o.Kind {
-	case Sent:
-		p.turn++
-		n.turn = p.turn
-		n.out++
-		p.out++
-		p.outWork += w
-		if p.size == 0 {
-			p.size = w
-		}
-		p.size += (w - p.size) / 64
-		if fresh {
-			p.trying++
-			p.tried = now
-		}
-	default:
-		if o.Late {
-			n.late--
-		}
-		p.ended(now, o, fresh)
+	fresh := !p.learner.node(o.Node).done
+	p.nodes[o.Node].active = now
+	if o.Kind == Sent {
+		p.sent(now, o, fresh)
+		p.place(o.Node)
+		return
 	}
-	n.active = now
+	p.ended(now, o, fresh)
 	p.rank(now, o.Node)
 	p.reviewOne(now)
 }
 
-// Late implements LateWatcher.
-func (p *pull) Late(now time.Time, i int) {
+// sent counts an attempt in.
+func (p *pull) sent(now time.Time, o Observation, fresh bool) {
+	n, w := &p.nodes[o.Node], work(o.Work)
+	p.turn++
+	n.turn = p.turn
+	n.out++
+	p.out++
+	p.outWork += w
+	if p.size == 0 {
+		p.size = w
+	}
+	p.size += (w - p.size) / 64
+	if fresh {
+		p.trying++
+		p.tried = now
+	}
+}
+
+// Late implements LateWatcher. An attempt that is overdue may be delayed and take no slot
+// of the node, but there may be no more of those than a node's limit.
+func (p *pull) Late(_ time.Time, i int) {
 	p.nodes[i].late++
-	p.rank(now, i)
+	p.place(i)
 }
 
 // ended counts an attempt out.
 func (p *pull) ended(now time.Time, o Observation, fresh bool) {
 	n := &p.nodes[o.Node]
 	full := n.out >= n.limit.most()
+	if o.Late {
+		n.late = max(0, n.late-1)
+	}
 	if n.out > 0 {
 		n.out--
 		p.out--
@@ -308,10 +254,4 @@ func (p *pull) ended(now time.Time, o Observation, fresh bool) {
 		}
 	case Sent, Cancelled, Superseded:
 	}
-}
-
-// reviewOne ranks one more node anew, in turn: what is known of it fades.
-func (p *pull) reviewOne(now time.Time) {
-	p.review = (p.review + 1) % len(p.nodes)
-	p.rank(now, p.review)
 }

@@ -188,3 +188,27 @@ func TestPull_ARejectionByChanceDoesNotLowerTheLimit(t *testing.T) {
 	reject(nil)
 	require.Equal(t, 6, p.nodes[0].limit.most())
 }
+
+func TestPull_AnAttemptThatIsOverdueTakesNoRoom(t *testing.T) {
+	p, rng := newPullTest(1, 2), rand.New(rand.NewPCG(1, 2))
+	gave(p, zero, 0, time.Millisecond)
+	verdict := func() Verdict {
+		_, v := p.Pick(zero, Request{Rand: rng})
+		return v
+	}
+	send := func() { p.Observe(zero, Observation{Node: 0, Kind: Sent}) }
+	send()
+	send()
+	require.Equal(t, Busy, verdict())
+	p.Late(zero, 0)
+	require.Equal(t, Chosen, verdict())
+	send()
+	require.Equal(t, Busy, verdict())
+	p.Observe(zero, Observation{Node: 0, Kind: Superseded, Late: true, Latency: time.Second})
+	require.Equal(t, Busy, verdict(), "it is gone, and takes none as before")
+	for range 3 {
+		p.Late(zero, 0)
+		send()
+	}
+	require.Equal(t, Busy, verdict(), "no more of them than its limit")
+}

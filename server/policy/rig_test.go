@@ -29,6 +29,7 @@ type rig struct {
 	firstSends       []int // by node
 	atOnce           []int // attempts at a node, by node
 	mostAtOnce       []int
+	took             []float64 // ns, of each task from its submission
 }
 
 // rigNode is one node: its speed in work a ns, its slots, and its draws.
@@ -51,6 +52,7 @@ type played struct {
 	waiter   *policy.Waiter[*played]
 	copy     *policy.Waiter[*played]
 	tries    int
+	born     time.Time
 }
 
 type attempt struct {
@@ -108,7 +110,7 @@ func (r *rig) after(d time.Duration, do func()) {
 
 // submit has a task begin now.
 func (r *rig) submit(work float64) {
-	p := &played{work: work}
+	p := &played{work: work, born: r.now}
 	r.left++
 	p.waiter = &policy.Waiter[*played]{Item: p, Work: work, Excluded: &p.excluded}
 	r.d.Push(&r.flow, p.waiter)
@@ -140,20 +142,19 @@ func (r *rig) dispatch() {
 			return
 		}
 		p := w.Item
-		switch {
-		case v == policy.Chosen:
+		if v == policy.Chosen {
 			r.send(p, i, w.Copy)
-		default:
-			r.after(5*time.Millisecond, func() {
-				p.excluded.Clear()
-				for _, a := range p.out {
-					p.excluded.Add(a.node)
-				}
-				if !p.ended && !w.Waits() {
-					r.d.Push(&r.flow, w)
-				}
-			})
+			continue
 		}
+		r.after(5*time.Millisecond, func() {
+			p.excluded.Clear()
+			for _, a := range p.out {
+				p.excluded.Add(a.node)
+			}
+			if !p.ended && !w.Waits() {
+				r.d.Push(&r.flow, w)
+			}
+		})
 	}
 }
 
@@ -252,6 +253,7 @@ func (r *rig) done(p *played, a *attempt, took time.Duration) {
 	}
 	r.end(p, a, o)
 	p.ended = true
+	r.took = append(r.took, float64(r.now.Sub(p.born)))
 	r.left--
 	r.d.Withdraw(p.waiter)
 	if p.copy != nil {

@@ -16,8 +16,8 @@ import (
 var zero = time.Unix(0, 0)
 
 // fleet makes a policy with nodes 0 to n−1, of so many slots each.
-func fleet[P Policy](make func(*params.List) Policy, n, slots int) P {
-	p := make(&params.List{}).(P)
+func fleet[P Policy](fresh func(*params.List) Policy, n, slots int) P {
+	p := fresh(&params.List{}).(P)
 	for i := range n {
 		p.Set(zero, i, Node{Up: true, Slots: slots})
 	}
@@ -54,7 +54,8 @@ func TestRoundRobin_GoesRoundInOrder(t *testing.T) {
 		p.Observe(zero, Observation{Node: i, Kind: Sent})
 		return i
 	}
-	for pick() != 4 {
+	for last := 0; last != 4; {
+		last = pick()
 	}
 	require.Equal(t, []int{0, 1, 3, 4, 0}, []int{pick(), pick(), pick(), pick(), pick()})
 	excluded.Add(1)
@@ -149,7 +150,7 @@ func TestPeakEWMA_JumpsUpAtOnceAndComesDownSlowly(t *testing.T) {
 	done(0, 2*time.Second, 500*time.Millisecond)
 	require.InDelta(t, 500e6, p.nodes[0].mean, 1)
 	done(0, 12*time.Second, 10*time.Millisecond)
-	tau := max(10, tauTimes*p.took/1e9)
+	tau := max(10, tauTimes*p.mean/1e9)
 	require.InDelta(t, 10e6+490e6*math.Exp(-10/tau), p.nodes[0].mean, 10e6)
 	before := p.cost(zero.Add(12*time.Second), 0)
 	after := p.cost(zero.Add(300*time.Second), 0)
@@ -159,11 +160,11 @@ func TestPeakEWMA_JumpsUpAtOnceAndComesDownSlowly(t *testing.T) {
 func TestPeakEWMA_TheOldestAttemptCountsAsALatency(t *testing.T) {
 	p := fleet[*peakEWMA](newPeakEWMA, 2, 1)
 	at := func(s float64) time.Time { return zero.Add(time.Duration(s * float64(time.Second))) }
-	p.Observe(at(0), Observation{Node: 0, Kind: Sent, Work: 2})
-	p.Observe(at(1), Observation{Node: 0, Kind: Sent, Work: 2})
-	require.InDelta(t, 3*2e9, p.cost(at(4), 0), 1, "4 s of work 2, and two attempts")
+	p.Observe(at(0), Observation{Node: 0, Kind: Sent})
+	p.Observe(at(1), Observation{Node: 0, Kind: Sent})
+	require.InDelta(t, 3*4e9, p.cost(at(4), 0), 1, "4 s, and two attempts")
 	p.Observe(at(4), Observation{Node: 0, Kind: Cancelled, Latency: 4 * time.Second})
-	require.InDelta(t, 2*1.5e9, p.cost(at(4), 0), 1, "now the other is the oldest")
+	require.InDelta(t, 2*3e9, p.cost(at(4), 0), 1, "now the other is the oldest")
 }
 
 func TestPeakEWMA_ARejectionIsNoLatency(t *testing.T) {

@@ -13,11 +13,10 @@ import (
 type Config struct {
 	// Window bounds the tasks in flight, of all jobs together. Default 1024.
 	Window int
-	// Policy is used for a job that names none. Default "balance".
+	// Policy is used for a job that names none. Default [policy.Default].
 	Policy string
-	// Breaks is how often an input may break the process it is worked on in,
-	// each time on another node where there is one, before it is quarantined.
-	// Default 3.
+	// Breaks is on how many nodes an input may break the process it is worked on in,
+	// before it is quarantined; as often on fewer where there are no more. Default 3.
 	Breaks int
 	// Stall is how long a job may go on while every node rejects it or none
 	// answers. Default 1 min; negative: for ever.
@@ -79,7 +78,7 @@ func (c Config) withDefaults() Config {
 	c.Grace = cmp.Or(c.Grace, DefaultGrace)
 	c.Lease = cmp.Or(c.Lease, 6*time.Second)
 	c.Owner = cmp.Or(c.Owner, string(job.NewID()))
-	c.Policy = cmp.Or(c.Policy, "balance")
+	c.Policy = cmp.Or(c.Policy, policy.Default)
 	if c.Stall == 0 {
 		c.Stall = time.Minute
 	}

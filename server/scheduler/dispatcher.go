@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +26,7 @@ type dispatcher struct {
 	budget *tail.Budget
 	hedge  map[string]*tail.Hedge // by operation
 	due    []int                  // nodes to probe
+	owing  []chan struct{}        // of those who wait for a retry
 	armed  bool                   // those who wait are looked at again soon
 	used   time.Time              // when a job last asked for it
 }
@@ -136,6 +138,13 @@ func (s *Scheduler) anyUp() bool {
 	return s.up > 0
 }
 
+// isUp reports whether node i answers.
+func (s *Scheduler) isUp(i int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return i < len(s.members) && s.members[i].Up
+}
+
 // change applies f, and gives those who wait what they may have now.
 func (d *dispatcher) change(f func(now time.Time)) {
 	d.mu.Lock()
@@ -160,7 +169,14 @@ func (d *dispatcher) serve(now time.Time) {
 	if d.due = d.rule.Probes(now, d.due[:0]); len(d.due) > 0 {
 		d.probe(d.due)
 	}
-	if d.rule.Asked() && !d.armed {
+	for len(d.owing) > 0 {
+		if _, ok := d.budget.Take(now); !ok {
+			break
+		}
+		close(d.owing[0])
+		d.owing = d.owing[1:]
+	}
+	if (d.rule.Asked() || len(d.owing) > 0) && !d.armed {
 		d.armed = true
 		time.AfterFunc(policy.AskEvery, func() { d.change(func(time.Time) { d.armed = false }) })
 	}
@@ -310,11 +326,27 @@ func (d *dispatcher) giveBackCopy(op string) {
 	d.hedgeOf(op).GiveBack()
 }
 
-// takeRetry takes the retry of a failure from the budget, or says how long to wait.
-func (d *dispatcher) takeRetry() (wait time.Duration, ok bool) {
+// askRetry takes the retry of a failure from the budget; where there is none, the
+// channel is closed once there is. Those who wait get theirs in turn.
+func (d *dispatcher) askRetry() (ready chan struct{}, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.budget.Take(time.Now())
+	if len(d.owing) == 0 {
+		if _, ok := d.budget.Take(time.Now()); ok {
+			return nil, true
+		}
+	}
+	ready = make(chan struct{})
+	d.owing = append(d.owing, ready)
+	d.serve(time.Now())
+	return ready, false
+}
+
+// forgoRetry is the end of one who waits for a retry no more.
+func (d *dispatcher) forgoRetry(ready chan struct{}) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.owing = slices.DeleteFunc(d.owing, func(c chan struct{}) bool { return c == ready })
 }
 
 // pause draws how long a task pauses that no node takes.

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,8 +15,9 @@ import (
 // errSuperseded is why an attempt is given up of which another was faster.
 var errSuperseded = errors.New("another attempt of the task was faster")
 
-// maxCopies bounds the attempts of a task that run at once.
-const maxCopies = 3
+// maxAttempts bounds the attempts of a task that run at once. Where all of them are
+// overdue, the oldest copy makes room for another.
+const maxAttempts = 3
 
 // race is the attempts of a task that run at once: the first, and copies of it on
 // other nodes where it takes long. The first that is done wins, and the others are
@@ -31,9 +33,16 @@ type race struct {
 	barred policy.Set // nodes that an attempt is on, or has failed on
 	last   bool       // no copy begins any more
 	out    int        // copies that run, or want a node
+	ends   []end      // of those that run, oldest first
 	won    *lap       // nil: none is done
 	failed *lap       // the first, if it has failed
 	lost   []lap      // others that have ended, and were wanted
+}
+
+// end is what ends a copy that runs.
+type end struct {
+	number int
+	cancel context.CancelCauseFunc
 }
 
 // lap is one attempt that has ended.
@@ -71,7 +80,7 @@ func (s *Scheduler) run(ctx context.Context, y *try, i int) (l lap, lost []lap) 
 		defer r.copies.Done()
 		s.copyWhileLate(ctx, asking, r, after)
 	}})
-	r.end(l)
+	r.take(l)
 	if !l.late.marked { // its timer was stopped
 		r.copies.Done()
 	}
@@ -102,8 +111,13 @@ func (s *Scheduler) copyWhileLate(ctx, asking context.Context, r *race, after ti
 func (r *race) begin(d *dispatcher) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.last || r.out >= maxCopies-1 || !d.takeCopy(r.y.t.Operation.Name) {
+	full := r.out >= maxAttempts-1
+	if r.last || full && len(r.ends) == 0 || !d.takeCopy(r.y.t.Operation.Name) {
 		return false
+	}
+	if full {
+		r.ends[0].cancel(errSuperseded)
+		r.ends = r.ends[1:]
 	}
 	r.out++
 	return true
@@ -112,6 +126,8 @@ func (r *race) begin(d *dispatcher) bool {
 // copy finds a node for a copy and runs it there, as a task of its own: a node that
 // turns it away is left out of the round, and after each round it pauses.
 func (s *Scheduler) copy(ctx, asking context.Context, r *race) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	taken := false
 	defer func() {
 		r.mu.Lock()
@@ -134,7 +150,7 @@ func (s *Scheduler) copy(ctx, asking context.Context, r *race) {
 			rest(asking, r.y.d.pause(&pause))
 			continue
 		}
-		number, ok := r.next(i, v)
+		number, ok := r.next(i, v, cancel)
 		if !ok {
 			if v == policy.Chosen {
 				r.y.d.observe(lap{node: i, unwanted: true, err: context.Canceled, late: &overdue{}}, r.y)
@@ -142,7 +158,7 @@ func (s *Scheduler) copy(ctx, asking context.Context, r *race) {
 			return
 		}
 		l := s.lap(ctx, r.y, i, number, lateness{r.after, func() {}})
-		r.end(l)
+		r.take(l)
 		if taken = l.err == nil || !l.rejected(r.y.t); taken {
 			return
 		}
@@ -177,7 +193,7 @@ func (r *race) wish(turned *policy.Set) *wish {
 
 // next is the number of the attempt that leaves for node i, which v is about; false:
 // none may.
-func (r *race) next(i int, v policy.Verdict) (int, bool) {
+func (r *race) next(i int, v policy.Verdict, cancel context.CancelCauseFunc) (int, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.last || v != policy.Chosen || r.barred.Has(i) { // another copy may have been faster
@@ -185,6 +201,7 @@ func (r *race) next(i int, v policy.Verdict) (int, bool) {
 	}
 	r.barred.Add(i)
 	r.number++
+	r.ends = append(r.ends, end{r.number, cancel})
 	return r.number, true
 }
 
@@ -196,11 +213,12 @@ func (r *race) noMore() {
 	r.last = true
 }
 
-// end takes in how an attempt ended.
-func (r *race) end(l lap) {
+// take takes in how an attempt ended.
+func (r *race) take(l lap) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if l.err != nil && !l.superseded && l.rejected(r.y.t) {
+	r.ends = slices.DeleteFunc(r.ends, func(e end) bool { return e.number == l.number })
+	if l.superseded || l.err != nil && l.rejected(r.y.t) {
 		r.barred.Remove(l.node)
 	}
 	switch first := l.number == r.y.t.Attempt; {

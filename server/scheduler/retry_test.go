@@ -312,7 +312,7 @@ func TestScheduler_TasksCarryWhatTheNodeNeeds(t *testing.T) {
 }
 
 func TestScheduler_TaskThatTheOnlyNodeUpCannotDoEndsSoon(t *testing.T) {
-	for code, tries := range map[job.Code]int{job.Unavailable: 4 + 3, job.Internal: 3} {
+	for code, tries := range map[job.Code]int{job.Unavailable: 4 + 3, job.Internal: 6} {
 		inBubble(t, Config{}, []node{fails(code), good, good, good}, func(t *testing.T, r *rig) {
 			for down := range 3 {
 				r.set(1+down, false)

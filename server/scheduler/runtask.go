@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,10 @@ const maxPark = time.Second
 // machine.txt did, there is none.
 const secondChance = 6 * time.Second
 
+// patience is how many times as often as Config.Breaks a task may break the same few
+// nodes while others, which it may not break, turn it away.
+const patience = 2
+
 // try is what one task has gone through.
 type try struct {
 	r *record
@@ -37,6 +42,7 @@ type try struct {
 	placed   bool          // has a place in the window
 	yielded  bool          // gave it back, and goes on
 	pause    tail.Pause    // where no node takes it
+	await    tail.Pause    // of those that have not turned it away, while they are busy
 	retryIn  time.Duration // the least that a node of this round has asked for; 0: some did not
 	owes     bool          // failed, and must take its retry from the budget
 	fresh    bool          // nothing was sent in this round yet
@@ -47,6 +53,7 @@ type try struct {
 	again    time.Time     // when those that failed it may have it again
 	soon     time.Time     // the same, where no other node is up
 	breaks   int
+	brokeOn  []job.NodeID // the nodes of these, each once
 	losses   int
 	nodes    []job.NodeID // that took it and did not do it
 	taken    int          // how often a node took it
@@ -64,7 +71,7 @@ func newTry(r *record, d *dispatcher, in store.Input) *try {
 		y.nodes = append(y.nodes, a.Node)
 		y.lastFail = a.Err
 		if job.CodeOf(a.Err) == job.Internal {
-			y.breaks++
+			y.broke(a.Node)
 		}
 	}
 	y.t.Deadline = r.deadline
@@ -115,8 +122,8 @@ func (s *Scheduler) runTask(running, sending context.Context, y *try) {
 // pick chooses a node; where all are busy, it waits for one.
 func (s *Scheduler) pick(ctx context.Context, y *try) (int, policy.Verdict) {
 	y.wish.waiter.Until = time.Time{}
-	if y.turned {
-		y.wish.waiter.Until = time.Now().Add(y.d.pause(&y.pause))
+	if y.turned && !y.d.traits.Baseline {
+		y.wish.waiter.Until = time.Now().Add(y.d.pause(&y.await))
 	}
 	if y.d.ask(y.flow, &y.wish) {
 		return y.wish.node, y.wish.answer
@@ -262,7 +269,7 @@ func (s *Scheduler) judge(y *try, l lap) (ended bool) {
 	if !s.note(y, l) {
 		return false
 	}
-	y.owes = true
+	y.owes = s.isUp(l.node) // the loss of a node is no fault of its tasks
 	quarantined := false
 	switch {
 	case err.Code == job.Unimplemented:
@@ -272,8 +279,9 @@ func (s *Scheduler) judge(y *try, l lap) (ended bool) {
 	case err.Code.Permanent():
 		ended = true
 	case err.Code == job.Internal:
-		y.breaks++
-		ended = y.breaks >= s.cfg.Breaks
+		y.broke(l.res.Node)
+		nodes, _ := s.crew(y.r.spec.Tags, nil)
+		ended = y.breaks >= s.cfg.Breaks && len(y.brokeOn) >= min(s.cfg.Breaks, nodes) || y.breaks >= patience*s.cfg.Breaks
 		quarantined = ended
 		s.giveSecondChance(y)
 	default:
@@ -288,6 +296,14 @@ func (s *Scheduler) judge(y *try, l lap) (ended bool) {
 		return true
 	}
 	return false
+}
+
+// broke notes that the task broke a node.
+func (y *try) broke(id job.NodeID) {
+	y.breaks++
+	if !slices.Contains(y.brokeOn, id) {
+		y.brokeOn = append(y.brokeOn, id)
+	}
 }
 
 // giveSecondChance sets when the nodes that failed the task may have it again. A
@@ -320,7 +336,7 @@ func (s *Scheduler) park(ctx context.Context, y *try) {
 	if y.retryIn > 0 { // what the nodes ask for, spread out
 		pause = min(maxPark, y.retryIn/2+pause)
 	}
-	s.rest(ctx, y, why, pause)
+	s.pause(ctx, y, why, pause)
 	s.startRound(y, y.fresh && s.anyUp())
 }
 
@@ -336,26 +352,32 @@ func (y *try) askedToWait(l lap) {
 }
 
 // mayRetry takes the retry of a failure from the budget; where there is none, the task
-// pauses until there may be.
+// is parked until there is. False: ctx has ended.
 func (s *Scheduler) mayRetry(ctx context.Context, y *try) bool {
-	wait, ok := y.d.takeRetry()
-	if ok {
-		y.owes = false
-		return true
+	ready, ok := y.d.askRetry()
+	if !ok {
+		s.rest(ctx, y, "so many attempts fail that retries are held back", ready)
+		y.d.forgoRetry(ready)
 	}
-	s.rest(ctx, y, "so many attempts fail that retries are held back", min(maxPark, wait+y.d.pause(&tail.Pause{First: wait + 1})))
-	return false
+	y.owes = false
+	return ctx.Err() == nil
 }
 
-// rest pauses, and gives its place to others meanwhile. Where ctx ends, it has none any
-// more.
-func (s *Scheduler) rest(ctx context.Context, y *try, why string, pause time.Duration) {
+// pause parks a task for a time.
+func (s *Scheduler) pause(ctx context.Context, y *try, why string, pause time.Duration) {
+	over := make(chan struct{})
+	timer := time.AfterFunc(pause, func() { close(over) })
+	defer timer.Stop()
+	s.rest(ctx, y, why, over)
+}
+
+// rest parks a task until over is closed, and gives its place to others meanwhile.
+// Where ctx ends, it has none any more.
+func (s *Scheduler) rest(ctx context.Context, y *try, why string, over <-chan struct{}) {
 	y.r.park(y.f, why)
 	y.yield()
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-over:
 	case <-ctx.Done():
 	}
 	y.r.queue(1)

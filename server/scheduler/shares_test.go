@@ -47,6 +47,9 @@ func TestScheduler_TwoJobsGetEqualSharesOfTheNodes(t *testing.T) {
 			// Eight slots, a second a task: 8 tasks a second.
 			nodes := []node{slots(4, time.Second), slots(4, time.Second)}
 			inBubble(t, Config{Window: 64}, nodes, func(t *testing.T, r *rig) {
+				for i := range nodes {
+					r.NodeChanged(i, policy.Node{ID: r.fleet.ID(i), Up: true, Slots: 4})
+				}
 				r.folder("/data", 10_000)
 				first := r.submit(job.Spec{Source: "/data", Policy: name})
 				time.Sleep(100 * time.Second)
@@ -164,7 +167,7 @@ func (s slowStore) Finish(ctx context.Context, o store.Outcome) error {
 func TestScheduler_TheStoreDoesNotSlowTheNodesDown(t *testing.T) {
 	inBubble(t, Config{Owner: "a"}, []node{takes(100 * time.Millisecond)}, func(t *testing.T, r *rig) {
 		r.folder("/data", 1000)
-		s := New(Config{Window: 10, Seed: 1}, r.open, r.fleet, slowStore{r.store, 90 * time.Millisecond}, slog.New(slog.DiscardHandler))
+		s := New(Config{Window: 10, Seed: 1, Policy: "balance"}, r.open, r.fleet, slowStore{r.store, 90 * time.Millisecond}, slog.New(slog.DiscardHandler))
 		s.NodeChanged(0, policy.Node{ID: "node_0", Up: true})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"spillway/job"
+	"spillway/server/policy"
 )
 
 var blur = job.OperationInfo{Name: "blur", Params: []job.ParamInfo{{Name: "kernel", Kind: job.IntParam, Default: "3", Min: 1, Max: 31, Odd: true}}}
@@ -81,7 +83,7 @@ func TestSubmit_RefusesBeforeAnythingIsStored(t *testing.T) {
 		want string
 	}{
 		{"id", job.Spec{ID: "../x"}, job.InvalidArgument, `job id: "../x" is not an id; use 1 to 64 letters, digits, '-', '_' or '.'`},
-		{"policy", job.Spec{Policy: "best"}, job.InvalidArgument, `policy "best": no such policy; use one of balance, random`},
+		{"policy", job.Spec{Policy: "best"}, job.InvalidArgument, `policy "best": no such policy; use one of ` + strings.Join(policy.Names(), ", ")},
 		{"deadline", job.Spec{Deadline: -time.Second}, job.InvalidArgument, "deadline: -1s is in the past; use a positive duration, as in 90s or 10m"},
 		{"operation", job.Spec{Operation: job.Operation{Name: "melt"}}, job.InvalidArgument, `operation "melt": no such operation; use one of edges, blur`},
 		{"parameter", job.Spec{Operation: job.Operation{Name: "blur", Params: map[string]string{"size": "3"}}}, job.InvalidArgument, `operation blur: it has no parameter "size"; blur takes kernel`},
@@ -189,11 +191,11 @@ func TestConfig_Validate(t *testing.T) {
 	require.NoError(t, Config{}.Validate())
 	require.NoError(t, Config{Policy: "random", Stall: -1}.Validate())
 	for want, c := range map[string]Config{
-		"window: -1 is negative; use a positive number":             {Window: -1},
-		"breaks: -1 is negative; use a positive number":             {Breaks: -1},
-		"keep: -2ns is negative; use a positive time":               {Keep: -2},
-		"max-jobs: -1 is negative; use a positive number":           {MaxJobs: -1},
-		`policy "best": no such policy; use one of balance, random`: {Policy: "best"},
+		"window: -1 is negative; use a positive number":                                   {Window: -1},
+		"breaks: -1 is negative; use a positive number":                                   {Breaks: -1},
+		"keep: -2ns is negative; use a positive time":                                     {Keep: -2},
+		"max-jobs: -1 is negative; use a positive number":                                 {MaxJobs: -1},
+		`policy "best": no such policy; use one of ` + strings.Join(policy.Names(), ", "): {Policy: "best"},
 	} {
 		err := c.Validate()
 		require.Error(t, err)

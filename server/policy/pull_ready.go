@@ -1,0 +1,77 @@
+package policy
+
+import "time"
+
+// rank prices node i by what is known of it now, and puts it where it belongs.
+func (p *pull) rank(now time.Time, i int) {
+	n := &p.nodes[i]
+	p.speed -= n.speed
+	n.speed = 0
+	if p.up.has(i) {
+		e := p.learner.estimate(now, i)
+		n.price = costKey(e.cost(p.size))
+		if e.rate > 0 {
+			n.speed = float64(n.limit.most()) / e.rate
+			p.speed += n.speed
+		}
+	}
+	p.place(i)
+}
+
+// place puts node i where it belongs, at the price that it had.
+func (p *pull) place(i int) {
+	n := &p.nodes[i]
+	in := (*ranking)(nil)
+	switch {
+	case !p.up.has(i):
+	case n.out-min(n.late, p.most(i)) >= p.most(i):
+		in = &p.full
+	case p.learner.node(i).done:
+		in = &p.proven
+	default:
+		in = &p.fresh
+	}
+	for _, r := range [3]*ranking{&p.proven, &p.fresh, &p.full} {
+		if r != in {
+			r.drop(i)
+		}
+	}
+	if in != nil {
+		in.put(i, n.price|n.turn)
+	}
+}
+
+// most is how many attempts node i may have.
+func (p *pull) most(i int) int {
+	if p.feeling() && !p.learner.node(i).done {
+		return 1
+	}
+	return p.nodes[i].limit.most()
+}
+
+// feeling tells that nodes are felt out a few at a time.
+func (p *pull) feeling() bool { return len(p.up.up) < smallFleet }
+
+// reviewOne ranks one more node anew, in turn: what is known of it fades.
+func (p *pull) reviewOne(now time.Time) {
+	p.review = (p.review + 1) % len(p.nodes)
+	p.rank(now, p.review)
+}
+
+// ready is the ready node of the least cost; −1: none.
+func (p *pull) ready(now time.Time, r Request) int {
+	proven, fresh := p.proven.least(r.Excluded), p.fresh.least(r.Excluded)
+	switch {
+	case fresh < 0:
+		return proven
+	case p.feeling() && p.trying >= max(2, len(p.up.up)*len(p.up.up)/16) && now.Sub(p.tried) < feelFor:
+		return proven
+	case proven < 0:
+		return fresh
+	}
+	w := work(r.Work)
+	if p.learner.estimate(now, fresh).cost(w) <= likeCost*p.learner.estimate(now, proven).cost(w) {
+		return fresh
+	}
+	return proven
+}
