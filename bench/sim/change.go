@@ -48,6 +48,7 @@ func (s *sim) playChange(k kind, e event) {
 	case slows:
 		s.slow(e.who)
 	case learns:
+		s.nodes[e.who].told = !s.nodes[e.who].dead && !s.nodes[e.who].draining
 		for i := range s.servers {
 			if s.central == nil {
 				s.servers[i].dispatcher.Set(s.time(), int(e.who), s.known(int(e.who)))
@@ -60,6 +61,9 @@ func (s *sim) playChange(k kind, e event) {
 // befall changes a node; servers learn of it later.
 func (s *sim) befall(i int32, what Event) {
 	n := &s.nodes[i]
+	if s.central == nil { // before its attempts break
+		s.agenda.plan(s.now+int64(s.cfg.Detection)+s.way(), learns, i, 0)
+	}
 	switch what {
 	case Die:
 		s.die(n)
@@ -70,9 +74,7 @@ func (s *sim) befall(i int32, what Event) {
 	}
 	if s.central != nil {
 		s.central.settle(i)
-		return
 	}
-	s.agenda.plan(s.now+int64(s.cfg.Detection)+s.way(), learns, i, 0)
 }
 
 // die loses all that is on a node.

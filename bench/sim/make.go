@@ -59,7 +59,7 @@ func (s *sim) makeNodes() error {
 	s.nodes = make([]node, len(s.cfg.Nodes))
 	for i, c := range s.cfg.Nodes {
 		n := &s.nodes[i]
-		*n = node{index: int32(i), slots: int32(c.Slots), speed: c.Speed, factor: 1, reject: c.Reject}
+		*n = node{index: int32(i), slots: int32(c.Slots), speed: c.Speed, factor: 1, told: true, reject: c.Reject}
 		for l := range n.lists {
 			n.lists[l] = list{head: -1, tail: -1}
 		}

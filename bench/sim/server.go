@@ -39,7 +39,8 @@ func (s *sim) serve(i int32) {
 	if s.prober {
 		s.probe(i)
 	}
-	if !v.armed && v.dispatcher.Asked() {
+	s.repay(v)
+	if !v.armed && (v.dispatcher.Asked() || len(v.owing) > 0) {
 		v.armed = true
 		s.agenda.plan(s.now+int64(policy.AskEvery), looks, i, 0)
 	}

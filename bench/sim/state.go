@@ -26,7 +26,6 @@ type task struct {
 	token     bool // a copy looks for a node, which was taken from the budget
 	turnedOff bool // some node has turned it away in this round
 	owes      bool // a retry, to the budget
-	parked    bool // a round has ended, and the next has not begun
 	sent      bool // at least once
 
 	overdue  int64 // ns: so long after its sending an attempt is; 0: never
@@ -37,7 +36,8 @@ type task struct {
 	retryIn  int64 // ns: when the nodes of this round want to be asked again
 
 	rounds     tail.Pause  // draws the pauses between its rounds,
-	copyRounds tail.Pause  // and those of the copy that looks for a node
+	await      tail.Pause  // how long it waits for busy nodes alone where others turned it away,
+	copyRounds tail.Pause  // and both of the copy that looks for a node
 	excluded   *policy.Set // nodes left out of its round; nil, here and below: none
 	turned     *policy.Set // nodes left out of the copy's round
 	failed     *policy.Set // nodes that broke it in this round
@@ -111,6 +111,7 @@ type node struct {
 	reject     float64
 	mean       int64 // ns: moving average of the operation time
 	seen       int64 // when servers learn how it died; see Detection
+	told       bool  // servers think that it is up
 	dead       bool
 	draining   bool
 	antagonist bool
@@ -131,9 +132,10 @@ type server struct {
 	hedge      *tail.Hedge
 	budget     *tail.Budget
 	rand       *rand.Rand
-	armed      bool // it looks again soon at those who wait
-	probing    int  // probes that are out
-	touched    bool // its dispatcher may have something ready
+	armed      bool     // it looks again soon at those who wait
+	owing      []ticket // tasks that wait for a retry
+	probing    int      // probes that are out
+	touched    bool     // its dispatcher may have something ready
 }
 
 // probe is a question to a node.
