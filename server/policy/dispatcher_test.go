@@ -198,6 +198,21 @@ func TestDispatcher_UtilizationIsThePartOfTheSlotsTaken(t *testing.T) {
 	require.Zero(t, d.Utilization())
 }
 
+func TestDispatcher_AnAttemptThatIsOverdueTakesNoSlot(t *testing.T) {
+	d, _ := newLine(1, 100)
+	var f flow
+	for range 2 {
+		d.Push(&f, &waiter{})
+		d.Next(start)
+	}
+	d.Late(start, 0)
+	require.InDelta(t, .5, d.Utilization(), 1e-9, "of two slots, one")
+	d.Observe(start, policy.Observation{Node: 0, Kind: policy.Superseded, Late: true})
+	require.InDelta(t, .5, d.Utilization(), 1e-9)
+	d.Observe(start, policy.Observation{Node: 0, Kind: policy.Done})
+	require.Zero(t, d.Utilization())
+}
+
 func TestDispatcher_ANodeThatBreaksMuchIsLeftOutForAWhile(t *testing.T) {
 	s := &scripted{room: 1000}
 	d := policy.NewDispatcher[string](policy.Rule{Policy: s, Eject: true}, seeded(1))
