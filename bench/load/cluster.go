@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -42,7 +44,8 @@ type Cluster struct {
 	lab     *Lab
 	pool    Pool
 	dir     string
-	addr    string // of the server
+	addr    string   // of the server
+	homes   []string // addresses of the nodes
 	server  *process
 	nodes   []*process
 	conns   []*rpc.ServiceConn
@@ -55,7 +58,7 @@ type Cluster struct {
 // where one fails.
 func (l *Lab) Start(ctx context.Context, p Pool) (*Cluster, error) {
 	c := &Cluster{lab: l, pool: p}
-	err := c.launch()
+	err := c.launch(ctx)
 	if err == nil {
 		err = c.ready(ctx)
 	}
@@ -67,13 +70,12 @@ func (l *Lab) Start(ctx context.Context, p Pool) (*Cluster, error) {
 }
 
 // launch starts the processes of the cluster.
-func (c *Cluster) launch() (err error) {
+func (c *Cluster) launch(ctx context.Context) (err error) {
 	p := c.pool
 	if c.dir, err = os.MkdirTemp(c.lab.dir, "cluster-"); err != nil {
 		return err
 	}
-	addrs, err := c.lab.machines(c.dir, len(p.Loads))
-	if err != nil {
+	if c.addr, c.homes, err = c.lab.machines(c.dir, len(p.Loads)); err != nil {
 		return err
 	}
 	for i := range p.Loads {
@@ -83,13 +85,15 @@ func (c *Cluster) launch() (err error) {
 		}
 		c.nodes = append(c.nodes, node)
 	}
+	if err := c.listening(ctx); err != nil {
+		return err
+	}
 	args := append([]string{"--seed", strconv.FormatUint(p.Seed, 10), "--log-level", "warn"}, p.ServerArgs...)
 	if c.server, err = start("server", c.dir, nil, filepath.Join(c.lab.bin, "server"), append(args, "--root", c.lab.dir)...); err != nil {
 		return err
 	}
 	each := slices.Concat(p.NodeEnv, []string{"computenode P --name node_I --seed", fmt.Sprintf("%d+I", p.Seed)}, p.NodeArgs)
 	c.started = strings.Join(each, " ") + " for P of " + spell(p.Loads) + "; server " + strings.Join(args, " ")
-	c.addr = addrs[0]
 	for range connections {
 		c.conns = append(c.conns, rpc.NewServiceConn(c.addr, nil))
 	}
@@ -106,51 +110,70 @@ func (c *Cluster) startNode(i int) (*process, error) {
 // nodeName is the name of node i.
 func nodeName(i int) string { return fmt.Sprintf("node_%d", i) }
 
-// machines writes machine.txt with a server and n nodes on free ports. The first
-// address is the server's.
-func (l *Lab) machines(dir string, n int) (addrs []string, err error) {
-	var lines strings.Builder
-	for i := range n + 1 {
+// machines writes machine.txt with a server and n nodes on free ports.
+func (l *Lab) machines(dir string, n int) (server string, nodes []string, err error) {
+	if server, err = l.ports.freeAddr(); err != nil {
+		return "", nil, err
+	}
+	lines := strings.Builder{}
+	fmt.Fprintf(&lines, "server %s\n", server)
+	for i := range n {
 		addr, err := l.ports.freeAddr()
 		if err != nil {
-			return nil, err
+			return "", nil, err
 		}
-		addrs = append(addrs, addr)
-		name := "server"
-		if i > 0 {
-			name = nodeName(i - 1)
-		}
-		fmt.Fprintf(&lines, "%s %s\n", name, addr)
+		nodes = append(nodes, addr)
+		fmt.Fprintf(&lines, "%s %s\n", nodeName(i), addr)
 	}
-	return addrs, os.WriteFile(filepath.Join(dir, "machine.txt"), []byte(lines.String()), 0o644)
+	return server, nodes, os.WriteFile(filepath.Join(dir, "machine.txt"), []byte(lines.String()), 0o644)
+}
+
+// listening waits until every node listens: a server that finds nobody at home looks
+// again only after a second.
+func (c *Cluster) listening(ctx context.Context) error {
+	return c.await(ctx, func(ctx context.Context) bool {
+		for _, addr := range c.homes {
+			conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+			if err != nil {
+				return false
+			}
+			conn.Close()
+		}
+		return true
+	})
 }
 
 // ready waits until the server answers and has heard from every node.
 func (c *Cluster) ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	for {
+	return c.await(ctx, func(ctx context.Context) bool {
 		nodes, err := c.conn().Nodes(ctx)
 		idle := 0
 		for _, n := range nodes {
-			if n.State == job.Idle {
+			if n.State == job.Idle && slices.Contains(c.homes, n.Addr) { // and no other cluster's
 				idle++
 			}
 		}
-		if err == nil && idle == len(c.nodes) {
-			return nil
-		}
+		return err == nil && idle == len(c.nodes)
+	})
+}
+
+// await waits until ready says so. Errors: plain, with the ends of the logs, where a
+// program ends or all of it takes too long.
+func (c *Cluster) await(ctx context.Context, ready func(context.Context) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	for !ready(ctx) {
 		for _, p := range c.all() {
 			if p.hasEnded() {
 				return failure(errors.New(p.name+" ended at once"), p)
 			}
 		}
-		select {
-		case <-ctx.Done():
+		pause(ctx, 5*time.Millisecond)
+		if ctx.Err() != nil {
 			return failure(fmt.Errorf("the programs do not answer after %v", startTimeout), c.all()...)
-		case <-time.After(20 * time.Millisecond):
 		}
 	}
+	return nil
 }
 
 // all are the processes that were started.
@@ -170,9 +193,14 @@ func (c *Cluster) Stop() {
 	for _, conn := range c.conns {
 		conn.Close()
 	}
-	for _, p := range c.all() {
-		p.stop()
+	if c.server != nil {
+		c.server.stop()
 	}
+	var stops sync.WaitGroup
+	for _, p := range c.nodes {
+		stops.Go(p.stop)
+	}
+	stops.Wait()
 }
 
 // outcome is what one call of the client came to.

@@ -16,8 +16,9 @@ type ports struct{ last atomic.Int64 }
 // meanwhile; runs of the benchmark at once begin at different ones.
 func (p *ports) freeAddr() (string, error) {
 	const first, last = 10_000, 32_000
+	const stride = 7919 // so that processes that are started one after the other are far apart
 	for range last - first {
-		port := first + (int64(os.Getpid())*97+p.last.Add(1))%(last-first)
+		port := first + (int64(os.Getpid())*stride+p.last.Add(1))%(last-first)
 		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
 			return l.Addr().String(), l.Close()
 		}

@@ -40,8 +40,8 @@ type Outcome struct {
 // from the seed of its cluster plus its number.
 const streams = 1 << 20
 
-// pool is the cluster of the trial.
-func (t Trial) pool(seed uint64) Pool {
+// Pool is the cluster of the trial. The same seed makes its nodes draw the same.
+func (t Trial) Pool(seed uint64) Pool {
 	p := Pool{
 		Loads: t.Loads, Seed: seed * streams,
 		NodeArgs: []string{"--delay", t.Delay.String(), "--log-level", "warn"},
@@ -64,7 +64,7 @@ func (t Trial) pool(seed uint64) Pool {
 // returns them in their order. The same seed makes nodes draw the same. Errors: those of
 // [Lab.Start] and of [Cluster.Run].
 func (l *Lab) Try(ctx context.Context, t Trial, policy string, seed uint64) ([]Outcome, error) {
-	c, err := l.Start(ctx, t.pool(seed))
+	c, err := l.Start(ctx, t.Pool(seed))
 	if err != nil {
 		return nil, err
 	}
