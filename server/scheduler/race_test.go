@@ -17,8 +17,9 @@ import (
 
 // loaded is a node of the assignment: it turns a task away with chance p, and delays
 // one that it takes with chance p.
-func loaded(p float64, delay time.Duration, random *rand.Rand) node {
+func loaded(p float64, delay time.Duration, seed uint64) node {
 	var mu sync.Mutex
+	random := rand.New(rand.NewPCG(seed, 0))
 	return func(ctx context.Context, t job.Task) (job.Result, error) {
 		mu.Lock()
 		reject, late := random.Float64() < p, random.Float64() < p
@@ -46,10 +47,9 @@ func (n node) then(ctx context.Context, t job.Task, next node) (job.Result, erro
 
 func TestScheduler_DelaysOfLoadedNodesAreRacedAway(t *testing.T) {
 	for seed := range uint64(40) {
-		random := rand.New(rand.NewPCG(seed, 0))
 		var nodes []node
-		for _, p := range []float64{.1, .5, .2, .9} {
-			nodes = append(nodes, loaded(p, 3*time.Second, random))
+		for i, p := range []float64{.1, .5, .2, .9} {
+			nodes = append(nodes, loaded(p, 3*time.Second, 10*seed+uint64(i)))
 		}
 		inBubble(t, Config{Seed: seed + 1, Policy: "pull"}, nodes, func(t *testing.T, r *rig) {
 			for range 3 {
