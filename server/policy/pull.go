@@ -14,7 +14,7 @@ import (
 //
 //   - the ready node would be the last to end: it takes longer than
 //     (work that waits + half of the work at nodes)/speed of all nodes + the better cost
-//     + the time until the better one is ready;
+//   - the time until the better one is ready;
 //   - or it turns away most of what it is sent, and the other does not.
 //
 // Of a small fleet of which nothing is known, few nodes are tried at once, so that
@@ -181,7 +181,9 @@ func (p *pull) waits(now time.Time, r Request, i, better int) bool {
 	}
 	// Of so many nodes that are at work, the first is ready after about this part of a task.
 	ready := b.lasts(p.size) / float64(len(p.full.order)+1)
-	return e.lasts(w) > p.drain(r)+ready+b.cost(w)
+	// Delays count only as far as it is sure that they differ: to wait is to make all those
+	// wait that come after.
+	return e.rate*w+max(0, e.late-e.spread) > p.drain(r)+ready+b.lasts(w)+b.spread
 }
 
 // Observe implements Policy.
