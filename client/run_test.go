@@ -113,7 +113,7 @@ func TestClient_ProcessesAFolderWithOneCall(t *testing.T) {
 	code, stdout, stderr := client(t.Context(), "--server", s.addr, "/three")
 	require.Equal(t, exitDone, code, stderr)
 	require.Empty(t, stderr)
-	require.Contains(t, stdout, "balance  edges      succeeded")
+	require.Contains(t, stdout, "pull    edges      succeeded")
 	require.Contains(t, stdout, "3/3")
 	require.Contains(t, stdout, "outputs: /three/output_dir")
 }

@@ -1,0 +1,27 @@
+package report
+
+// The names of results of scenarios, with their parameters. Each has the parameter
+// scenario (S1 … S14, or compare) and, but for Verdict, policy: the word that names
+// the policy, or "central" for the reference.
+const (
+	// Verdict is a figure that a scenario has a target for: metric, target (such as
+	// "≤ 0.20 s"), verdict (ok, short). The scenario's first is its main one.
+	Verdict = "verdict"
+	// Metric is any other figure of a policy, as a mean over seeds with its interval:
+	// metric (makespan_ratio, makespan, p50, p95, p99, p999, goodput, attempts,
+	// rejections, copies, wasted, jain, decision), and what else tells it from others:
+	// load, nodes, tasks.
+	Metric = "policy_metric"
+	// CDF is a latency in seconds that a part q of the tasks does not exceed: q, load.
+	CDF = "latency_cdf"
+	// Goodput is the part of the offered tasks that were done in time: offered (load ÷
+	// capacity).
+	Goodput = "goodput"
+	// Span is one attempt that ran on a node, in seconds: node, start, copy, done (true,
+	// false), task.
+	Span = "span"
+	// Share is the part of the first sends that a node got, over time: node, step.
+	Share = "share"
+	// Moment is a figure over time: metric (goodput, latency), at (seconds).
+	Moment = "moment"
+)
