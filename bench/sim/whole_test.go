@@ -125,6 +125,7 @@ func checkSlots(t *testing.T, cfg sim.Config, r sim.Result) {
 
 func TestRun_IsTheSameBitByBit(t *testing.T) {
 	everyRun(t, func(t *testing.T, cfg sim.Config) {
+		cfg.Tasks = 700
 		first := run(t, cfg)
 		require.Equal(t, first, run(t, cfg))
 		cfg.Seed++
