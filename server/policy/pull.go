@@ -14,7 +14,7 @@ import (
 //
 //   - the ready node would be the last to end: it takes longer than
 //     (work that waits + half of the work at nodes)/speed of all nodes + the better cost
-//     + the time until the better one is ready;
+//   - the time until the better one is ready;
 //   - or it turns away most of what it is sent, and the other does not.
 //
 // Of a small fleet of which nothing is known, few nodes are tried at once, so that
