@@ -178,17 +178,9 @@ func TestRun_EndsAtTheHorizon(t *testing.T) {
 	require.Greater(t, r.Pauses, 5*30)
 }
 
-// One node straggles for a minute; a copy on the other wins, the loser is cancelled and
+// One node is a thousand times slower; a copy on the other wins, the loser is cancelled and
 // its slot freed.
 func TestRun_ACopyOvertakesAStragglerAndFreesItsSlot(t *testing.T) {
-	r := run(t, sim.Config{
-		Policy: "pull", Nodes: []sim.Node{{Probability: 1, Delay: time.Minute}, {}}, Tasks: 200,
-		Arrivals: sim.Arrivals{Rate: 20}, Sizes: sim.Sizes{Values: times(10)},
-	})
-	require.Equal(t, 200, r.Done)
-	require.Positive(t, r.Copies)
-	require.Less(t, r.Latency.Max, time.Second)
-
 	slow := run(t, sim.Config{
 		Policy: "pull", Nodes: []sim.Node{{Speed: .001}, {}}, Tasks: 200, Trace: 1000,
 		Arrivals: sim.Arrivals{Rate: 20}, Sizes: sim.Sizes{Values: times(10)},
