@@ -4,5 +4,9 @@ package scenario
 func simulatedParts() map[string][]Part {
 	return map[string][]Part{
 		"S2": {sixImages},
+		"S5": {unequalNodes},
+		"S6": {slowNodes},
+		"S7": {openLoop},
+		"S8": {sharedNodes},
 	}
 }
