@@ -15,9 +15,11 @@ const (
 	quickTasks = 3_000
 )
 
-// antagonists slow three nodes in ten down, a fifth of the time, to 30 %.
+// antagonists slow every other node down to a fifth, half of the time: a node that has
+// been good is not for long, which is what tells policies apart that look at it from
+// those that look at their own attempts.
 func antagonists() sim.Antagonists {
-	return sim.Antagonists{Part: .3, On: 2 * time.Second, Off: 8 * time.Second, Factor: .3}
+	return sim.Antagonists{Part: .5, On: 10 * time.Second, Off: 10 * time.Second, Factor: .2}
 }
 
 // stream is a fleet whose tasks come over time.

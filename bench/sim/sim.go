@@ -221,7 +221,7 @@ func (s *sim) admit(a arrival) {
 		return
 	}
 	if !s.cfg.Unknown {
-		t.waiter.Work = t.size / 1e3 // µs: a unit about as large as a pixel is
+		t.waiter.Work = t.size // in the scheduler's unit: ns on a node of ordinary speed
 	}
 	s.push(t, false, nil)
 }

@@ -167,6 +167,20 @@ func TestDispatcher_WhoIsWithdrawnGetsNoNode(t *testing.T) {
 	d.Withdraw(kept)
 }
 
+func TestDispatcher_WhoIsPushedAgainWaitsOnce(t *testing.T) {
+	d, _ := newLine(1, 100)
+	var f, other flow
+	w := &waiter{Item: "w"}
+	d.Push(&f, w)
+	w.Copy = true
+	d.Push(&f, w)
+	require.False(t, d.Waiting())
+	w.Copy = false
+	d.Push(&other, w)
+	require.Equal(t, []string{"w"}, served(d))
+	require.False(t, d.Asked())
+}
+
 func TestDispatcher_TellsThePolicyWhatWaits(t *testing.T) {
 	d, s := newLine(1, 1)
 	var a, b flow
