@@ -196,7 +196,7 @@ func renamed(spans map[int]span) map[int]span {
 
 // Where it draws, or nodes do, times agree on average.
 func TestReplay_SimulatorAgreesOnAverage(t *testing.T) {
-	const seeds, tasks = 12, 300
+	const seeds, tasks = 8, 200
 	for _, word := range []string{"balance", "least_outstanding", "p2c", "cost", policy.Default} {
 		for _, loads := range [][]float64{{0, 0, 0, 0}, {.1, .3, .2, .5}} {
 			t.Run(fmt.Sprintf("%s at %v", word, loads), func(t *testing.T) {
