@@ -1,7 +1,8 @@
 // Command bench measures the programs that stand beside it, on this machine, and
 // writes a report.
 //
-// Exit codes: 0 done; 1 a measurement failed; 2 wrong usage; 130 interrupted.
+// Exit codes: 0 done; 1 a measurement failed, or a scenario misses a target; 2 wrong
+// usage; 130 interrupted.
 package main
 
 import (
@@ -50,6 +51,9 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		switch cfg.command {
 		case "run":
+			if len(cfg.scenarios) > 0 {
+				return runScenarios(ctx, cfg, stdout, stderr)
+			}
 			err = run(ctx, cfg, strings.Join(append([]string{"bench"}, args...), " "), stderr)
 		case "report":
 			err = render(cfg.out, stderr)

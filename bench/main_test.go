@@ -22,7 +22,7 @@ func TestCommand_WrongUsageIsOneLineAndCode2(t *testing.T) {
 		{"unknown flag", []string{"run", "--fast"}, "unknown flag: --fast"},
 		{"no number", []string{"run", "--seed", "abc"}, `invalid argument "abc" for "--seed"`},
 		{"negative seed", []string{"run", "--seed", "-1"}, `invalid argument "-1" for "--seed"`},
-		{"one argument too many", []string{"run", "twice"}, `"twice" is one argument too many`},
+		{"one argument too many", []string{"report", "twice"}, `"twice" is one argument too many`},
 		{"a folder is missing", []string{"plain", "in"}, "plain wants 2 folders"},
 		{"report measures nothing", []string{"report", "--quick"}, "report measures nothing"},
 		{"nothing to report", []string{"report", "--out", "/nowhere"}, "it holds no results.jsonl; measure first"},
