@@ -123,15 +123,7 @@ func (d *Dispatcher[T]) Withdraw(w *Waiter[T]) {
 // TooLate; nil: all must wait on. Where a node is chosen, the attempt counts as sent.
 func (d *Dispatcher[T]) Next(now time.Time) (w *Waiter[T], node int, v Verdict) {
 	for w = d.line.first(); w != nil; w = d.line.first() {
-		if !w.Deadline.IsZero() && !now.Before(w.Deadline) {
-			v = TooLate
-			break
-		}
-		node, v = d.pick(now, w)
-		if v == Busy && !w.Until.IsZero() && !now.Before(w.Until) {
-			v = Nobody
-		}
-		if v != Busy {
+		if node, v = d.answer(now, w); v != Busy {
 			break
 		}
 		if w.Excluded.Len() == 0 || len(d.aside) == passed {
@@ -157,6 +149,19 @@ func (d *Dispatcher[T]) Next(now time.Time) (w *Waiter[T], node int, v Verdict) 
 		d.Observe(now, Observation{Node: node, Kind: Sent, Work: w.Work})
 	}
 	return w, node, v
+}
+
+// answer is what a waiter is to hear now; Busy: nothing.
+func (d *Dispatcher[T]) answer(now time.Time, w *Waiter[T]) (int, Verdict) {
+	past := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }
+	if past(w.Deadline) {
+		return 0, TooLate
+	}
+	node, v := d.pick(now, w)
+	if v == Busy && past(w.Until) {
+		v = Nobody
+	}
+	return node, v
 }
 
 // pick asks the policy, and again without a node that the throttle holds back.

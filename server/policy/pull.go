@@ -258,10 +258,9 @@ func (p *pull) Late(_ time.Time, i int) {
 	p.place(i)
 }
 
-// ended counts an attempt out.
-func (p *pull) ended(now time.Time, o Observation, fresh bool) {
+// leave takes an attempt out of the sums.
+func (p *pull) leave(o Observation, fresh bool) {
 	n := &p.nodes[o.Node]
-	full := n.out >= n.limit.most()
 	if o.Load != nil {
 		n.asleep = o.Load.Delayed
 	}
@@ -279,6 +278,13 @@ func (p *pull) ended(now time.Time, o Observation, fresh bool) {
 	if p.out == 0 || p.outWork < 0 {
 		p.outWork = 0
 	}
+}
+
+// ended counts an attempt out, and learns from it.
+func (p *pull) ended(now time.Time, o Observation, fresh bool) {
+	n := &p.nodes[o.Node]
+	full := n.out >= n.limit.most()
+	p.leave(o, fresh)
 	p.learner.observe(now, o)
 	if fresh && p.learner.node(o.Node).done {
 		p.trying -= n.out // what else it has is at a node that is known now

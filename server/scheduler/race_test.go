@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -131,6 +132,7 @@ func TestScheduler_CopiesThatFailAreToldOf(t *testing.T) {
 				r.folder("/data", 1)
 				id := r.submit(job.Spec{Source: "/data"})
 				time.Sleep(10 * time.Millisecond)
+				synctest.Wait()
 				r.set(1, true)
 				j := r.wait(id)
 				require.Equal(t, row.done, j.Done, "%+v", j.Failures)

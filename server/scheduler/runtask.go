@@ -83,10 +83,7 @@ func newTry(r *record, d *dispatcher, in store.Input) *try {
 // runTask brings one task to its end: done, failed, or given up with its job.
 func (s *Scheduler) runTask(running, sending context.Context, y *try) {
 	y.t.MayReject = y.d.traits.MayReject
-	if y.r.carrier != nil && !y.d.traits.Baseline {
-		y.pixels = y.r.carrier.Pixels(y.t.Name)
-		y.wish.waiter.Work = y.d.work(y.t.Operation.Name, y.pixels)
-	}
+	y.size()
 	s.bar(y.r.spec.Tags, &y.excluded)
 	y.r.begin(y.f)
 	defer func() {
@@ -121,6 +118,14 @@ func (s *Scheduler) runTask(running, sending context.Context, y *try) {
 			s.park(sending, y)
 		case policy.Busy: // sending has ended
 		}
+	}
+}
+
+// size estimates how much there is to do; the baselines do not ask.
+func (y *try) size() {
+	if y.r.carrier != nil && !y.d.traits.Baseline {
+		y.pixels = y.r.carrier.Pixels(y.t.Name)
+		y.wish.waiter.Work = y.d.work(y.t.Operation.Name, y.pixels)
 	}
 }
 
