@@ -68,8 +68,8 @@ func holdTwins(ctx context.Context, e *Env, lab *load.Lab, trial load.Trial, wor
 		onMachine = append(onMachine, one)
 	}
 	get := func(all []twin, f func(twin) float64) []float64 { return values(all, f) }
-	rtt := report.Median(get(onMachine, func(t twin) float64 { return t.rtt }))
-	run := report.Median(get(onMachine, func(t twin) float64 { return t.run }))
+	rtt := report.Mean(get(onMachine, func(t twin) float64 { return t.rtt }))
+	run := report.Mean(get(onMachine, func(t twin) float64 { return t.run }))
 	// The simulator costs nothing, so that its mean may come of many more seeds.
 	for n := range 20 * len(onMachine) {
 		one, err := simulatedTwin(trial, word, e.Seed+uint64(n), seconds(rtt), seconds(run))
@@ -131,7 +131,7 @@ func realTwin(ctx context.Context, lab *load.Lab, t load.Trial, word string, see
 	}
 	return twin{
 		makespan: last.Sub(j.Started).Seconds(), latency: report.Mean(latencies),
-		rtt: max(0, report.Median(rtts)), run: report.Mean(runs),
+		rtt: max(0, report.Mean(rtts)), run: report.Mean(runs),
 	}, nil
 }
 
