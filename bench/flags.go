@@ -17,6 +17,7 @@ writes a report with tables and plots. It also plays them in simulated time.
   bench run [flags]          measure everything, in about six minutes, and report
   bench run S1 … [flags]     run scenarios, any of S1 to S14, and tell for each whether it meets its targets
   bench report [--out DIR]   write the report again from the recorded results
+  bench compare [flags]      run policies on real clusters, side by side; bench compare --help tells more
   bench sim [flags]          play policies in simulated time; bench sim --help tells more
 
 Examples:
@@ -111,5 +112,5 @@ func (c config) withScenarios(names []string) (config, error) {
 
 // bad is a wrong command line.
 func bad(why string) error {
-	return job.E(job.InvalidArgument, "", errors.New(why), "write bench run [S1 …] [flags], bench report [--out DIR] or bench sim [flags]; bench --help shows examples")
+	return job.E(job.InvalidArgument, "", errors.New(why), "write bench run [S1 …] [flags], bench report [--out DIR], bench compare [flags] or bench sim [flags]; bench --help shows examples")
 }

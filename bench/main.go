@@ -43,6 +43,9 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "sim" {
 		return exitCode(simulate(ctx, args[1:], stdout), stderr)
 	}
+	if len(args) > 0 && args[0] == "compare" {
+		return exitCode(comparePolicies(ctx, args[1:], stdout, stderr), stderr)
+	}
 	cfg, err := parse(args)
 	if errors.Is(err, pflag.ErrHelp) {
 		fmt.Fprint(stdout, help())

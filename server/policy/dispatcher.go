@@ -107,10 +107,15 @@ func (d *Dispatcher[T]) Asked() bool { return d.line.first() != nil }
 // Push lets w wait for a node as one of f, and no more where it waited before.
 func (d *Dispatcher[T]) Push(f *Flow[T], w *Waiter[T]) { d.line.push(f, w) }
 
-// Withdraw takes back a waiter that wants no node any more, if it waits.
+// Withdraw takes back a waiter that wants no node any more, if it waits. One that has a
+// deadline counts as one that waited for too long.
 func (d *Dispatcher[T]) Withdraw(w *Waiter[T]) {
-	if w.Waits() {
+	switch {
+	case !w.Waits():
+	case w.Deadline.IsZero():
 		d.line.remove(w, false)
+	default:
+		d.line.tooLate(w)
 	}
 }
 
@@ -118,15 +123,7 @@ func (d *Dispatcher[T]) Withdraw(w *Waiter[T]) {
 // TooLate; nil: all must wait on. Where a node is chosen, the attempt counts as sent.
 func (d *Dispatcher[T]) Next(now time.Time) (w *Waiter[T], node int, v Verdict) {
 	for w = d.line.first(); w != nil; w = d.line.first() {
-		if !w.Deadline.IsZero() && !now.Before(w.Deadline) {
-			v = TooLate
-			break
-		}
-		node, v = d.pick(now, w)
-		if v == Busy && !w.Until.IsZero() && !now.Before(w.Until) {
-			v = Nobody
-		}
-		if v != Busy {
+		if node, v = d.answer(now, w); v != Busy {
 			break
 		}
 		if w.Excluded.Len() == 0 || len(d.aside) == passed {
@@ -136,7 +133,11 @@ func (d *Dispatcher[T]) Next(now time.Time) (w *Waiter[T], node int, v Verdict) 
 		d.line.remove(w, false)
 		d.aside = append(d.aside, w)
 	}
-	if w != nil {
+	switch {
+	case w == nil:
+	case v == TooLate:
+		d.line.tooLate(w)
+	default:
 		d.line.remove(w, v == Chosen)
 	}
 	for _, other := range d.aside {
@@ -150,9 +151,22 @@ func (d *Dispatcher[T]) Next(now time.Time) (w *Waiter[T], node int, v Verdict) 
 	return w, node, v
 }
 
+// answer is what a waiter is to hear now; Busy: nothing.
+func (d *Dispatcher[T]) answer(now time.Time, w *Waiter[T]) (int, Verdict) {
+	past := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }
+	if past(w.Deadline) {
+		return 0, TooLate
+	}
+	node, v := d.pick(now, w)
+	if v == Busy && past(w.Until) {
+		v = Nobody
+	}
+	return node, v
+}
+
 // pick asks the policy, and again without a node that the throttle holds back.
 func (d *Dispatcher[T]) pick(now time.Time, w *Waiter[T]) (int, Verdict) {
-	r := Request{Rand: d.rand, Excluded: w.Excluded, Work: w.Work, Backlog: d.line.work}
+	r := Request{Rand: d.rand, Excluded: w.Excluded, Turned: w.Turned, Work: w.Work, Backlog: d.line.work}
 	i, v := d.rule.Pick(now, r)
 	if d.throttle == nil || v != Chosen || !d.throttle.holds(now, i, d.rand) {
 		return i, v

@@ -47,7 +47,7 @@ type try struct {
 	retryIn  time.Duration // the least that a node of this round has asked for; 0: some did not
 	owes     bool          // failed, and must take its retry from the budget
 	fresh    bool          // nothing was sent in this round yet
-	turned   bool          // some node has turned it away in this round
+	turned   policy.Set    // turned it away in this round
 	excluded policy.Set    // left out of this round
 	unable   policy.Set    // cannot do the operation at all
 	failed   policy.Set    // failed it, and the unable: other nodes first
@@ -76,17 +76,14 @@ func newTry(r *record, d *dispatcher, in store.Input) *try {
 		}
 	}
 	y.t.Deadline = r.deadline
-	y.wish.waiter = policy.Waiter[*wish]{Excluded: &y.excluded, Deadline: r.deadline}
+	y.wish.waiter = policy.Waiter[*wish]{Excluded: &y.excluded, Turned: &y.turned, Deadline: r.deadline}
 	return y
 }
 
 // runTask brings one task to its end: done, failed, or given up with its job.
 func (s *Scheduler) runTask(running, sending context.Context, y *try) {
 	y.t.MayReject = y.d.traits.MayReject
-	if y.r.carrier != nil && !y.d.traits.Baseline {
-		y.pixels = y.r.carrier.Pixels(y.t.Name)
-		y.wish.waiter.Work = y.d.work(y.t.Operation.Name, y.pixels)
-	}
+	y.size()
 	s.bar(y.r.spec.Tags, &y.excluded)
 	y.r.begin(y.f)
 	defer func() {
@@ -124,10 +121,18 @@ func (s *Scheduler) runTask(running, sending context.Context, y *try) {
 	}
 }
 
+// size estimates how much there is to do; the baselines do not ask.
+func (y *try) size() {
+	if y.r.carrier != nil && !y.d.traits.Baseline {
+		y.pixels = y.r.carrier.Pixels(y.t.Name)
+		y.wish.waiter.Work = y.d.work(y.t.Operation.Name, y.pixels)
+	}
+}
+
 // pick chooses a node; where all are busy, it waits for one.
 func (s *Scheduler) pick(ctx context.Context, y *try) (int, policy.Verdict) {
 	y.wish.waiter.Until = time.Time{}
-	if y.turned && !y.d.traits.Baseline {
+	if y.turned.Len() > 0 && !y.d.traits.Baseline {
 		y.wish.waiter.Until = time.Now().Add(y.d.pause(&y.await))
 	}
 	if y.d.ask(y.flow, &y.wish) {
@@ -349,7 +354,8 @@ func (s *Scheduler) park(ctx context.Context, y *try) {
 func (y *try) askedToWait(l lap) {
 	after := time.Duration(0)
 	if l.rejected(y.t) {
-		after, y.turned = job.AsError(l.err).RetryAfter, true
+		after = job.AsError(l.err).RetryAfter
+		y.turned.Add(l.node)
 	}
 	if y.retryIn == 0 || after < y.retryIn {
 		y.retryIn = after
@@ -402,7 +408,8 @@ func (s *Scheduler) startRound(y *try, idle bool) {
 			y.failed.Add(i)
 		}
 	}
-	y.fresh, y.turned = true, false
+	y.fresh = true
+	y.turned.Clear()
 	y.excluded.Clear()
 	for i := range y.failed.All {
 		y.excluded.Add(i)

@@ -7,9 +7,9 @@ import (
 	"io"
 	"path"
 
-	_ "golang.org/x/image/bmp"
-	_ "golang.org/x/image/tiff"
-	_ "golang.org/x/image/webp"
+	_ "golang.org/x/image/bmp"  // and those of the rest
+	_ "golang.org/x/image/tiff" // of what nodes
+	_ "golang.org/x/image/webp" // can read
 
 	"spillway/job"
 )

@@ -43,7 +43,7 @@ func (c HedgeConfig) withDefaults() HedgeConfig {
 // that is done wins (The Tail at Scale, Dean and Barroso 2013): once it has taken
 // longer than
 //
-//	max(min(p95, 5·p50) of the latency by work · work, 2 · rtt)
+//	max(min(p95, 5·p50) of the latency by work · work, 2 · rtt, 5 ms)
 //
 // while there is room, and for no more than a part of all tasks. It learns from the
 // tasks of one operation. It is not safe for concurrent use.
@@ -60,6 +60,9 @@ const scale = 1 << 10
 // A latency above so many medians is an outlier, whatever part of all it is: where more
 // than 5 % of the tasks straggle, p95 is that of the stragglers.
 const outlier = 5
+
+// soonest is the least time after which a copy is due: what takes less is noise.
+const soonest = 5 * time.Millisecond
 
 // warm is how many latencies must be known for their quantile to count.
 const warm = 20
@@ -100,7 +103,7 @@ func (h *Hedge) After(work float64) (after time.Duration, ok bool) {
 		return h.cfg.Cold, true
 	}
 	late := min(h.latency.Quantile(h.cfg.Quantile), outlier*h.latency.Quantile(.5)) * unit(work) / scale
-	return time.Duration(max(late, 2*h.rtt.Quantile(.5), float64(time.Millisecond))), true
+	return time.Duration(max(late, 2*h.rtt.Quantile(.5), float64(soonest))), true
 }
 
 // Take takes a copy from the budget, where the utilization of the nodes allows it and
