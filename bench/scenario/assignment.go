@@ -33,7 +33,7 @@ func mixed() []float64 { return []float64{.1, .5, .2, .9} }
 func fidelity(ctx context.Context, e *Env) ([]Figure, error) {
 	worst := Figure{Metric: "deviation_simulated", Unit: "%", Target: 2, Policy: "balance"}
 	for _, images := range []int{6, 100} {
-		runs := e.Runs() * 24_000 / images / images
+		runs := e.Runs() * 12_000 / images / images
 		for _, loads := range [][]float64{{.2, .2, .2, .2}, {.8, .8, .8, .8}, mixed(), {.8, .6, .5, .2}} {
 			for word, form := range map[string]float64{"random": closedform.Random(loads, images), "balance": closedform.Balance(loads, images)} {
 				of, err := play(ctx, e.withSeeds(max(e.Runs(), runs)), []string{word}, func(uint64) sim.Config {

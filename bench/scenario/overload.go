@@ -22,7 +22,7 @@ func overload(ctx context.Context, e *Env) ([]Figure, error) {
 	loads := []float64{1.5, 2, 3}
 	for _, load := range slices.Concat([]float64{.5, .8, 1}, loads) {
 		e.Say("  %v × capacity", load)
-		all, err := e.offered(ctx, e.Lineup(Central), load, admission.DefaultName)
+		all, err := e.offered(ctx, e.Some(policy.Default, Central, "random", "p2c", "least_outstanding"), load, admission.DefaultName)
 		if err != nil {
 			return nil, err
 		}
@@ -60,7 +60,7 @@ func (e *Env) offered(ctx context.Context, words []string, load float64, control
 		tasks = quickTasks
 	}
 	pairs := []string{"offered", spell(load), "admission", controller}
-	all, err := e.study(ctx, study{words: words, pairs: pairs, config: func(uint64) sim.Config {
+	all, err := e.study(ctx, study{words: words, rest: 2, pairs: pairs, config: func(uint64) sim.Config {
 		cfg := withDeadline(deadlineNodes)
 		cfg.Tasks, cfg.Warmup, cfg.Arrivals.Load, cfg.Admission = tasks, tasks/5, load, controller
 		return cfg
