@@ -15,6 +15,7 @@ const (
 	recopies             // a copy that paused
 	resumes              // a task that paused
 	expires              // a task's deadline
+	times                // a gate's queue, at those that wait too long
 	asks                 // a probe, at its node
 	tells                // its answer, at the server
 	looks                // a server, at those who wait

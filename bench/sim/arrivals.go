@@ -48,27 +48,36 @@ func (a Arrivals) batch() bool { return a.Rate == 0 && a.Load == 0 && a.At == ni
 
 func (a Arrivals) validate(tasks int) error {
 	rated := a.Rate > 0 || a.Load > 0
+	varied := len(a.Steps) > 0 || a.Burst != Burst{}
 	switch {
-	case a.Window < 0 || a.Rate < 0 || a.Load < 0:
+	case min(float64(a.Window), a.Rate, a.Load) < 0:
 		return bad("arrivals", "window, rate or load is negative", "give 0 or more")
 	case a.Rate > 0 && a.Load > 0 || a.At != nil && rated:
 		return bad("arrivals", "more than one of rate, load and times is given", "give one")
 	case a.Window > 0 && !a.batch():
 		return bad("arrivals", "a window is for a batch", "give no rate, or no window")
-	case (len(a.Steps) > 0 || a.Burst != Burst{}) && !rated:
+	case varied && !rated:
 		return bad("arrivals", "steps and bursts vary a rate, and there is none", "give a rate or a load")
-	case a.At != nil && (len(a.At) != tasks || a.At[0] < 0 || !slices.IsSorted(a.At)):
+	case a.At != nil:
+		return a.validateTimes(tasks)
+	}
+	return a.validateRate()
+}
+
+func (a Arrivals) validateTimes(tasks int) error {
+	if len(a.At) != tasks || a.At[0] < 0 || !slices.IsSorted(a.At) {
 		return bad("arrivals", fmt.Sprintf("%d times for %d tasks, or not rising", len(a.At), tasks), "give a time for each task, in order")
 	}
-	if err := a.Burst.validate(); err != nil {
-		return err
-	}
+	return nil
+}
+
+func (a Arrivals) validateRate() error {
 	for i, s := range a.Steps {
 		if s.For <= 0 || !(s.Times >= 0) || i == len(a.Steps)-1 && s.Times == 0 {
 			return bad(fmt.Sprintf("step %d", i), "its time is not above 0, or nothing ever comes after it", "such as 10s at 1.5")
 		}
 	}
-	return nil
+	return a.Burst.validate()
 }
 
 func (b Burst) validate() error {

@@ -1,5 +1,10 @@
 package sim
 
+import (
+	"spillway/computenode/admission"
+	"spillway/job"
+)
+
 // planChanges plans what befalls nodes. Which nodes and when is drawn from a stream
 // that nothing else draws from, in the order in which it happens, and so is the same
 // for every policy.
@@ -43,6 +48,7 @@ func (s *sim) playChange(k kind, e event) {
 	case slows:
 		s.slow(e.who)
 	case learns:
+		s.nodes[e.who].told = !s.nodes[e.who].dead && !s.nodes[e.who].draining
 		for i := range s.servers {
 			if s.central == nil {
 				s.servers[i].dispatcher.Set(s.time(), int(e.who), s.known(int(e.who)))
@@ -55,6 +61,9 @@ func (s *sim) playChange(k kind, e event) {
 // befall changes a node; servers learn of it later.
 func (s *sim) befall(i int32, what Event) {
 	n := &s.nodes[i]
+	if s.central == nil { // before its attempts break
+		s.agenda.plan(s.now+int64(s.cfg.Detection)+s.way(), learns, i, 0)
+	}
 	switch what {
 	case Die:
 		s.die(n)
@@ -65,9 +74,7 @@ func (s *sim) befall(i int32, what Event) {
 	}
 	if s.central != nil {
 		s.central.settle(i)
-		return
 	}
-	s.agenda.plan(s.now+int64(s.cfg.Detection)+s.way(), learns, i, 0)
 }
 
 // die loses all that is on a node.
@@ -84,6 +91,7 @@ func (s *sim) die(n *node) {
 			} else {
 				s.unlink(a)
 			}
+			s.leave(a, n, admission.Outcome{Code: job.CancelledCode})
 			s.hang(a, n)
 		}
 	}

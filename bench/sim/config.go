@@ -72,8 +72,8 @@ type Config struct {
 	// Retry is the budget of retries after failures.
 	Retry tail.BudgetConfig
 
-	// Warmup is how many tasks, the first to arrive, are left out of Latency, Late
-	// sends and the counts an average is taken over.
+	// Warmup is how many tasks, the first to arrive, are left out of Latency, Goodput and
+	// the nodes' Late.
 	Warmup int
 	// Bucket is the first width of the buckets of [Result.Series]. It doubles whenever
 	// there are more than 512. Default 100 ms.

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"time"
 
-	"spillway/computenode/admission"
 	"spillway/job"
 	"spillway/server/policy"
 	"spillway/server/tail"
@@ -19,6 +18,14 @@ func newSim(cfg Config) (*sim, error) {
 	}
 	s.record.begin(&s.cfg)
 	s.arrivals = newProcess(cfg.Arrivals, cfg.Sizes, cfg.capacity(), stream(cfg.Seed, streamArrivals))
+	if !cfg.Central {
+		rule, err := policy.New(cfg.Policy)
+		if err != nil {
+			return nil, err
+		}
+		s.rule = rule
+		_, s.prober = rule.Policy.(policy.Prober)
+	}
 	if err := s.makeNodes(); err != nil {
 		return nil, err
 	}
@@ -52,7 +59,7 @@ func (s *sim) makeNodes() error {
 	s.nodes = make([]node, len(s.cfg.Nodes))
 	for i, c := range s.cfg.Nodes {
 		n := &s.nodes[i]
-		*n = node{slots: int32(c.Slots), speed: c.Speed, factor: 1, reject: c.Reject}
+		*n = node{index: int32(i), slots: int32(c.Slots), speed: c.Speed, factor: 1, told: true, reject: c.Reject}
 		for l := range n.lists {
 			n.lists[l] = list{head: -1, tail: -1}
 		}
@@ -63,14 +70,11 @@ func (s *sim) makeNodes() error {
 		if c.Reject > 0 {
 			n.draws = rand.New(rand.NewPCG(seed, streamNodes))
 		}
-		if s.cfg.Admission == admission.DefaultName && c.Probability == 0 {
-			continue
+		if s.gated(c) {
+			if err := s.makeGate(n, c, seed); err != nil {
+				return err
+			}
 		}
-		door, err := admission.New(s.cfg.Admission, admission.Config{Probability: c.Probability, Delay: c.Delay, Seed: seed})
-		if err != nil {
-			return err
-		}
-		n.door = door
 	}
 	return nil
 }
@@ -83,8 +87,6 @@ func (s *sim) makeServers() error {
 		if err != nil {
 			return err
 		}
-		_, s.prober = rule.Policy.(policy.Prober)
-		s.rule = rule
 		r := stream(s.cfg.Seed, streamServers+uint64(i))
 		v := &s.servers[i]
 		v.rand, v.dispatcher = r, policy.NewDispatcher[int32](rule, r)

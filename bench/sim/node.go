@@ -26,23 +26,9 @@ func (s *sim) reach(a int32) {
 		s.turnAway(a, n, 0)
 		return
 	}
-	if n.door != nil {
-		arrival := admission.Arrival{MayReject: mayReject, Load: *n.load().word(n.slots, &s.word)}
-		if s.cfg.Deadline > 0 {
-			arrival.Deadline = s.task(p.task).waiter.Deadline
-		}
-		d := n.door.Decide(s.time(), arrival)
-		switch {
-		case d.Reject:
-			s.turnAway(a, n, d.RetryAfter)
-			return
-		case d.Delay > 0:
-			s.link(a, delayed)
-			s.agenda.plan(s.now+int64(d.Delay), starts, a, p.gen)
-			return
-		}
+	if n.gate == nil || s.pass(a, n, mayReject) {
+		s.enqueue(a)
 	}
-	s.enqueue(a)
 }
 
 // hang lets an attempt on a dead node break once servers see that it is.
@@ -72,18 +58,22 @@ func (s *sim) reply(a int32, n *node, o outcome) {
 // enqueue lets an attempt run once a slot is free.
 func (s *sim) enqueue(a int32) {
 	p := &s.attempts[a]
-	p.began = s.now
-	if n := &s.nodes[p.node]; n.lists[running].size < n.slots {
+	n := &s.nodes[p.node]
+	switch {
+	case n.gate != nil:
+		n.gate.Wait(s.time(), s.entry(a))
+		s.link(a, queued)
+		s.fill(n)
+	case n.lists[running].size < n.slots:
 		s.run(a)
-		return
+	default:
+		s.link(a, queued)
 	}
-	s.link(a, queued)
 }
 
 // run gives an attempt a slot.
 func (s *sim) run(a int32) {
 	p := &s.attempts[a]
-	p.waited = s.now - p.began
 	p.start = s.now
 	p.left = p.size
 	s.link(a, running)
@@ -109,9 +99,7 @@ func (s *sim) finish(a int32) {
 	} else {
 		n.mean += (run - n.mean) / smoothing
 	}
-	if n.door != nil {
-		n.door.Observe(s.time(), admission.Sample{Queued: duration(p.waited), Run: duration(run)})
-	}
+	s.leave(a, n, admission.Outcome{Run: duration(run)})
 	n.completed++
 	s.reply(a, n, done)
 	s.fill(n)
@@ -127,14 +115,12 @@ func (s *sim) withdraw(a int32) {
 		s.unlink(a)
 	case running:
 		s.stop(a, n)
-		defer s.fill(n)
 	case onTheWay, gone: // it is freed when it is there
 		return
 	}
-	if n.door != nil {
-		n.door.Observe(s.time(), admission.Sample{Queued: duration(p.waited), Code: job.CancelledCode})
-	}
+	s.leave(a, n, admission.Outcome{Code: job.CancelledCode})
 	s.freeAttempt(a, false)
+	s.fill(n)
 }
 
 // stop takes an attempt that runs off its slot.
@@ -148,6 +134,10 @@ func (s *sim) stop(a int32, n *node) {
 
 // fill gives free slots to those that wait.
 func (s *sim) fill(n *node) {
+	if n.gate != nil {
+		s.ask(n)
+		return
+	}
 	for n.lists[running].size < n.slots && n.lists[queued].head >= 0 {
 		a := n.lists[queued].head
 		s.unlink(a)

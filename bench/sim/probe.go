@@ -1,7 +1,7 @@
 package sim
 
-// ask sends the probes that a server's policy wants.
-func (s *sim) ask(i int32) {
+// probe sends the probes that a server's policy wants.
+func (s *sim) probe(i int32) {
 	s.asked = s.servers[i].dispatcher.Probes(s.time(), s.asked[:0])
 	v := &s.servers[i]
 	for _, n := range s.asked {

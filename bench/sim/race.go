@@ -48,7 +48,12 @@ func (s *sim) mayCopy(i int32, t *task) {
 		return
 	}
 	v := &s.servers[t.server]
-	if !t.token && int(t.running) < s.cfg.Copies && !v.dispatcher.Waiting() && v.hedge.Take(v.dispatcher.Utilization()) {
+	full := int(t.running) >= s.cfg.Copies
+	oldest := s.oldestCopy(t)
+	if !t.token && (!full || oldest >= 0) && !v.dispatcher.Waiting() && v.hedge.Take(v.dispatcher.Utilization()) {
+		if full {
+			s.cancel(t, oldest)
+		}
 		t.token, t.copyRounds = true, tail.Pause{}
 		s.clear(t.turned)
 		s.pushCopy(t)
@@ -60,14 +65,34 @@ func (s *sim) mayCopy(i int32, t *task) {
 	t.pause += t.pause / 2
 }
 
+// oldestCopy is the copy of a task that has run the longest, which makes room for another
+// where all attempts are overdue; −1: none runs.
+func (s *sim) oldestCopy(t *task) int32 {
+	oldest := int32(-1)
+	for a := t.attempt; a >= 0; a = s.attempts[a].sibling {
+		if s.attempts[a].copied {
+			oldest = a
+		}
+	}
+	return oldest
+}
+
+// cancel ends one attempt of a task.
+func (s *sim) cancel(t *task, a int32) {
+	p := &s.attempts[a]
+	s.detach(t, a)
+	s.observe(t, p, policy.Superseded)
+	p.cancelled = true
+	s.send(cancels, a, p.gen)
+}
+
 // pushCopy lets a task wait for a node for a copy: one that has not turned the copy away
 // in this round, that no attempt of the task is on, nor has failed on.
 func (s *sim) pushCopy(t *task) {
 	v := &s.servers[t.server]
 	t.waiter.Until = time.Time{}
 	if t.turned != nil && t.turned.Len() > 0 {
-		p := t.copyRounds
-		t.waiter.Until = s.time().Add(p.Next(v.rand))
+		t.waiter.Until = s.time().Add(t.copyRounds.Next(v.rand))
 	}
 	for a := t.attempt; a >= 0; a = s.attempts[a].sibling {
 		s.add(&t.turned, int(s.attempts[a].node))
@@ -109,20 +134,22 @@ func (s *sim) goOn(i int32, t *task, a int32) {
 	if turnedAway {
 		t.turnedOff = true
 	} else {
-		t.owes = true
+		t.owes = s.nodes[n].told // the loss of a node is no fault of its tasks
 		t.broke++
 		s.add(&t.failed, n)
 	}
 	if t.retryIn == 0 || after < t.retryIn {
 		t.retryIn = after
 	}
-	if copied && turnedAway && token { // as if it had not been sent
+	switch {
+	case !copied || !turnedAway || !token:
+	case t.token || t.last: // as if it had not been sent; another looks for a node, or none may
+		s.servers[t.server].hedge.GiveBack()
+	default:
 		t.token = true
-		if !t.last {
-			s.add(&t.turned, n)
-			s.pushCopy(t)
-			return
-		}
+		s.add(&t.turned, n)
+		s.pushCopy(t)
+		return
 	}
 	if !copied {
 		t.last = true
@@ -143,20 +170,43 @@ func (s *sim) goOn(i int32, t *task, a int32) {
 func (s *sim) again(i int32, t *task) {
 	v := &s.servers[t.server]
 	if t.owes {
-		wait, ok := v.budget.Take(s.time())
-		if !ok {
-			p := tail.Pause{First: wait + 1}
-			s.rest(i, t, min(time.Second, wait+p.Next(v.rand)))
+		if !s.retry(v) {
+			s.pauses++
+			v.owing = append(v.owing, ticket{i, t.gen})
 			return
 		}
 		t.owes = false
 	}
 	t.waiter.Until = time.Time{}
-	if t.turnedOff { // so that those that turned it away are asked again some time
-		p := t.rounds // whose bound grows with the rounds, not with the rejections
-		t.waiter.Until = s.time().Add(p.Next(v.rand))
+	if t.turnedOff && !s.rule.Traits().Baseline { // so that those that turned it away are asked again some time
+		t.waiter.Until = s.time().Add(t.await.Next(v.rand))
 	}
 	s.push(t, false, t.excluded)
+}
+
+// retry takes a retry from a server's budget, where nobody waits for one.
+func (s *sim) retry(v *server) bool {
+	if len(v.owing) > 0 {
+		return false
+	}
+	_, ok := v.budget.Take(s.time())
+	return ok
+}
+
+// repay lets those that wait for a retry go on in turn, as far as the budget goes.
+func (s *sim) repay(v *server) {
+	for len(v.owing) > 0 {
+		k := v.owing[0]
+		t := s.task(k.task)
+		if t.gen == k.gen {
+			if _, ok := v.budget.Take(s.time()); !ok {
+				return
+			}
+			t.owes = false
+			s.again(k.task, t)
+		}
+		v.owing = v.owing[1:]
+	}
 }
 
 // park lets a task that no node takes pause before its next round: what the nodes ask
@@ -166,22 +216,15 @@ func (s *sim) park(i int32, t *task, v *server) {
 	if t.retryIn > 0 {
 		pause = min(time.Second, duration(t.retryIn)/2+pause)
 	}
-	t.parked = true
-	s.rest(i, t, pause)
-}
-
-func (s *sim) rest(i int32, t *task, d time.Duration) {
 	s.pauses++
-	s.agenda.plan(s.now+int64(d), resumes, i, t.gen)
+	s.agenda.plan(s.now+int64(pause), resumes, i, t.gen)
 }
 
-// resume lets a task that paused go on.
+// resume begins a task's next round.
 func (s *sim) resume(i int32, t *task) {
-	if t.parked {
-		t.parked, t.turnedOff, t.retryIn = false, false, 0
-		s.clear(t.excluded)
-		s.clear(t.failed)
-	}
+	t.turnedOff, t.retryIn = false, 0
+	s.clear(t.excluded)
+	s.clear(t.failed)
 	s.again(i, t)
 }
 

@@ -37,9 +37,10 @@ func (s *sim) serve(i int32) {
 		}
 	}
 	if s.prober {
-		s.ask(i)
+		s.probe(i)
 	}
-	if !v.armed && v.dispatcher.Asked() {
+	s.repay(v)
+	if !v.armed && (v.dispatcher.Asked() || len(v.owing) > 0) {
 		v.armed = true
 		s.agenda.plan(s.now+int64(policy.AskEvery), looks, i, 0)
 	}
@@ -58,7 +59,7 @@ func (s *sim) dispatch(i int32, t *task, n int) {
 	a := s.newAttempt()
 	p := &s.attempts[a]
 	p.task, p.size, p.node, p.sent, p.copied = i, t.size, int32(n), s.now, t.waiter.Copy
-	p.number = int32(t.number)
+	p.number, p.expires = int32(t.number), t.arrived+int64(s.cfg.Deadline)
 	p.sibling, t.attempt = t.attempt, a
 	t.running++
 	p.token, t.token = t.token, false

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"spillway/computenode/admission"
 	"spillway/job"
 	"spillway/server/policy"
 )
@@ -29,6 +30,7 @@ type sim struct {
 	taskFree  int32
 	attempts  []attempt
 	attFree   int32
+	entries   [][]admission.Entry[int32] // by attempt; in chunks, since gates keep them
 	probes    []probe
 	probeFree int32
 	sets      []*policy.Set // that are not in use
@@ -137,6 +139,10 @@ func (s *sim) play(e event) {
 		s.arrive()
 	case asks, tells:
 		s.playProbe(k, e.who)
+	case times:
+		if n := &s.nodes[e.who]; n.asksAt == s.now {
+			s.ask(n)
+		}
 	case looks:
 		s.servers[e.who].armed = false
 		s.touch(e.who)
@@ -215,7 +221,7 @@ func (s *sim) admit(a arrival) {
 		return
 	}
 	if !s.cfg.Unknown {
-		t.waiter.Work = t.size / 1e3 // µs: a unit about as large as a pixel is
+		t.waiter.Work = t.size // in the scheduler's unit: ns on a node of ordinary speed
 	}
 	s.push(t, false, nil)
 }

@@ -26,7 +26,6 @@ type task struct {
 	token     bool // a copy looks for a node, which was taken from the budget
 	turnedOff bool // some node has turned it away in this round
 	owes      bool // a retry, to the budget
-	parked    bool // a round has ended, and the next has not begun
 	sent      bool // at least once
 
 	overdue  int64 // ns: so long after its sending an attempt is; 0: never
@@ -37,7 +36,8 @@ type task struct {
 	retryIn  int64 // ns: when the nodes of this round want to be asked again
 
 	rounds     tail.Pause  // draws the pauses between its rounds,
-	copyRounds tail.Pause  // and those of the copy that looks for a node
+	await      tail.Pause  // how long it waits for busy nodes alone where others turned it away,
+	copyRounds tail.Pause  // and both of the copy that looks for a node
 	excluded   *policy.Set // nodes left out of its round; nil, here and below: none
 	turned     *policy.Set // nodes left out of the copy's round
 	failed     *policy.Set // nodes that broke it in this round
@@ -71,7 +71,7 @@ type attempt struct {
 	due         int64   // when it finishes, if nothing changes
 	size, left  float64 // of its task, and of it what is left to do
 	ran         float64 // ns on the node
-	waited      int64   // ns for a slot
+	expires     int64   // the deadline, where there is one
 	retryAfter  int64   // ns, by the word of the node that turned it away; 0: none
 	load        load
 	task, node  int32
@@ -91,7 +91,7 @@ type attempt struct {
 // load is a node's own word, in little room.
 type load struct {
 	running, queued, delayed int32
-	mean                     int64
+	mean, latency            int64 // ns
 	draining                 bool
 }
 
@@ -102,13 +102,16 @@ type list struct{ head, tail, size int32 }
 type node struct {
 	lists      [lists]list
 	slots      int32
-	speed      float64              // as configured
-	factor     float64              // on it now
-	door       admission.Controller // nil: none
-	draws      *rand.Rand           // of its rejections; nil: none
+	speed      float64                // as configured
+	factor     float64                // on it now
+	gate       *admission.Gate[int32] // nil: none
+	asksAt     int64                  // when its gate is asked again at the latest
+	index      int32
+	draws      *rand.Rand // of its rejections; nil: none
 	reject     float64
 	mean       int64 // ns: moving average of the operation time
 	seen       int64 // when servers learn how it died; see Detection
+	told       bool  // servers think that it is up
 	dead       bool
 	draining   bool
 	antagonist bool
@@ -129,9 +132,10 @@ type server struct {
 	hedge      *tail.Hedge
 	budget     *tail.Budget
 	rand       *rand.Rand
-	armed      bool // it looks again soon at those who wait
-	probing    int  // probes that are out
-	touched    bool // its dispatcher may have something ready
+	armed      bool     // it looks again soon at those who wait
+	owing      []ticket // tasks that wait for a retry
+	probing    int      // probes that are out
+	touched    bool     // its dispatcher may have something ready
 }
 
 // probe is a question to a node.
@@ -147,6 +151,13 @@ type probe struct {
 const smoothing = 16
 
 func (n *node) load() load {
+	if n.gate != nil {
+		l := n.gate.Load()
+		return load{
+			running: int32(l.Running), queued: int32(l.Queued), delayed: int32(l.Delayed),
+			mean: int64(l.Mean), latency: int64(l.Latency), draining: n.draining,
+		}
+	}
 	return load{
 		running: n.lists[running].size, queued: n.lists[queued].size, delayed: n.lists[delayed].size,
 		mean: n.mean, draining: n.draining,
@@ -156,6 +167,6 @@ func (n *node) load() load {
 // word is a load as the wire has it.
 func (l load) word(slots int32, to *job.Load) *job.Load {
 	to.Slots, to.Running, to.Queued, to.Delayed = int(slots), int(l.running), int(l.queued), int(l.delayed)
-	to.Mean, to.Draining = duration(l.mean), l.draining
+	to.Mean, to.Latency, to.Draining = duration(l.mean), duration(l.latency), l.draining
 	return to
 }

@@ -34,7 +34,7 @@ func loaded(p ...float64) []sim.Node {
 func noWork() sim.Sizes { return sim.Sizes{Mean: -1} }
 
 func TestRun_MeetsTheClosedFormsOfTheAssignment(t *testing.T) {
-	const runs, images = 4000, 6
+	const runs, images = 2500, 6
 	sets := [][]float64{{.2, .2, .2, .2}, {.8, .8, .8, .8}, {.1, .5, .2, .9}, {.8, .6, .5, .2}}
 	forms := map[string]func([]float64, int) float64{"random": closedform.Random, "balance": closedform.Balance}
 	for _, p := range sets {
@@ -82,7 +82,7 @@ func TestRun_MeetsQueueingTheory(t *testing.T) {
 			for seed := range uint64(runs) {
 				r := run(t, sim.Config{
 					Policy: "random", Central: row.central, Seed: seed, Nodes: row.nodes, RTT: -1,
-					Tasks: 300_000, Warmup: 10_000, Arrivals: sim.Arrivals{Load: row.load},
+					Tasks: 150_000, Warmup: 10_000, Arrivals: sim.Arrivals{Load: row.load},
 					Sizes: sim.Sizes{Shape: sim.Exponential, Mean: size},
 				})
 				sum += (r.Latency.Mean - size).Seconds() / runs
@@ -146,7 +146,7 @@ func TestArrivals_HaveTheRateThatIsAskedFor(t *testing.T) {
 	}
 
 	t.Run("bursts keep the mean", func(t *testing.T) {
-		const tasks = 400_000
+		const tasks = 200_000
 		r := run(t, sim.Config{
 			Policy: "random", Seed: 1, Nodes: make([]sim.Node, 4), Tasks: tasks, Sizes: noWork(), Bucket: 100 * time.Millisecond,
 			Arrivals: sim.Arrivals{Rate: 1000, Burst: sim.Burst{On: time.Second / 2, Off: 2 * time.Second, Times: 4}},

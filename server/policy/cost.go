@@ -34,7 +34,7 @@ type costed struct {
 }
 
 // sampled is how many nodes of the least expected score are sampled.
-const sampled = 3
+const sampled = 2
 
 func newCost(p *params.List) Policy {
 	return &cost{learner: newLearner(p), explore: exploration(p)}

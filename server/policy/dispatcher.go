@@ -104,7 +104,7 @@ func (d *Dispatcher[T]) Waiting() bool { return len(d.line.flows.all) > 0 }
 // Asked reports whether anything waits for a node, copies included.
 func (d *Dispatcher[T]) Asked() bool { return d.line.first() != nil }
 
-// Push lets w wait for a node as one of f.
+// Push lets w wait for a node as one of f, and no more where it waited before.
 func (d *Dispatcher[T]) Push(f *Flow[T], w *Waiter[T]) { d.line.push(f, w) }
 
 // Withdraw takes back a waiter that wants no node any more, if it waits.

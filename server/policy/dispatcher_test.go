@@ -167,6 +167,20 @@ func TestDispatcher_WhoIsWithdrawnGetsNoNode(t *testing.T) {
 	d.Withdraw(kept)
 }
 
+func TestDispatcher_WhoIsPushedAgainWaitsOnce(t *testing.T) {
+	d, _ := newLine(1, 100)
+	var f, other flow
+	w := &waiter{Item: "w"}
+	d.Push(&f, w)
+	w.Copy = true
+	d.Push(&f, w)
+	require.False(t, d.Waiting())
+	w.Copy = false
+	d.Push(&other, w)
+	require.Equal(t, []string{"w"}, served(d))
+	require.False(t, d.Asked())
+}
+
 func TestDispatcher_TellsThePolicyWhatWaits(t *testing.T) {
 	d, s := newLine(1, 1)
 	var a, b flow
@@ -195,6 +209,21 @@ func TestDispatcher_UtilizationIsThePartOfTheSlotsTaken(t *testing.T) {
 	for range 3 {
 		d.Observe(start, policy.Observation{Node: 0, Kind: policy.Done})
 	}
+	require.Zero(t, d.Utilization())
+}
+
+func TestDispatcher_AnAttemptThatIsOverdueTakesNoSlot(t *testing.T) {
+	d, _ := newLine(1, 100)
+	var f flow
+	for range 2 {
+		d.Push(&f, &waiter{})
+		d.Next(start)
+	}
+	d.Late(start, 0)
+	require.InDelta(t, .5, d.Utilization(), 1e-9, "of two slots, one")
+	d.Observe(start, policy.Observation{Node: 0, Kind: policy.Superseded, Late: true})
+	require.InDelta(t, .5, d.Utilization(), 1e-9)
+	d.Observe(start, policy.Observation{Node: 0, Kind: policy.Done})
 	require.Zero(t, d.Utilization())
 }
 

@@ -171,6 +171,7 @@ type estimate struct {
 	price  float64 // ns: of a rejection, without its part of the work
 	reject float64 // chance, 0 to maxReject
 	late   float64 // ns: the delay, times its chance
+	spread float64 // ns: the standard deviation of that, by the chance's
 }
 
 // estimate is that of node i.
@@ -182,11 +183,13 @@ func (l *learner) estimate(now time.Time, i int) estimate {
 	fleetReject := (1 + f.rejected) / (2 + all)
 	fleetLate := (lateSeed + f.late) / (2*lateSeed + f.late + f.inTime)
 	taken := n.late + n.inTime
+	late, delay := (priorCount*fleetLate+n.late)/(priorCount+taken), l.delayOf(n)
 	return estimate{
 		rate:   l.rate(n),
 		price:  l.reject,
 		reject: min(maxReject, (priorCount*fleetReject+n.rejected)/(priorCount+n.rejected+taken)),
-		late:   l.delayOf(n) * (priorCount*fleetLate + n.late) / (priorCount + taken),
+		late:   delay * late,
+		spread: delay * math.Sqrt(late*(1-late)/(priorCount+taken+1)),
 	}
 }
 

@@ -139,13 +139,13 @@ func TestPrequal_RemovesTheOldestAndTheWorstInTurn(t *testing.T) {
 	p := newPrequalTest(t, 100, "q=1")
 	at := func(ms int) time.Time { return zero.Add(time.Duration(ms) * time.Millisecond) }
 	p.says(at(0), 1, 0, 10*time.Millisecond)
-	p.says(at(1), 2, 0, 90*time.Millisecond)
-	p.says(at(2), 3, 0, 50*time.Millisecond)
-	p.says(at(3), 4, 0, 30*time.Millisecond)
+	p.says(at(1), 2, 0, 30*time.Millisecond)
+	p.says(at(2), 3, 0, 90*time.Millisecond)
+	p.says(at(3), 4, 0, 50*time.Millisecond)
 	p.Observe(at(4), Observation{Node: 99, Kind: Sent})
 	require.ElementsMatch(t, []int{2, 3, 4}, p.kept(), "1 was the oldest")
 	p.Observe(at(4), Observation{Node: 99, Kind: Sent})
-	require.ElementsMatch(t, []int{3, 4}, p.kept(), "2 was the slowest")
+	require.ElementsMatch(t, []int{2, 4}, p.kept(), "3 was the slowest")
 }
 
 func TestPrequal_AFullPoolForgetsTheOldest(t *testing.T) {

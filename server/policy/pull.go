@@ -13,7 +13,8 @@ import (
 // is better to wait for a node that is not ready: where that one costs less, and
 //
 //   - the ready node would be the last to end: it takes longer than
-//     (work that waits + half of the work at nodes)/speed of all nodes + the better cost;
+//     (work that waits + half of the work at nodes)/speed of all nodes + the better cost
+//   - the time until the better one is ready;
 //   - or it turns away most of what it is sent, and the other does not.
 //
 // Of a small fleet of which nothing is known, few nodes are tried at once, so that
@@ -61,8 +62,13 @@ const (
 	// that has not may be, to be tried first. Where some are known to turn tasks away
 	// or to delay them, it is more.
 	likeCost = 1.05
-	// stuck is how many times what an attempt should last it may be out until nobody
-	// waits for its node.
+	// slowNode is how many times the fleet's rate that of a node is whose attempts are
+	// overdue for no other reason.
+	slowNode = 2
+	// sure is how many standard deviations of what is known make a difference.
+	sure = 2
+	// stuck is how many times the work of an attempt a node may be silent until nobody
+	// waits for it.
 	stuck = 2
 )
 
@@ -169,13 +175,17 @@ func (p *pull) waits(now time.Time, r Request, i, better int) bool {
 		return false
 	}
 	// A node whose attempts should have ended long ago may well be lost.
-	if since := float64(now.Sub(p.nodes[better].active)); since > stuck*b.lasts(p.size)+float64(lateBy) {
+	if since := float64(now.Sub(p.nodes[better].active)); since > stuck*b.rate*p.size+float64(lateBy) {
 		return false
 	}
 	if e.reject > mostReject && b.reject <= mostReject {
 		return true
 	}
-	return e.lasts(w) > p.drain(r)+b.cost(w)
+	// Of so many nodes that are at work, the first is ready after about this part of a task.
+	ready := b.lasts(p.size) / float64(len(p.full.order)+1)
+	// Delays count only as far as it is sure that they differ: to wait is to make all those
+	// wait that come after.
+	return e.rate*w+max(0, e.late-sure*e.spread) > p.drain(r)+ready+b.lasts(w)+sure*b.spread
 }
 
 // Observe implements Policy.

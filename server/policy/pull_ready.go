@@ -24,7 +24,7 @@ func (p *pull) place(i int) {
 	in := (*ranking)(nil)
 	switch {
 	case !p.up.has(i):
-	case n.out-min(n.late, p.most(i)) >= p.most(i):
+	case n.out-p.spared(i) >= p.most(i):
 		in = &p.full
 	case p.learner.node(i).done:
 		in = &p.proven
@@ -39,6 +39,17 @@ func (p *pull) place(i int) {
 	if in != nil {
 		in.put(i, n.price|n.turn)
 	}
+}
+
+// spared is how many attempts of node i take no room: those that are overdue, but no more
+// than its limit, and only where the node is not known to be slow, since then it works on
+// them still.
+func (p *pull) spared(i int) int {
+	n := p.learner.node(i)
+	if p.learner.rate(n) > slowNode*p.learner.fleet.rate() {
+		return 0
+	}
+	return min(p.nodes[i].late, p.most(i))
 }
 
 // most is how many attempts node i may have.

@@ -113,6 +113,16 @@ func TestWeightedRoundRobin_TurnsThatWereMissedAreLost(t *testing.T) {
 	p.Set(now, 0, Node{Up: true, Slots: 1})
 	got := play(p, &now, 30, end)
 	require.InDelta(t, 10, got[0], 2, "it is not made up for")
+
+	var excluded Set
+	excluded.Add(0)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 300 {
+		i, _ := p.Pick(now, Request{Rand: rng, Excluded: &excluded})
+		p.Observe(now, Observation{Node: i, Kind: Sent})
+	}
+	got = play(p, &now, 30, end)
+	require.InDelta(t, 10, got[0], 2, "nor are those that others left it out of")
 }
 
 func TestJIQ_TakesANodeThatLeftItsToken(t *testing.T) {

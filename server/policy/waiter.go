@@ -22,6 +22,7 @@ type Waiter[T any] struct {
 	Deadline time.Time
 
 	flow *Flow[T]
+	copy bool // it waits as one; Copy is its owner's
 	seq  uint64
 	at   int // its place in the heap, from 1; 0: it does not wait
 }
@@ -87,16 +88,19 @@ func waiters[T any](fifo bool) heap[*Waiter[T]] {
 	}
 }
 
-// push lets w wait as one of f.
+// push lets w wait as one of f; where it waited already, it does so no more.
 func (l *line[T]) push(f *Flow[T], w *Waiter[T]) {
+	if w.Waits() {
+		l.remove(w, false)
+	}
 	l.seq++
-	w.flow, w.seq = f, l.seq
+	w.flow, w.copy, w.seq = f, w.Copy, l.seq
 	l.restore(w)
 }
 
 // restore lets w wait again at its old place.
 func (l *line[T]) restore(w *Waiter[T]) {
-	if w.Copy {
+	if w.copy {
 		l.copies.push(w)
 		return
 	}
@@ -125,7 +129,7 @@ func (l *line[T]) first() *Waiter[T] {
 
 // remove takes w out of the line; served: because it was its turn.
 func (l *line[T]) remove(w *Waiter[T], served bool) {
-	if w.Copy {
+	if w.copy {
 		l.copies.remove(w)
 		return
 	}

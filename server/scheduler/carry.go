@@ -11,6 +11,8 @@ import (
 type Carrier interface {
 	// Marker is the name of a file in output_dir, for [job.Task].
 	Marker() string
+	// Pixels is how large the input called name is; 0: unknown.
+	Pixels(name string) int64
 	// Parcel is the files of one attempt at the input called name.
 	Parcel(name string) Parcel
 	Close() error

@@ -3,6 +3,8 @@ package scheduler
 import (
 	"context"
 	"errors"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -36,6 +38,12 @@ func (c *carriers) open(string, job.ID) (Carrier, error) {
 }
 
 func (c *carriers) Marker() string { return "marker" }
+
+// Pixels makes the inputs of one job ever larger.
+func (c *carriers) Pixels(name string) int64 {
+	n, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimPrefix(name, "a"), ".png"), 10, 64)
+	return 1000 * (n + 1)
+}
 
 func (c *carriers) Parcel(name string) Parcel { return &fakeParcel{c: c, name: name} }
 

@@ -11,6 +11,7 @@ import (
 	"spillway/job"
 	"spillway/server/policy"
 	"spillway/server/tail"
+	"spillway/sketch"
 )
 
 // dispatcher is one policy with the tasks that wait for its nodes, shared by every
@@ -24,11 +25,12 @@ type dispatcher struct {
 	rule   *policy.Dispatcher[*wish]
 	rand   *rand.Rand
 	budget *tail.Budget
-	hedge  map[string]*tail.Hedge // by operation
-	due    []int                  // nodes to probe
-	owing  []chan struct{}        // of those who wait for a retry
-	armed  bool                   // those who wait are looked at again soon
-	used   time.Time              // when a job last asked for it
+	hedge  map[string]*tail.Hedge  // by operation
+	unit   map[string]*sketch.Mean // of the operation time by pixel, in ns, by operation
+	due    []int                   // nodes to probe
+	owing  []chan struct{}         // of those who wait for a retry
+	armed  bool                    // those who wait are looked at again soon
+	used   time.Time               // when a job last asked for it
 }
 
 // maxDispatchers bounds the policies that are remembered; each word with other
@@ -70,7 +72,8 @@ func (s *Scheduler) newDispatcher(rule policy.Rule) *dispatcher {
 	random := rand.New(rand.NewPCG(s.cfg.Seed, 0))
 	d := &dispatcher{
 		traits: rule.Traits(), hedges: rule.Hedge > 0, rule: policy.NewDispatcher[*wish](rule, random), rand: random,
-		budget: tail.NewBudget(tail.BudgetConfig{}), hedge: map[string]*tail.Hedge{}, used: time.Now(),
+		budget: tail.NewBudget(tail.BudgetConfig{}), hedge: map[string]*tail.Hedge{},
+		unit: map[string]*sketch.Mean{}, used: time.Now(),
 	}
 	d.probe = func(nodes []int) { s.probeAll(d, nodes) }
 	for i, n := range s.members {
@@ -281,11 +284,44 @@ func (d *dispatcher) observe(l lap, y *try) {
 		d.rule.Observe(now, o)
 		if l.err == nil {
 			d.budget.Earn()
+			d.learnUnit(now, y.t.Operation.Name, y.pixels, l.res.Run)
 			if d.hedges {
 				d.hedgeOf(y.t.Operation.Name).Observe(l.took, l.res.Run, o.Work)
 			}
 		}
 	})
+}
+
+// The time of an operation by pixel: that of one of which nothing is known, and how
+// long what is known counts.
+const (
+	firstUnit = 10 // ns
+	unitTau   = 10 * time.Minute
+)
+
+// work is how much there is to do, in ns on a node of ordinary speed: pixels times what
+// the operation took for each; 0: unknown.
+func (d *dispatcher) work(op string, pixels int64) float64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if u, ok := d.unit[op]; ok {
+		v, _ := u.Value()
+		return v * float64(pixels)
+	}
+	return firstUnit * float64(pixels)
+}
+
+// learnUnit takes in how long an operation took; mu is held.
+func (d *dispatcher) learnUnit(now time.Time, op string, pixels int64, run time.Duration) {
+	if pixels <= 0 || run <= 0 {
+		return
+	}
+	u, ok := d.unit[op]
+	if !ok {
+		u = &sketch.Mean{Tau: unitTau}
+		d.unit[op] = u
+	}
+	u.Add(now, float64(run)/float64(pixels))
 }
 
 // hedgeOf is what decides on second copies of an operation's tasks; mu is held.

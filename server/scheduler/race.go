@@ -234,6 +234,9 @@ func (r *race) take(l lap) {
 	case l.unwanted:
 	case first:
 		r.failed = &l
+		if code := job.CodeOf(l.err); code.Permanent() && code != job.Unimplemented {
+			r.cancel(nil) // the copies would say the same
+		}
 	default:
 		r.lost = append(r.lost, l)
 	}

@@ -39,6 +39,7 @@ type try struct {
 	share    *share // of its job
 	flow     *policy.Flow[*wish]
 	wish     wish
+	pixels   int64         // of its input; 0: unknown
 	placed   bool          // has a place in the window
 	yielded  bool          // gave it back, and goes on
 	pause    tail.Pause    // where no node takes it
@@ -82,6 +83,10 @@ func newTry(r *record, d *dispatcher, in store.Input) *try {
 // runTask brings one task to its end: done, failed, or given up with its job.
 func (s *Scheduler) runTask(running, sending context.Context, y *try) {
 	y.t.MayReject = y.d.traits.MayReject
+	if y.r.carrier != nil && !y.d.traits.Baseline {
+		y.pixels = y.r.carrier.Pixels(y.t.Name)
+		y.wish.waiter.Work = y.d.work(y.t.Operation.Name, y.pixels)
+	}
 	s.bar(y.r.spec.Tags, &y.excluded)
 	y.r.begin(y.f)
 	defer func() {
