@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"spillway/bench/scenario"
 	"spillway/job"
 )
 
@@ -14,13 +15,16 @@ const usage = `bench measures client, server and computenode, which stand beside
 writes a report with tables and plots. It also plays them in simulated time.
 
   bench run [flags]          measure everything, in about six minutes, and report
+  bench run S1 … [flags]     run scenarios, any of S1 to S14, and tell for each whether it meets its targets
   bench report [--out DIR]   write the report again from the recorded results
+  bench compare [flags]      run policies on real clusters, side by side; bench compare --help tells more
   bench sim [flags]          play policies in simulated time; bench sim --help tells more
 
 Examples:
   bench run
   bench run --quick --out /tmp/look
   bench run --photos ~/pictures
+  bench run S2 S7 --seeds 100 --policy pull:hedge=0
 
 Flags:
 `
@@ -33,6 +37,10 @@ type config struct {
 	photos  string
 	quick   bool
 	seed    uint64
+
+	scenarios []scenario.Scenario
+	seeds     int
+	policies  []string
 }
 
 // newFlags describes the flags; parsing them fills c.
@@ -44,6 +52,8 @@ func newFlags(c *config) *pflag.FlagSet {
 	flags.StringVar(&c.photos, "photos", "data/input_dir", "`folder` of photographs, .jpg and .png")
 	flags.BoolVar(&c.quick, "quick", false, "measure less of everything, for a first look")
 	flags.Uint64Var(&c.seed, "seed", 1, "seed of all draws; the same seed draws the same")
+	flags.IntVar(&c.seeds, "seeds", 30, "of scenarios: runs, each with the next seed")
+	flags.StringArrayVar(&c.policies, "policy", nil, "of scenarios: `NAME` or NAME:PARAMETER=VALUE,… to be played beside the others; once for each")
 	return flags
 }
 
@@ -69,6 +79,9 @@ func parse(args []string) (config, error) {
 	}
 	c.command, args = flags.Arg(0), flags.Args()[1:]
 	wanted, known := commands()[c.command]
+	if c.command == "run" && len(args) > 0 {
+		return c.withScenarios(args)
+	}
 	switch {
 	case !known:
 		return c, bad(fmt.Sprintf("there is no command %q", c.command))
@@ -76,6 +89,8 @@ func parse(args []string) (config, error) {
 		return c, bad(fmt.Sprintf("%q is one argument too many", args[wanted]))
 	case len(args) < wanted:
 		return c, bad(fmt.Sprintf("%s wants %d folders", c.command, wanted))
+	case flags.Changed("seeds") || flags.Changed("policy"):
+		return c, bad("--seeds and --policy are for scenarios, and none is named")
 	case c.command == "report" && slices.ContainsFunc([]string{"photos", "quick", "seed"}, flags.Changed):
 		return c, bad("report measures nothing; it takes --out alone")
 	}
@@ -85,7 +100,17 @@ func parse(args []string) (config, error) {
 	return c, nil
 }
 
+// withScenarios reads the names of scenarios. Errors: InvalidArgument.
+func (c config) withScenarios(names []string) (config, error) {
+	if c.seeds < 1 {
+		return c, bad(fmt.Sprintf("--seeds %d plays nothing", c.seeds))
+	}
+	var err error
+	c.scenarios, err = findScenarios(names, c.policies)
+	return c, err
+}
+
 // bad is a wrong command line.
 func bad(why string) error {
-	return job.E(job.InvalidArgument, "", errors.New(why), "write bench run [flags], bench report [--out DIR] or bench sim [flags]; bench --help shows examples")
+	return job.E(job.InvalidArgument, "", errors.New(why), "write bench run [S1 …] [flags], bench report [--out DIR], bench compare [flags] or bench sim [flags]; bench --help shows examples")
 }

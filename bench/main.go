@@ -1,7 +1,8 @@
 // Command bench measures the programs that stand beside it, on this machine, and
 // writes a report.
 //
-// Exit codes: 0 done; 1 a measurement failed; 2 wrong usage; 130 interrupted.
+// Exit codes: 0 done; 1 a measurement failed, or a scenario misses a target; 2 wrong
+// usage; 130 interrupted.
 package main
 
 import (
@@ -42,6 +43,9 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "sim" {
 		return exitCode(simulate(ctx, args[1:], stdout), stderr)
 	}
+	if len(args) > 0 && args[0] == "compare" {
+		return exitCode(comparePolicies(ctx, args[1:], stdout, stderr), stderr)
+	}
 	cfg, err := parse(args)
 	if errors.Is(err, pflag.ErrHelp) {
 		fmt.Fprint(stdout, help())
@@ -50,6 +54,9 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		switch cfg.command {
 		case "run":
+			if len(cfg.scenarios) > 0 {
+				return runScenarios(ctx, cfg, stdout, stderr)
+			}
 			err = run(ctx, cfg, strings.Join(append([]string{"bench"}, args...), " "), stderr)
 		case "report":
 			err = render(cfg.out, stderr)
@@ -75,12 +82,6 @@ func exitCode(err error, stderr io.Writer) int {
 	return exitFailed
 }
 
-// The files of a report.
-const (
-	resultsFile = "results.jsonl"
-	reportFile  = "report.md"
-)
-
 // run measures everything, records each figure as it comes, and renders.
 func run(ctx context.Context, cfg config, called string, stderr io.Writer) error {
 	self, err := os.Executable()
@@ -104,28 +105,6 @@ func run(ctx context.Context, cfg config, called string, stderr io.Writer) error
 		return err
 	}
 	return render(cfg.out, stderr)
-}
-
-// render makes report.md and its plots from the results in dir.
-func render(dir string, stderr io.Writer) error {
-	file, err := os.Open(filepath.Join(dir, resultsFile))
-	if err != nil {
-		return job.E(job.InvalidArgument, "--out "+dir, errors.New("it holds no "+resultsFile), "measure first, with: bench run")
-	}
-	defer file.Close()
-	results, err := report.Read(file)
-	if err != nil {
-		return job.E(job.InvalidArgument, filepath.Join(dir, resultsFile), err, "measure again, with: bench run")
-	}
-	if err := report.Plots(results, dir); err != nil {
-		return unwritable(dir, err)
-	}
-	name := filepath.Join(dir, reportFile)
-	if err := os.WriteFile(name, []byte(report.Markdown(results)), 0o644); err != nil {
-		return unwritable(dir, err)
-	}
-	fmt.Fprintln(stderr, "bench: the report is", name)
-	return nil
 }
 
 // unwritable is the error of a folder that takes no report.

@@ -12,135 +12,172 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"spillway/job"
 	"spillway/rpc"
 )
 
-// startTimeout is how long the programs may take until all answer.
-const startTimeout = 30 * time.Second
+const (
+	// startTimeout is how long the programs may take until all answer.
+	startTimeout = 30 * time.Second
+	// connections to the server, so that many calls wait at once.
+	connections = 4
+)
 
-// pool says what to start.
-type pool struct {
-	loads      []float64 // load probability of each node
-	nodeArgs   []string  // of every node
-	nodeEnv    []string  // of every node, beside the benchmark's own
-	serverArgs []string
+// Pool says what to start.
+type Pool struct {
+	Loads      []float64 // load probability of each node
+	NodeArgs   []string  // of every node
+	NodeEnv    []string  // of every node, beside the benchmark's own
+	ServerArgs []string
+	// Seed makes the draws of the server, and with the number of the node added those
+	// of the nodes, reproducible.
+	Seed uint64
 }
 
-// cluster is a server and its nodes, which run.
-type cluster struct {
-	bench   *bench
-	addr    string // of the server
+// Cluster is a server and its nodes, which run. Its methods may be called
+// concurrently, but for those that start and stop.
+type Cluster struct {
+	lab     *Lab
+	pool    Pool
+	dir     string
+	addr    string   // of the server
+	homes   []string // addresses of the nodes
 	server  *process
 	nodes   []*process
-	conn    *rpc.ServiceConn
-	started string // the commands, for the record
+	conns   []*rpc.ServiceConn
+	turn    atomic.Int64 // of the connections
+	started string       // the commands, for the record
 }
 
-// start starts the nodes and the server, and returns when all answer. The caller
-// stops the cluster.
-func (b *bench) start(ctx context.Context, p pool) (*cluster, error) {
-	c := &cluster{bench: b}
-	err := c.launch(p)
+// Start starts the nodes and the server, and returns when all answer. The caller
+// stops the cluster. Errors: NotFound (programs); plain, with the ends of the logs,
+// where one fails.
+func (l *Lab) Start(ctx context.Context, p Pool) (*Cluster, error) {
+	c := &Cluster{lab: l, pool: p}
+	err := c.launch(ctx)
 	if err == nil {
 		err = c.ready(ctx)
 	}
 	if err != nil {
-		c.stop()
+		c.Stop()
 		return nil, err
 	}
 	return c, nil
 }
 
 // launch starts the processes of the cluster.
-func (c *cluster) launch(p pool) error {
-	b := c.bench
-	dir, err := os.MkdirTemp(b.dir, "cluster-")
-	if err != nil {
+func (c *Cluster) launch(ctx context.Context) (err error) {
+	p := c.pool
+	if c.dir, err = os.MkdirTemp(c.lab.dir, "cluster-"); err != nil {
 		return err
 	}
-	names, addrs, err := machines(dir, len(p.loads))
-	if err != nil {
+	if c.addr, c.homes, err = c.lab.machines(c.dir, len(p.Loads)); err != nil {
 		return err
 	}
-	for i, load := range p.loads {
-		args := append([]string{fmt.Sprint(load), "--name", names[i], "--seed", strconv.FormatUint(b.Seed+uint64(i), 10)}, p.nodeArgs...)
-		node, err := start(names[i], dir, p.nodeEnv, filepath.Join(b.Bin, "computenode"), append(args, "--root", b.dir)...)
+	for i := range p.Loads {
+		node, err := c.startNode(i)
 		if err != nil {
 			return err
 		}
 		c.nodes = append(c.nodes, node)
 	}
-	args := append([]string{"--seed", strconv.FormatUint(b.Seed, 10), "--log-level", "warn"}, p.serverArgs...)
-	if c.server, err = start("server", dir, nil, filepath.Join(b.Bin, "server"), append(args, "--root", b.dir)...); err != nil {
+	if err := c.listening(ctx); err != nil {
 		return err
 	}
-	each := slices.Concat(p.nodeEnv, []string{"computenode P --name node_I --seed", fmt.Sprintf("%d+I", b.Seed)}, p.nodeArgs)
-	c.started = strings.Join(each, " ") + " for P of " + spell(p.loads) + "; server " + strings.Join(args, " ")
-	c.addr = addrs[0]
-	c.conn = rpc.NewServiceConn(c.addr, nil)
+	args := append([]string{"--seed", strconv.FormatUint(p.Seed, 10), "--log-level", "warn"}, p.ServerArgs...)
+	if c.server, err = start("server", c.dir, nil, filepath.Join(c.lab.bin, "server"), append(args, "--root", c.lab.dir)...); err != nil {
+		return err
+	}
+	each := slices.Concat(p.NodeEnv, []string{"computenode P --name node_I --seed", fmt.Sprintf("%d+I", p.Seed)}, p.NodeArgs)
+	c.started = strings.Join(each, " ") + " for P of " + spell(p.Loads) + "; server " + strings.Join(args, " ")
+	for range connections {
+		c.conns = append(c.conns, rpc.NewServiceConn(c.addr, nil))
+	}
 	return nil
 }
 
-// machines writes machine.txt with a server and n nodes on free ports. The first
-// address is the server's.
-func machines(dir string, n int) (names, addrs []string, err error) {
-	var lines strings.Builder
-	var listeners []net.Listener // held together, so that no port comes twice
-	defer func() {
-		for _, l := range listeners {
-			l.Close()
-		}
-	}()
-	for i := range n + 1 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, nil, err
-		}
-		listeners = append(listeners, l)
-		addrs = append(addrs, l.Addr().String())
-		name := "server"
-		if i > 0 {
-			name = fmt.Sprintf("node_%d", i-1)
-			names = append(names, name)
-		}
-		fmt.Fprintf(&lines, "%s %s\n", name, l.Addr())
+// startNode starts the process of node i.
+func (c *Cluster) startNode(i int) (*process, error) {
+	p := c.pool
+	args := append([]string{fmt.Sprint(p.Loads[i]), "--name", nodeName(i), "--seed", strconv.FormatUint(p.Seed+uint64(i), 10)}, p.NodeArgs...)
+	return start(nodeName(i), c.dir, p.NodeEnv, filepath.Join(c.lab.bin, "computenode"), append(args, "--root", c.lab.dir)...)
+}
+
+// nodeName is the name of node i.
+func nodeName(i int) string { return fmt.Sprintf("node_%d", i) }
+
+// machines writes machine.txt with a server and n nodes on free ports.
+func (l *Lab) machines(dir string, n int) (server string, nodes []string, err error) {
+	if server, err = l.ports.freeAddr(); err != nil {
+		return "", nil, err
 	}
-	return names, addrs, os.WriteFile(filepath.Join(dir, "machine.txt"), []byte(lines.String()), 0o644)
+	lines := strings.Builder{}
+	fmt.Fprintf(&lines, "server %s\n", server)
+	for i := range n {
+		addr, err := l.ports.freeAddr()
+		if err != nil {
+			return "", nil, err
+		}
+		nodes = append(nodes, addr)
+		fmt.Fprintf(&lines, "%s %s\n", nodeName(i), addr)
+	}
+	return server, nodes, os.WriteFile(filepath.Join(dir, "machine.txt"), []byte(lines.String()), 0o644)
+}
+
+// listening waits until every node listens: a server that finds nobody at home looks
+// again only after a second.
+func (c *Cluster) listening(ctx context.Context) error {
+	return c.await(ctx, func(ctx context.Context) bool {
+		for _, addr := range c.homes {
+			conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+			if err != nil {
+				return false
+			}
+			conn.Close()
+		}
+		return true
+	})
 }
 
 // ready waits until the server answers and has heard from every node.
-func (c *cluster) ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	for {
-		nodes, err := c.conn.Nodes(ctx)
+func (c *Cluster) ready(ctx context.Context) error {
+	return c.await(ctx, func(ctx context.Context) bool {
+		nodes, err := c.conn().Nodes(ctx)
 		idle := 0
 		for _, n := range nodes {
-			if n.State == job.Idle {
+			if n.State == job.Idle && slices.Contains(c.homes, n.Addr) { // and no other cluster's
 				idle++
 			}
 		}
-		if err == nil && idle == len(c.nodes) {
-			return nil
-		}
+		return err == nil && idle == len(c.nodes)
+	})
+}
+
+// await waits until ready says so. Errors: plain, with the ends of the logs, where a
+// program ends or all of it takes too long.
+func (c *Cluster) await(ctx context.Context, ready func(context.Context) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	for !ready(ctx) {
 		for _, p := range c.all() {
 			if p.hasEnded() {
 				return failure(errors.New(p.name+" ended at once"), p)
 			}
 		}
-		select {
-		case <-ctx.Done():
+		pause(ctx, 5*time.Millisecond)
+		if ctx.Err() != nil {
 			return failure(fmt.Errorf("the programs do not answer after %v", startTimeout), c.all()...)
-		case <-time.After(20 * time.Millisecond):
 		}
 	}
+	return nil
 }
 
 // all are the processes that were started.
-func (c *cluster) all() []*process {
+func (c *Cluster) all() []*process {
 	all := c.nodes
 	if c.server != nil {
 		all = append([]*process{c.server}, all...)
@@ -148,14 +185,22 @@ func (c *cluster) all() []*process {
 	return all
 }
 
-// stop ends all of them, the server first.
-func (c *cluster) stop() {
-	if c.conn != nil {
-		c.conn.Close()
+// conn is one of the connections to the server, in turn.
+func (c *Cluster) conn() *rpc.ServiceConn { return c.conns[c.turn.Add(1)%int64(len(c.conns))] }
+
+// Stop ends all of them, the server first.
+func (c *Cluster) Stop() {
+	for _, conn := range c.conns {
+		conn.Close()
 	}
-	for _, p := range c.all() {
-		p.stop()
+	if c.server != nil {
+		c.server.stop()
 	}
+	var stops sync.WaitGroup
+	for _, p := range c.nodes {
+		stops.Go(p.stop)
+	}
+	stops.Wait()
 }
 
 // outcome is what one call of the client came to.
@@ -169,9 +214,9 @@ type outcome struct {
 
 // client runs bin/client on a folder, to its end, and checks that all of its
 // inputs are done.
-func (c *cluster) client(ctx context.Context, folder string, inputs int, flags ...string) (outcome, error) {
+func (c *Cluster) client(ctx context.Context, folder string, inputs int, flags ...string) (outcome, error) {
 	args := append([]string{"--server", c.addr, "--json", "--quiet"}, flags...)
-	cmd := exec.CommandContext(ctx, filepath.Join(c.bench.Bin, "client"), append(args, folder)...)
+	cmd := exec.CommandContext(ctx, filepath.Join(c.lab.bin, "client"), append(args, folder)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = stopGrace
 	var stdout, stderr strings.Builder
@@ -194,7 +239,7 @@ func (c *cluster) client(ctx context.Context, folder string, inputs int, flags .
 }
 
 // cpu is the CPU time that each part of the cluster has used until now.
-func (c *cluster) cpu() map[string]time.Duration {
+func (c *Cluster) cpu() map[string]time.Duration {
 	used := map[string]time.Duration{"server": cpuTime(c.server.cmd.Process.Pid)}
 	for _, n := range c.nodes {
 		used["nodes"] += cpuTime(n.cmd.Process.Pid)

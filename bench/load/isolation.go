@@ -14,16 +14,16 @@ func (b *bench) isolation(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	clusters := map[string]*cluster{}
+	clusters := map[string]*Cluster{}
 	for _, isolate := range []string{"off", "on"} {
 		p := oneNode()
-		p.nodeArgs = []string{"--isolate=" + isolate}
-		p.nodeEnv = []string{mallocKept} // as the child processes have it anyway
+		p.NodeArgs = []string{"--isolate=" + isolate}
+		p.NodeEnv = []string{mallocKept} // as the child processes have it anyway
 		c, err := b.start(ctx, p)
 		if err != nil {
 			return err
 		}
-		defer c.stop()
+		defer c.Stop()
 		clusters[isolate] = c
 	}
 	for pair := range b.plan.isolatePairs + 1 {

@@ -10,11 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"spillway/bench/report"
 	"spillway/job"
@@ -51,7 +47,7 @@ type Plain struct {
 type bench struct {
 	Config
 	plan plan
-	dir  string // temporary
+	lab  *Lab
 }
 
 // Run measures everything, in about six minutes on two cores. It returns when
@@ -60,12 +56,12 @@ type bench struct {
 // NotFound (programs), Cancelled; plain, with the ends of the logs, where a program
 // fails.
 func Run(ctx context.Context, cfg Config) (err error) {
-	dir, err := temporary()
+	lab, err := NewLab(cfg.Bin)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	b := &bench{Config: cfg, plan: cfg.plan(), dir: dir}
+	defer func() { err = errors.Join(err, lab.Close()) }()
+	b := &bench{Config: cfg, plan: cfg.plan(), lab: lab}
 	if err := b.machine(); err != nil {
 		return err
 	}
@@ -92,50 +88,13 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	return nil
 }
 
-// roomy is the free memory from which files are kept there, away from the noise
-// of a disk.
-const roomy = 4 << 30
-
-// temporary makes the folder of the run.
-func temporary() (string, error) {
-	const memory = "/dev/shm"
-	var fs unix.Statfs_t
-	where := ""
-	if unix.Statfs(memory, &fs) == nil && int64(fs.Bavail)*fs.Bsize >= roomy {
-		where = memory
-	}
-	dir, err := os.MkdirTemp(where, "spillway-bench-")
-	if err != nil {
-		return "", job.E(job.FailedPrecondition, "make a temporary folder", err, "name another place with TMPDIR")
-	}
-	return dir, nil
+// start starts a cluster under the seed of the run.
+func (b *bench) start(ctx context.Context, p Pool) (*Cluster, error) {
+	p.Seed = b.Seed
+	return b.lab.Start(ctx, p)
 }
 
 // say tells of progress.
 func (b *bench) say(format string, args ...any) {
 	fmt.Fprintf(b.Progress, "bench: "+format+"\n", args...)
-}
-
-// folder makes a job's folder with an empty input_dir, and returns both.
-func (b *bench) folder(name string) (base, inputs string, err error) {
-	base = filepath.Join(b.dir, name)
-	inputs = filepath.Join(base, job.InputDir)
-	return base, inputs, os.MkdirAll(inputs, 0o755)
-}
-
-// empty makes n files without content in a folder of that name.
-func (b *bench) empty(ctx context.Context, name string, n int) (base string, err error) {
-	base, inputs, err := b.folder(name)
-	if err != nil {
-		return "", err
-	}
-	for i := range n {
-		if i%1000 == 0 && ctx.Err() != nil {
-			return "", ctx.Err()
-		}
-		if err := os.WriteFile(filepath.Join(inputs, fmt.Sprintf("%07d.png", i)), nil, 0o644); err != nil {
-			return "", err
-		}
-	}
-	return base, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -76,19 +77,33 @@ func TestRun_IsInterrupted(t *testing.T) {
 }
 
 func TestMachines_AreOnPortsOfTheirOwn(t *testing.T) {
-	dir := t.TempDir()
-	names, addrs, err := machines(dir, 4)
-	require.NoError(t, err)
-	require.Equal(t, []string{"node_0", "node_1", "node_2", "node_3"}, names)
+	lab, dir := &Lab{}, t.TempDir()
 	seen := map[string]bool{}
-	for _, a := range addrs {
-		require.False(t, seen[a], a)
-		seen[a] = true
+	for range 3 { // whether or not those of before are in use yet
+		server, nodes, err := lab.machines(dir, 4)
+		require.NoError(t, err)
+		require.Len(t, nodes, 4)
+		text, err := os.ReadFile(filepath.Join(dir, "machine.txt"))
+		require.NoError(t, err)
+		require.Contains(t, string(text), "server "+server+"\nnode_0 "+nodes[0]+"\n")
+		for _, addr := range append(nodes, server) {
+			require.False(t, seen[addr], addr)
+			seen[addr] = true
+		}
 	}
-	require.Len(t, seen, 5)
-	text, err := os.ReadFile(filepath.Join(dir, "machine.txt"))
+}
+
+// A port that somebody has is not handed out.
+func TestFreeAddr_LeavesOutPortsInUse(t *testing.T) {
+	var p, same ports
+	first, err := p.freeAddr()
 	require.NoError(t, err)
-	require.Contains(t, string(text), "server "+addrs[0]+"\nnode_0 "+addrs[1]+"\n")
+	l, err := net.Listen("tcp", first)
+	require.NoError(t, err)
+	defer l.Close()
+	other, err := same.freeAddr()
+	require.NoError(t, err)
+	require.NotEqual(t, first, other)
 }
 
 func TestProcfs_KnowsThisProcess(t *testing.T) {

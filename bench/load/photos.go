@@ -35,7 +35,7 @@ func (b *bench) photographs(name string) (base string, n int, err error) {
 	if err != nil {
 		return "", 0, err
 	}
-	base, inputs, err := b.folder(name)
+	base, inputs, err := b.lab.folder(name)
 	if err != nil {
 		return "", 0, err
 	}
@@ -52,7 +52,7 @@ func (b *bench) photographs(name string) (base string, n int, err error) {
 			n++
 		}
 	}
-	b.say("  %d photographs, each %d times, in %s", len(found), n/len(found), b.dir)
+	b.say("  %d photographs, each %d times, in %s", len(found), n/len(found), b.lab.dir)
 	return base, n, nil
 }
 

@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"spillway/job"
-	"spillway/rpc"
 )
 
 // loadSets are the load probabilities of the assignment.
@@ -20,13 +19,10 @@ func loadSets() [][]float64 {
 // showcase is the set of which the attempts of each node are recorded.
 const showcase = 2
 
-// connections to the server, so that many calls wait at once.
-const connections = 4
-
 // policies measures makespans against the closed forms.
 func (b *bench) policies(ctx context.Context) error {
 	for _, many := range []jobs{b.plan.small, b.plan.large} {
-		base, err := b.empty(ctx, fmt.Sprintf("jobs_%d", many.images), many.images)
+		base, err := b.lab.Empty(ctx, fmt.Sprintf("jobs_%d", many.images), many.images)
 		if err != nil {
 			return err
 		}
@@ -50,15 +46,15 @@ type setting struct {
 }
 
 func (s setting) measure(ctx context.Context) error {
-	c, err := s.start(ctx, pool{
-		loads:      s.loads,
-		nodeArgs:   []string{"--isolate=off", "--delay", s.delay.String(), "--log-level", "warn"},
-		serverArgs: []string{"--window", "8192"},
+	c, err := s.start(ctx, Pool{
+		Loads:      s.loads,
+		NodeArgs:   []string{"--isolate=off", "--delay", s.delay.String(), "--log-level", "warn"},
+		ServerArgs: []string{"--window", "8192"},
 	})
 	if err != nil {
 		return err
 	}
-	defer c.stop()
+	defer c.Stop()
 	for _, policy := range []string{"random", "balance"} {
 		ended, err := s.run(ctx, c, policy)
 		if err != nil {
@@ -73,22 +69,15 @@ func (s setting) measure(ctx context.Context) error {
 
 // run submits the jobs, one every so often whether or not others have ended, and
 // returns all as they ended.
-func (s setting) run(ctx context.Context, c *cluster, policy string) ([]job.Job, error) {
-	var conns [connections]*rpc.ServiceConn
-	for i := range conns {
-		conns[i] = rpc.NewServiceConn(c.addr, nil)
-		defer conns[i].Close()
-	}
+func (s setting) run(ctx context.Context, c *Cluster, policy string) ([]job.Job, error) {
 	var mu sync.Mutex
 	var ended []job.Job
 	calls, ctx := errgroup.WithContext(ctx)
 	next := time.NewTicker(s.every)
 	defer next.Stop()
-	for i := range s.count(s.expected(policy)[0].Value) {
+	for range s.count(s.expected(policy)[0].Value) {
 		calls.Go(func() error {
-			j, err := one(ctx, conns[i%connections], job.Spec{
-				ID: job.NewID(), Source: s.base, Policy: policy, Operation: job.Operation{Name: "none"},
-			})
+			j, err := c.Run(ctx, job.Spec{Source: s.base, Policy: policy, Operation: job.Operation{Name: job.NoOperation}})
 			mu.Lock()
 			defer mu.Unlock()
 			ended = append(ended, j)
@@ -100,16 +89,4 @@ func (s setting) run(ctx context.Context, c *cluster, policy string) ([]job.Job,
 		}
 	}
 	return ended, calls.Wait()
-}
-
-// one runs one job to its end.
-func one(ctx context.Context, conn *rpc.ServiceConn, spec job.Spec) (job.Job, error) {
-	if _, err := conn.Run(ctx, spec, false); err != nil {
-		return job.Job{}, err
-	}
-	j, err := conn.Job(ctx, spec.ID)
-	if err == nil && j.State != job.Succeeded {
-		err = fmt.Errorf("job %s: %s, %d of %d tasks done", j.ID, j.State, j.Done, j.Total)
-	}
-	return j, err
 }

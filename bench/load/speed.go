@@ -41,7 +41,7 @@ func (b *bench) speed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer c.stop()
+	defer c.Stop()
 	if err := b.takeTurns(ctx, c, photos{base, images, 0}, map[string]time.Duration{}); err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (b *bench) speed(ctx context.Context) error {
 // oneNode is a node with a slot a core, so that as many images are worked on at
 // once as in the plain loop, and neither wins by having more processes to run
 // where the machine is shared.
-func oneNode() pool { return pool{loads: []float64{0}} }
+func oneNode() Pool { return Pool{Loads: []float64{0}} }
 
 // photos is a folder of photographs, their number, and the turn; 0 is not recorded.
 type photos struct {
@@ -80,7 +80,7 @@ type photos struct {
 }
 
 // takeTurns runs each program once, and adds the CPU time of each part to used.
-func (b *bench) takeTurns(ctx context.Context, c *cluster, p photos, used map[string]time.Duration) error {
+func (b *bench) takeTurns(ctx context.Context, c *Cluster, p photos, used map[string]time.Duration) error {
 	plain, cpu, err := b.plain(ctx, p)
 	if err != nil {
 		return err
@@ -167,7 +167,7 @@ func (b *bench) plain(ctx context.Context, of photos, env ...string) (perSecond 
 }
 
 // photos runs the photographs through the cluster, into an empty output_dir.
-func (c *cluster) photos(ctx context.Context, p photos) (outcome, error) {
+func (c *Cluster) photos(ctx context.Context, p photos) (outcome, error) {
 	if err := os.RemoveAll(filepath.Join(p.base, job.OutputDir)); err != nil {
 		return outcome{}, err
 	}

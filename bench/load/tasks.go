@@ -11,15 +11,15 @@ import (
 
 // tasks measures tasks/s with the operation none; the first run is not recorded.
 func (b *bench) tasks(ctx context.Context) error {
-	base, err := b.empty(ctx, "tasks", b.plan.tasks)
+	base, err := b.lab.Empty(ctx, "tasks", b.plan.tasks)
 	if err != nil {
 		return err
 	}
-	c, err := b.start(ctx, pool{loads: make([]float64, b.plan.nodes)})
+	c, err := b.start(ctx, Pool{Loads: make([]float64, b.plan.nodes)})
 	if err != nil {
 		return err
 	}
-	defer c.stop()
+	defer c.Stop()
 	for run := range b.plan.runs + 1 {
 		o, err := c.client(ctx, base, b.plan.tasks, "--op", "none")
 		if err != nil {
@@ -46,16 +46,16 @@ func (b *bench) recordTasks(run, tasks int, o outcome) error {
 // memory measures the most memory that server and nodes have resident in a large
 // job, with programs that have done nothing else.
 func (b *bench) memory(ctx context.Context) (err error) {
-	base, err := b.empty(ctx, "large", b.plan.files)
+	base, err := b.lab.Empty(ctx, "large", b.plan.files)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(base)) }()
-	c, err := b.start(ctx, pool{loads: make([]float64, b.plan.nodes)})
+	c, err := b.start(ctx, Pool{Loads: make([]float64, b.plan.nodes)})
 	if err != nil {
 		return err
 	}
-	defer c.stop()
+	defer c.Stop()
 	o, err := c.client(ctx, base, b.plan.files, "--op", "none")
 	if err != nil {
 		return err

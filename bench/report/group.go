@@ -45,7 +45,12 @@ func settings(r Result, own []string) string {
 		case "nodes", "tasks", "servers", "images", "jobs":
 			parts = append(parts, value+" "+key)
 		case "on":
-			parts = append(parts, "on the "+value)
+			place := map[string]string{OnMachine: "real programs", OnSimulator: "simulated"}[value]
+			parts = append([]string{cmp.Or(place, value)}, parts...)
+		case "rate":
+			if value != "0" { // which is without a rate
+				parts = append(parts, value+" jobs a second")
+			}
 		default:
 			parts = append(parts, key+" "+value)
 		}

@@ -4,25 +4,25 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
-	"io"
 	"strings"
 )
 
 //go:embed page.html.tmpl
 var pageFiles embed.FS
 
-// Page writes the report on the scenarios among rs as one HTML page that needs nothing
+// Page is the report on the scenarios among rs as one HTML page that needs nothing
 // else: no network, no script. rules say in a line what each policy does, by its name.
-// What was not measured is left out. Errors: those of w; plain where a plot cannot be
-// drawn.
-func Page(w io.Writer, rs Results, rules map[string]string) error {
+// What was not measured is left out. Errors: plain, where a plot cannot be drawn.
+func Page(rs Results, rules map[string]string) (string, error) {
 	d, err := digestOf(rs, rules)
 	if err != nil {
-		return err
+		return "", err
 	}
 	page, err := template.New("page.html.tmpl").Funcs(template.FuncMap{"join": strings.Join}).ParseFS(pageFiles, "page.html.tmpl")
 	if err != nil {
-		return fmt.Errorf("template of the page: %w", err)
+		return "", fmt.Errorf("template of the page: %w", err)
 	}
-	return page.Execute(w, d)
+	var out strings.Builder
+	err = page.Execute(&out, d)
+	return out.String(), err
 }

@@ -2,7 +2,9 @@ package report
 
 // The names of results of scenarios, with their parameters. Each has the parameter
 // scenario (S1 … S14, or compare) and, but for Verdict, policy: the word that names
-// the policy, or "central" for the reference.
+// the policy, or "central" for the reference. Where a scenario is measured both on this
+// machine and in the simulator, on tells which (OnMachine, OnSimulator). The command
+// tells the first seed and how many there were.
 const (
 	// Verdict is a figure that a scenario has a target for: metric, target (such as
 	// "≤ 0.20 s"), verdict (ok, short). The scenario's first is its main one.
@@ -24,4 +26,10 @@ const (
 	Share = "share"
 	// Moment is a figure over time: metric (goodput, latency), at (seconds).
 	Moment = "moment"
+)
+
+// Where a scenario was measured: on real programs, or in the simulator.
+const (
+	OnMachine   = "machine"
+	OnSimulator = "simulator"
 )

@@ -36,9 +36,9 @@ func rules() map[string]string {
 
 func page(t *testing.T, rs report.Results) string {
 	t.Helper()
-	var out bytes.Buffer
-	require.NoError(t, report.Page(&out, rs, rules()))
-	return out.String()
+	text, err := report.Page(rs, rules())
+	require.NoError(t, err)
+	return text
 }
 
 // golden compares got with a file of testdata, or writes it with -update.

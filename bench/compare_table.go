@@ -1,0 +1,154 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+
+	"spillway/bench/load"
+	"spillway/bench/report"
+)
+
+// compared is what the jobs of a policy came to, by seed.
+type compared struct {
+	policy string
+	seeds  [][]load.Outcome
+}
+
+// times are those of jobs, in seconds.
+type times []float64
+
+func seconds(outcomes []load.Outcome) times {
+	all := make(times, len(outcomes))
+	for i, o := range outcomes {
+		all[i] = o.Took.Seconds()
+	}
+	return all
+}
+
+func (t times) mean() float64 { return report.Mean(t) }
+
+// quantile is what a part q of the times do not exceed.
+func (t times) quantile(q float64) float64 {
+	sorted := slices.Sorted(slices.Values(t))
+	return sorted[min(len(sorted)-1, max(0, int(math.Ceil(q*float64(len(sorted))))-1))]
+}
+
+func counts(outcomes []load.Outcome) load.Counts {
+	var c load.Counts
+	for _, o := range outcomes {
+		c.Add(o.Job)
+	}
+	return c
+}
+
+// column is a figure that is told of each policy.
+type column struct {
+	metric, unit string
+	of           func([]load.Outcome) float64
+}
+
+func (c *compareConfig) columns() []column {
+	name := "makespan"
+	if c.trial.Rate > 0 {
+		name = "latency"
+	}
+	at := func(q float64) func([]load.Outcome) float64 {
+		return func(all []load.Outcome) float64 { return seconds(all).quantile(q) }
+	}
+	count := func(f func(load.Counts) float64) func([]load.Outcome) float64 {
+		return func(all []load.Outcome) float64 { return f(counts(all)) }
+	}
+	return []column{
+		{name, "s", func(all []load.Outcome) float64 { return seconds(all).mean() }},
+		{"p50", "s", at(.5)},
+		{"p95", "s", at(.95)},
+		{"p99", "s", at(.99)},
+		{"attempts", "", count(load.Counts.Attempts)},
+		{"rejections", "", count(load.Counts.Rejections)},
+		{"copies", "", count(load.Counts.Copies)},
+		{"wasted", "", count(load.Counts.Wasted)},
+	}
+}
+
+// tell records and prints the figures.
+func (c *compareConfig) tell(all []compared, stdout io.Writer) error {
+	columns := c.columns()
+	rows := [][]string{{"policy"}}
+	for _, col := range columns {
+		rows[0] = append(rows[0], col.metric)
+	}
+	kept := keeper{dir: c.out}
+	for _, one := range all {
+		row := []string{one.policy}
+		for _, col := range columns {
+			r := c.result(one, col)
+			kept.results = append(kept.results, r)
+			row = append(row, cell(r))
+		}
+		rows = append(rows, row)
+	}
+	if err := kept.save(scenarioCompare); err != nil {
+		return err
+	}
+	if !c.json {
+		align(stdout, rows)
+		return nil
+	}
+	for _, r := range kept.results {
+		if err := report.Write(stdout, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scenarioCompare is the parameter scenario of the results.
+const scenarioCompare = "compare"
+
+func (c *compareConfig) result(of compared, col column) report.Result {
+	jobs := slices.Concat(of.seeds...)
+	r := report.Result{
+		Name: report.Metric, Seed: c.seed, Value: col.of(jobs), Unit: col.unit, N: len(jobs), Command: c.called,
+		Params: map[string]string{
+			"scenario": scenarioCompare, "policy": of.policy, "metric": col.metric, "on": report.OnMachine, "nodes": strconv.Itoa(c.nodes),
+			"tasks": strconv.Itoa(c.images), "jobs": strconv.Itoa(c.trial.Jobs), "rate": strconv.FormatFloat(c.trial.Rate, 'g', -1, 64),
+		},
+	}
+	if len(of.seeds) > 1 {
+		r.Low, r.High = resampled(of.seeds, col.of, c.seed)
+	}
+	return r
+}
+
+// resampled bounds a figure of all jobs with 95 % confidence by the bootstrap (see
+// report.Interval), which draws whole seeds, since the jobs of one depend on each other.
+func resampled(seeds [][]load.Outcome, of func([]load.Outcome) float64, seed uint64) (low, high float64) {
+	const draws = 1000
+	rng := rand.New(rand.NewPCG(seed, 0))
+	figures := make([]float64, draws)
+	for i := range figures {
+		var jobs []load.Outcome
+		for range seeds {
+			jobs = append(jobs, seeds[rng.IntN(len(seeds))]...)
+		}
+		figures[i] = of(jobs)
+	}
+	slices.Sort(figures)
+	return figures[draws*25/1000], figures[draws*975/1000-1]
+}
+
+// cell is a figure, and how far off it may be.
+func cell(r report.Result) string {
+	s := fmt.Sprintf("%.3g", r.Value)
+	if r.Unit != "" {
+		s += " " + r.Unit
+	}
+	if r.High > r.Low {
+		s += fmt.Sprintf(" ±%.2g", (r.High-r.Low)/2)
+	}
+	return s
+}

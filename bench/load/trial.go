@@ -1,0 +1,116 @@
+package load
+
+import (
+	"context"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"spillway/job"
+)
+
+// Trial is a setting in which policies are tried. Loads and Base must be set.
+type Trial struct {
+	Loads     []float64     // load probability of each node
+	Delay     time.Duration // the injected one
+	Admission string        // of the nodes; "": their default
+	Slots     int           // of each node; 0: their default
+	Window    int           // of the server; 0: its default
+	Base      string        // folder of the jobs, of [Lab.Empty] or [Lab.Pictures]
+	Operation job.Operation
+	// Jobs of a fresh cluster. Default 1.
+	Jobs int
+	// Rate is jobs a second, which come by chance (a Poisson process) whether or not
+	// others have ended; 0: one after the other.
+	Rate float64
+}
+
+// Outcome is one job of a trial.
+type Outcome struct {
+	// Turn is its number on its cluster; to the job of turn 0 all nodes are new.
+	Turn int
+	// Took is from its intended start to the answer.
+	Took time.Duration
+	Job  job.Job
+}
+
+// streams keeps the draws of nodes of one cluster from those of the next: a node draws
+// from the seed of its cluster plus its number.
+const streams = 1 << 20
+
+// Pool is the cluster of the trial. The same seed makes its nodes draw the same.
+func (t Trial) Pool(seed uint64) Pool {
+	p := Pool{
+		Loads: t.Loads, Seed: seed * streams,
+		NodeArgs: []string{"--delay", t.Delay.String(), "--log-level", "warn"},
+		// As many jobs as come run at once.
+		ServerArgs: []string{"--jobs", strconv.Itoa(max(8, t.Jobs))},
+	}
+	if t.Admission != "" {
+		p.NodeArgs = append(p.NodeArgs, "--admission", t.Admission)
+	}
+	if t.Slots > 0 {
+		p.NodeArgs = append(p.NodeArgs, "--slots", strconv.Itoa(t.Slots))
+	}
+	if t.Window > 0 {
+		p.ServerArgs = append(p.ServerArgs, "--window", strconv.Itoa(t.Window))
+	}
+	return p
+}
+
+// Try runs the jobs of a trial with a policy, on a fresh cluster that it stops, and
+// returns them in their order. The same seed makes nodes draw the same. Errors: those of
+// [Lab.Start] and of [Cluster.Run].
+func (l *Lab) Try(ctx context.Context, t Trial, policy string, seed uint64) ([]Outcome, error) {
+	c, err := l.Start(ctx, t.Pool(seed))
+	if err != nil {
+		return nil, err
+	}
+	defer c.Stop()
+	ended, err := c.Try(ctx, t, policy, seed)
+	if err != nil && ctx.Err() == nil {
+		err = c.Failure(err)
+	}
+	return ended, err
+}
+
+// Try runs the jobs of a trial with a policy. Errors: those of [Cluster.Run].
+func (c *Cluster) Try(ctx context.Context, t Trial, policy string, seed uint64) ([]Outcome, error) {
+	ended := make([]Outcome, max(1, t.Jobs))
+	jobs, ctx := errgroup.WithContext(ctx)
+	if t.Rate == 0 {
+		jobs.SetLimit(1)
+	}
+	rng := rand.New(rand.NewPCG(seed, 1))
+	due := time.Now()
+	for turn := range ended {
+		if t.Rate > 0 {
+			due = due.Add(time.Duration(rng.ExpFloat64() / t.Rate * float64(time.Second)))
+			pause(ctx, time.Until(due))
+		}
+		jobs.Go(func() (err error) {
+			start := due
+			if t.Rate == 0 {
+				start = time.Now()
+			}
+			o := &ended[turn]
+			o.Turn = turn
+			o.Job, err = c.Run(ctx, job.Spec{Source: t.Base, Policy: policy, Operation: t.Operation})
+			o.Took = time.Since(start)
+			return err
+		})
+	}
+	return ended, jobs.Wait()
+}
+
+// pause waits for a time, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,152 @@
+package scenario
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"spillway/bench/load"
+	"spillway/bench/report"
+	"spillway/server/policy"
+)
+
+// realParts are those that run the programs on this machine, by scenario. They
+// record with the parameter on = report.OnMachine.
+func realParts() map[string][]Part {
+	return map[string][]Part{
+		"S1":  {fidelity},
+		"S2":  {sixOnMachine},
+		"S3":  {hundredOnMachine},
+		"S4":  {rejecterOnMachine},
+		"S12": {flapOnMachine},
+		"S13": {twinsOnMachine},
+	}
+}
+
+// inLab runs a part in a lab of its own, which it removes.
+func inLab(e *Env, part func(*load.Lab) ([]Figure, error)) (figures []Figure, err error) {
+	lab, err := load.NewLab(e.Bin)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, lab.Close()) }()
+	return part(lab)
+}
+
+// tries is what the jobs of one policy came to, with a value for each: of those that
+// were the first on their cluster, and of the later ones.
+type tries struct{ cold, warm sample }
+
+type sample struct {
+	took, attempts []float64 // s; for an image
+	counts         load.Counts
+}
+
+func (t *tries) add(o load.Outcome) {
+	s := &t.warm
+	if o.Turn == 0 {
+		s = &t.cold
+	}
+	var c load.Counts
+	c.Add(o.Job)
+	s.took = append(s.took, o.Took.Seconds())
+	s.attempts = append(s.attempts, c.Attempts())
+	s.counts.Add(o.Job)
+}
+
+// dose is how much of a policy is measured.
+type dose struct {
+	seeds, jobs int
+}
+
+// rivals are run so many at once: most of their time they wait for delays that end
+// together with those of others.
+const rivals = 4
+
+// try tries the policies on fresh clusters: first the default, alone, then the others,
+// a few clusters at once, in turn.
+func try(ctx context.Context, e *Env, lab *load.Lab, t load.Trial, doses map[string]dose) (map[string]*tries, error) {
+	all := map[string]*tries{}
+	most := 0
+	for word, d := range doses {
+		all[word] = &tries{}
+		most = max(most, d.seeds)
+	}
+	var mu sync.Mutex
+	one := func(ctx context.Context, word string, n int) error {
+		t := t
+		t.Jobs = doses[word].jobs
+		outcomes, err := lab.Try(ctx, t, word, e.Seed+uint64(n))
+		mu.Lock()
+		defer mu.Unlock()
+		for _, o := range outcomes {
+			if err == nil {
+				all[word].add(o)
+			}
+		}
+		return err
+	}
+	for n := range doses[policy.Default].seeds {
+		if err := one(ctx, policy.Default, n); err != nil {
+			return nil, err
+		}
+	}
+	runs, ctx := errgroup.WithContext(ctx)
+	runs.SetLimit(rivals)
+	for n := range most {
+		for _, word := range e.Lineup() {
+			if d, asked := doses[word]; asked && n < d.seeds && word != policy.Default {
+				runs.Go(func() error { return one(ctx, word, n) })
+			}
+		}
+	}
+	return all, runs.Wait()
+}
+
+// record records what the tries of every policy came to.
+func record(e *Env, all map[string]*tries) error {
+	for _, word := range e.Lineup() {
+		t, tried := all[word]
+		if !tried {
+			continue
+		}
+		for _, s := range []struct {
+			state string
+			sample
+		}{{"cold", t.cold}, {"warm", t.warm}} {
+			if len(s.took) == 0 {
+				continue
+			}
+			on := []string{"on", report.OnMachine, "state", s.state}
+			if _, err := e.Mean("makespan", word, s.took, "s", on...); err != nil {
+				return err
+			}
+			if _, err := e.Mean("attempts", word, s.attempts, "", on...); err != nil {
+				return err
+			}
+			for _, m := range []struct {
+				name  string
+				value float64
+			}{{"rejections", s.counts.Rejections()}, {"copies", s.counts.Copies()}, {"wasted", s.counts.Wasted()}} {
+				if err := e.Put(report.Metric, word, m.value, "", append(on, "metric", m.name)...); err != nil {
+					return err
+				}
+			}
+			e.Say("  %s, %s: %.3f s, %.2f attempts an image, mean of %d jobs", word, s.state,
+				report.Mean(s.took), report.Mean(s.attempts), len(s.took))
+		}
+	}
+	return nil
+}
+
+// bounded is a figure of values with a target, which is not recorded beside its
+// verdict.
+func bounded(e *Env, metric string, values []float64, unit string, target float64) Figure {
+	f := Figure{Metric: metric, Policy: policy.Default, Value: report.Mean(values), Unit: unit, N: len(values), Target: target}
+	if len(values) > 1 {
+		f.Low, f.High = report.Interval(values, e.Seed)
+	}
+	return f
+}

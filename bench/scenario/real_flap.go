@@ -1,0 +1,125 @@
+package scenario
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"time"
+
+	"spillway/bench/load"
+	"spillway/bench/report"
+	"spillway/job"
+	"spillway/native/opencv"
+	"spillway/server/policy"
+)
+
+// flapped is what came of a job whose nodes died.
+type flapped struct {
+	lost    int // tasks that are not done, outputs that are missing or other than they should be
+	doubled int // results that were counted twice, files that are no outputs
+	kills   int
+	took    float64 // s
+}
+
+// flapOnMachine is S12: jobs of real pictures, while nodes are killed and started again.
+func flapOnMachine(ctx context.Context, e *Env) ([]Figure, error) {
+	const pictures = 600
+	return inLab(e, func(lab *load.Lab) ([]Figure, error) {
+		base, err := lab.Pictures(ctx, "pictures", pictures)
+		if err != nil {
+			return nil, err
+		}
+		trial := load.Trial{
+			Loads: []float64{.1, .1, .2, .1}, Delay: 300 * time.Millisecond, Base: base, Slots: 2,
+			Operation: job.Operation{Name: job.DefaultOperation},
+		}
+		if !opencv.Available {
+			trial.Operation.Name = job.NoOperation
+		}
+		wanted, err := undisturbed(ctx, lab, trial, e.Seed)
+		if err != nil {
+			return nil, err
+		}
+		words := e.Some(policy.Default, "balance", "least_outstanding", "prequal")
+		var lost, doubled, kills, took []float64
+		for n := range max(len(words), min(e.Runs(), 12)) {
+			f, err := flap(ctx, lab, trial, words[n%len(words)], e.Seed+uint64(n), wanted)
+			if err != nil {
+				return nil, err
+			}
+			e.Say("  %s: %d nodes killed in %.1f s, %d lost, %d doubled", words[n%len(words)], f.kills, f.took, f.lost, f.doubled)
+			lost, doubled = append(lost, float64(f.lost)), append(doubled, float64(f.doubled))
+			kills, took = append(kills, float64(f.kills)), append(took, f.took)
+		}
+		for metric, values := range map[string][]float64{"kills": kills, "makespan": took} {
+			if _, err := e.Mean(metric, "all", values, "", "on", report.OnMachine); err != nil {
+				return nil, err
+			}
+		}
+		return []Figure{bounded(e, "lost", lost, "", 0), bounded(e, "doubled", doubled, "", 0)}, nil
+	})
+}
+
+type outputs map[string][sha256.Size]byte
+
+// undisturbed are the outputs where nothing goes wrong.
+func undisturbed(ctx context.Context, lab *load.Lab, t load.Trial, seed uint64) (outputs, error) {
+	if _, err := lab.Try(ctx, t, policy.Default, seed); err != nil {
+		return nil, err
+	}
+	return load.Outputs(t.Base)
+}
+
+// flap runs a job while nodes are killed, and holds its outputs against those wanted.
+func flap(ctx context.Context, lab *load.Lab, t load.Trial, word string, seed uint64, wanted outputs) (f flapped, err error) {
+	if err := load.ClearOutputs(t.Base); err != nil {
+		return f, err
+	}
+	c, err := lab.Start(ctx, t.Pool(seed))
+	if err != nil {
+		return f, err
+	}
+	defer c.Stop()
+	striking, stop := context.WithCancel(ctx)
+	defer stop()
+	struck := make(chan error, 1)
+	go func() {
+		var err error
+		f.kills, err = c.Flap(striking, seed, 150*time.Millisecond, 300*time.Millisecond)
+		struck <- err
+	}()
+	start := time.Now()
+	j, err := c.Run(ctx, job.Spec{Source: t.Base, Policy: word, Operation: t.Operation})
+	f.took = time.Since(start).Seconds()
+	stop()
+	if err := errors.Join(<-struck, ctx.Err()); err != nil {
+		return f, err
+	}
+	if err != nil && j.ID == "" { // a job that failed is a figure
+		return f, c.Failure(err)
+	}
+	got, err := load.Outputs(t.Base)
+	if err != nil {
+		return f, err
+	}
+	f.hold(j, got, wanted)
+	return f, nil
+}
+
+// hold counts what is not as it should be.
+func (f *flapped) hold(j job.Job, got, wanted outputs) {
+	f.lost += int(j.Total - j.Done)
+	for name, sum := range wanted {
+		if got[name] != sum {
+			f.lost++
+		}
+	}
+	for name := range got {
+		if _, known := wanted[name]; !known {
+			f.doubled++
+		}
+	}
+	var counts load.Counts
+	counts.Add(j)
+	f.doubled += max(0, int(counts.Done-j.Total))
+}

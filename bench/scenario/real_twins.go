@@ -1,0 +1,145 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"spillway/bench/load"
+	"spillway/bench/report"
+	"spillway/bench/sim"
+	"spillway/job"
+	"spillway/server/policy"
+)
+
+// The setting of S13, which is run on real programs and in the simulator.
+const (
+	twinTasks = 240
+	twinTime  = 40 * time.Millisecond // of a task
+	twinDelay = 400 * time.Millisecond
+	twinSlots = 2
+)
+
+// twin is what came of a job on real programs, or of its twin in the simulator.
+type twin struct {
+	makespan, latency float64 // s; latency: the mean, from the start of the job
+	rtt, run          float64 // s, of the mean attempt
+}
+
+// twinsOnMachine holds the simulator against real programs: nodes with and without load
+// probabilities, tasks that take a known time.
+func twinsOnMachine(ctx context.Context, e *Env) ([]Figure, error) {
+	return inLab(e, func(lab *load.Lab) ([]Figure, error) {
+		base, err := lab.Empty(ctx, "tasks", twinTasks)
+		if err != nil {
+			return nil, err
+		}
+		worst := Figure{Metric: "off", Unit: "%", Target: 5, N: min(e.Runs(), 10)}
+		for _, loads := range [][]float64{{0, 0, 0, 0}, {.1, .3, .2, .5}} {
+			for _, word := range e.Some(policy.Default, "balance", "least_outstanding", "round_robin") {
+				off, err := holdTwins(ctx, e, lab, base, loads, word)
+				if err != nil {
+					return nil, err
+				}
+				worst.Value = max(worst.Value, 100*off)
+			}
+		}
+		return []Figure{worst}, nil
+	})
+}
+
+// holdTwins plays a policy on real programs and in the simulator, and returns by how much
+// the means differ.
+func holdTwins(ctx context.Context, e *Env, lab *load.Lab, base string, loads []float64, word string) (float64, error) {
+	trial := load.Trial{
+		Loads: loads, Delay: twinDelay, Slots: twinSlots, Base: base,
+		Operation: job.Operation{Name: job.NoOperation, Params: map[string]string{"ms": fmt.Sprint(twinTime.Milliseconds())}},
+	}
+	var real, simulated []twin
+	for n := range min(e.Runs(), 10) {
+		one, err := realTwin(ctx, lab, trial, word, e.Seed+uint64(n))
+		if err != nil {
+			return 0, err
+		}
+		real = append(real, one)
+	}
+	get := func(all []twin, f func(twin) float64) []float64 { return values(all, f) }
+	rtt := report.Median(get(real, func(t twin) float64 { return t.rtt }))
+	run := report.Median(get(real, func(t twin) float64 { return t.run }))
+	// The simulator costs nothing, so that its mean may come of many more seeds.
+	for n := range 20 * len(real) {
+		one, err := simulatedTwin(trial, word, e.Seed+uint64(n), seconds(rtt), seconds(run))
+		if err != nil {
+			return 0, err
+		}
+		simulated = append(simulated, one)
+	}
+	worst := 0.0
+	for metric, f := range map[string]func(twin) float64{
+		"makespan": func(t twin) float64 { return t.makespan }, "latency": func(t twin) float64 { return t.latency },
+	} {
+		ours, theirs := get(real, f), get(simulated, f)
+		for on, values := range map[string][]float64{report.OnMachine: ours, report.OnSimulator: theirs} {
+			if _, err := e.Mean(metric, word, values, "s", "on", on, "loads", fmt.Sprint(loads)); err != nil {
+				return 0, err
+			}
+		}
+		off := math.Abs(report.Mean(theirs)/report.Mean(ours) - 1)
+		e.Say("  %s at %v, %s: %.3f s real, %.3f s simulated (%.1f %%), round trip %.2f ms, task %.2f ms", word, loads, metric,
+			report.Mean(ours), report.Mean(theirs), 100*off, 1e3*rtt, 1e3*run)
+		worst = max(worst, off)
+	}
+	return worst, nil
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// realTwin runs a job on a fresh cluster.
+func realTwin(ctx context.Context, lab *load.Lab, t load.Trial, word string, seed uint64) (twin, error) {
+	c, err := lab.Start(ctx, t.Pool(seed))
+	if err != nil {
+		return twin{}, err
+	}
+	defer c.Stop()
+	outcomes, err := c.Try(ctx, t, word, seed)
+	if err != nil {
+		return twin{}, c.Failure(err)
+	}
+	j := outcomes[0].Job
+	tasks, err := c.Tasks(ctx, j.ID)
+	if err != nil {
+		return twin{}, err
+	}
+	var latencies, rtts, runs []float64
+	last := j.Started
+	for _, task := range tasks {
+		a := task.Attempts[len(task.Attempts)-1] // it is done
+		end := a.Sent.Add(a.Took)
+		latencies = append(latencies, end.Sub(j.Started).Seconds())
+		if end.After(last) {
+			last = end
+		}
+		if !a.Delayed {
+			rtts = append(rtts, (a.Took - a.Queued - a.Run).Seconds())
+			runs = append(runs, a.Run.Seconds())
+		}
+	}
+	return twin{
+		makespan: last.Sub(j.Started).Seconds(), latency: report.Mean(latencies),
+		rtt: max(0, report.Median(rtts)), run: report.Mean(runs),
+	}, nil
+}
+
+// simulatedTwin plays the same in the simulator.
+func simulatedTwin(t load.Trial, word string, seed uint64, rtt, run time.Duration) (twin, error) {
+	nodes := slices.Repeat([]sim.Node{{Slots: t.Slots, Delay: t.Delay}}, len(t.Loads))
+	for i, p := range t.Loads {
+		nodes[i].Probability = p
+	}
+	r, err := sim.Run(sim.Config{
+		Policy: word, Seed: seed, Nodes: nodes, Tasks: twinTasks, Sizes: sim.Sizes{Mean: run}, RTT: max(rtt, 1), Unknown: true,
+	})
+	return twin{makespan: r.Makespan.Seconds(), latency: r.Latency.Mean.Seconds()}, err
+}
