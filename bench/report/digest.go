@@ -84,7 +84,11 @@ func digestOf(rs Results, rules map[string]string) (digest, error) {
 			d.Met++
 		}
 	}
-	d.Terms = slices.DeleteFunc(metrics(), func(t term) bool { return !used[t.Word] })
+	for _, t := range metrics() {
+		if used[t.Word] {
+			d.Terms = append(d.Terms, term{Word: title(t.Word), Meaning: t.Meaning})
+		}
+	}
 	d.Policies = policiesOf(rs, rules)
 	return d, nil
 }
