@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"spillway/bench/load"
+	"spillway/bench/report"
 	"spillway/bench/sim"
 	"spillway/job"
 )
@@ -219,7 +220,7 @@ func (c *compareConfig) measure(ctx context.Context, bin string, stderr io.Write
 				return nil, fmt.Errorf("%s: %w", all[i].policy, err)
 			}
 			all[i].seeds = append(all[i].seeds, outcomes)
-			fmt.Fprintf(stderr, "bench: seed %d, %s: %.3f s for a job\n", c.seed+n, all[i].policy, seconds(outcomes).mean())
+			fmt.Fprintf(stderr, "bench: seed %d, %s: %.3f s for a job\n", c.seed+n, all[i].policy, report.Mean(seconds(outcomes)))
 		}
 	}
 	return all, nil

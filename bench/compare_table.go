@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -18,23 +17,13 @@ type compared struct {
 	seeds  [][]load.Outcome
 }
 
-// times are those of jobs, in seconds.
-type times []float64
-
-func seconds(outcomes []load.Outcome) times {
-	all := make(times, len(outcomes))
+// seconds are the times of jobs.
+func seconds(outcomes []load.Outcome) []float64 {
+	all := make([]float64, len(outcomes))
 	for i, o := range outcomes {
 		all[i] = o.Took.Seconds()
 	}
 	return all
-}
-
-func (t times) mean() float64 { return report.Mean(t) }
-
-// quantile is what a part q of the times do not exceed.
-func (t times) quantile(q float64) float64 {
-	sorted := slices.Sorted(slices.Values(t))
-	return sorted[min(len(sorted)-1, max(0, int(math.Ceil(q*float64(len(sorted))))-1))]
 }
 
 func counts(outcomes []load.Outcome) load.Counts {
@@ -57,13 +46,13 @@ func (c *compareConfig) columns() []column {
 		name = "latency"
 	}
 	at := func(q float64) func([]load.Outcome) float64 {
-		return func(all []load.Outcome) float64 { return seconds(all).quantile(q) }
+		return func(all []load.Outcome) float64 { return report.Quantile(seconds(all), q) }
 	}
 	count := func(f func(load.Counts) float64) func([]load.Outcome) float64 {
 		return func(all []load.Outcome) float64 { return f(counts(all)) }
 	}
 	return []column{
-		{name, "s", func(all []load.Outcome) float64 { return seconds(all).mean() }},
+		{name, "s", func(all []load.Outcome) float64 { return report.Mean(seconds(all)) }},
 		{"p50", "s", at(.5)},
 		{"p95", "s", at(.95)},
 		{"p99", "s", at(.99)},

@@ -49,7 +49,7 @@ func (s setting) measure(ctx context.Context) error {
 	c, err := s.start(ctx, Pool{
 		Loads:      s.loads,
 		NodeArgs:   []string{"--isolate=off", "--delay", s.delay.String(), "--log-level", "warn"},
-		ServerArgs: []string{"--window", "8192"},
+		ServerArgs: []string{"--window", "8192", "--jobs", "1000"}, // none waits for others
 	})
 	if err != nil {
 		return err

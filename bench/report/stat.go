@@ -25,6 +25,16 @@ func Median(xs []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
+// Quantile is the least of xs that a part q of them, 0 to 1, does not exceed; NaN of
+// none.
+func Quantile(xs []float64, q float64) float64 {
+	if len(xs) == 0 {
+		return math.NaN()
+	}
+	sorted := slices.Sorted(slices.Values(xs))
+	return sorted[min(len(sorted)-1, max(0, int(math.Ceil(q*float64(len(sorted))))-1))]
+}
+
 // resamples is how often Interval draws; 2000 settle the 95 % bounds to about a
 // twentieth of the interval's width.
 const resamples = 2000

@@ -16,7 +16,7 @@ import (
 // record with the parameter on = report.OnMachine.
 func realParts() map[string][]Part {
 	return map[string][]Part{
-		"S1":  {fidelity},
+		"S1":  {fidelityOnMachine},
 		"S2":  {sixOnMachine},
 		"S3":  {hundredOnMachine},
 		"S4":  {rejecterOnMachine},
@@ -39,6 +39,7 @@ func inLab(e *Env, part func(*load.Lab) ([]Figure, error)) (figures []Figure, er
 // were the first on their cluster, and of the later ones.
 type tries struct{ cold, warm sample }
 
+// sample is the jobs of a policy in one state.
 type sample struct {
 	took, attempts []float64 // s; for an image
 	counts         load.Counts
@@ -112,41 +113,38 @@ func record(e *Env, all map[string]*tries) error {
 		if !tried {
 			continue
 		}
-		for _, s := range []struct {
-			state string
-			sample
-		}{{"cold", t.cold}, {"warm", t.warm}} {
-			if len(s.took) == 0 {
-				continue
-			}
-			on := []string{"on", report.OnMachine, "state", s.state}
-			if _, err := e.Mean("makespan", word, s.took, "s", on...); err != nil {
-				return err
-			}
-			if _, err := e.Mean("attempts", word, s.attempts, "", on...); err != nil {
-				return err
-			}
-			for _, m := range []struct {
-				name  string
-				value float64
-			}{{"rejections", s.counts.Rejections()}, {"copies", s.counts.Copies()}, {"wasted", s.counts.Wasted()}} {
-				if err := e.Put(report.Metric, word, m.value, "", append(on, "metric", m.name)...); err != nil {
-					return err
-				}
-			}
-			e.Say("  %s, %s: %.3f s, %.2f attempts an image, mean of %d jobs", word, s.state,
-				report.Mean(s.took), report.Mean(s.attempts), len(s.took))
+		if err := errors.Join(t.cold.record(e, word, "cold"), t.warm.record(e, word, "warm")); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// bounded is a figure of values with a target, which is not recorded beside its
-// verdict.
-func bounded(e *Env, metric string, values []float64, unit string, target float64) Figure {
-	f := Figure{Metric: metric, Policy: policy.Default, Value: report.Mean(values), Unit: unit, N: len(values), Target: target}
-	if len(values) > 1 {
-		f.Low, f.High = report.Interval(values, e.Seed)
+// record records what the jobs of a policy in a state came to.
+func (s *sample) record(e *Env, word, state string) error {
+	if len(s.took) == 0 {
+		return nil
 	}
-	return f
+	on := []string{"on", report.OnMachine, "state", state}
+	if _, err := e.Mean("makespan", word, s.took, "s", on...); err != nil {
+		return err
+	}
+	if _, err := e.Mean("attempts", word, s.attempts, "", on...); err != nil {
+		return err
+	}
+	for _, m := range []struct {
+		name  string
+		value float64
+		unit  string
+	}{
+		{"p50", report.Quantile(s.took, .5), "s"}, {"p95", report.Quantile(s.took, .95), "s"},
+		{"rejections", s.counts.Rejections(), ""}, {"copies", s.counts.Copies(), ""}, {"wasted", s.counts.Wasted(), ""},
+	} {
+		if err := e.Put(report.Metric, word, m.value, m.unit, append(on, "metric", m.name)...); err != nil {
+			return err
+		}
+	}
+	e.Say("  %s, %s: %.3f s (median %.3f, p95 %.3f), %.2f attempts an image, %d jobs", word, state,
+		report.Mean(s.took), report.Quantile(s.took, .5), report.Quantile(s.took, .95), report.Mean(s.attempts), len(s.took))
+	return nil
 }

@@ -42,10 +42,10 @@ func sixOnMachine(ctx context.Context, e *Env) ([]Figure, error) {
 		}
 		ours, balance := all[policy.Default], all["balance"]
 		return []Figure{
-			bounded(e, "makespan_cold", ours.cold.took, "s", .2),
-			bounded(e, "makespan_warm", ours.warm.took, "s", .12),
-			bounded(e, "attempts_cold", ours.cold.attempts, "", 1.3),
-			bounded(e, "attempts_warm", ours.warm.attempts, "", 1.3),
+			e.judged("makespan_cold", policy.Default, ours.cold.took, "s", .2),
+			e.judged("makespan_warm", policy.Default, ours.warm.took, "s", .12),
+			e.judged("attempts_cold", policy.Default, ours.cold.attempts, "", 1.3),
+			e.judged("attempts_warm", policy.Default, ours.warm.attempts, "", 1.3),
 			{
 				Metric: "balance_ratio", Policy: policy.Default, Target: 20, AtLeast: true,
 				Value: report.Mean(append(balance.cold.took, balance.warm.took...)) / report.Mean(ours.cold.took),
@@ -75,6 +75,6 @@ func hundredOnMachine(ctx context.Context, e *Env) ([]Figure, error) {
 		if err != nil {
 			return nil, err
 		}
-		return []Figure{bounded(e, "makespan_cold", all[policy.Default].cold.took, "s", 1.7)}, nil
+		return []Figure{e.judged("makespan_cold", policy.Default, all[policy.Default].cold.took, "s", 1.7)}, nil
 	})
 }

@@ -8,9 +8,9 @@ import (
 	"spillway/bench/report"
 )
 
-// fidelity is S1: the makespans of random and balance against their closed forms, at
+// fidelityOnMachine is S1: the makespans of random and balance against their closed forms, at
 // each set of load probabilities of the assignment.
-func fidelity(ctx context.Context, e *Env) ([]Figure, error) {
+func fidelityOnMachine(ctx context.Context, e *Env) ([]Figure, error) {
 	var means, forms report.Results
 	err := load.Fidelity(ctx, load.Config{
 		Bin: e.Bin, Quick: e.Quick, Seed: e.Seed, Progress: e.Progress,

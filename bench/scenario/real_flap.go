@@ -56,7 +56,7 @@ func flapOnMachine(ctx context.Context, e *Env) ([]Figure, error) {
 				return nil, err
 			}
 		}
-		return []Figure{bounded(e, "lost", lost, "", 0), bounded(e, "doubled", doubled, "", 0)}, nil
+		return []Figure{e.judged("lost", "all", lost, "", 0), e.judged("doubled", "all", doubled, "", 0)}, nil
 	})
 }
 

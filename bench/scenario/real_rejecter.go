@@ -41,7 +41,7 @@ func rejecterOnMachine(ctx context.Context, e *Env) ([]Figure, error) {
 			}
 			e.Say("  %s: %.2f %% of the first sends", word, report.Mean(values))
 		}
-		return []Figure{bounded(e, "first_sends", shares[policy.Default], "%", 2)}, nil
+		return []Figure{e.judged("first_sends", policy.Default, shares[policy.Default], "%", 2)}, nil
 	})
 }
 
