@@ -16,23 +16,30 @@ type advice struct {
 // advise looks in each scenario that stands for a use at its main metric.
 func advise(rs Results) []advice {
 	var all []advice
-	for _, use := range []struct{ whom, scenario, metric string }{
-		{"a few pictures, on nodes that reject and delay", "S2", "makespan"},
-		{"many pictures there, a few at once", "S3", "makespan"},
-		{"a folder of pictures, on machines of unequal speed", "S5", "makespan_ratio"},
-		{"the same, with some machines much slower than they say", "S6", "makespan_ratio"},
-		{"a steady stream, one server", "S7", "p99"},
-		{"many servers that share the machines", "S8", "p99"},
-		{"more work than the machines can do, with deadlines", "S10", "goodput"},
-		{"after a burst", "S11", "goodput"},
+	for _, use := range []struct{ whom, scenario, state string }{
+		{"a few pictures, on nodes that reject and delay", "S2", "cold"},
+		{"many pictures there, a few at once", "S3", ""},
+		{"a node that rejects nearly everything", "S4", ""},
+		{"a folder of pictures, on machines of unequal speed", "S5", ""},
+		{"the same, with some machines much slower than they say", "S6", ""},
+		{"a steady stream, one server", "S7", ""},
+		{"many servers that share the machines", "S8", ""},
+		{"a load that rises, with deadlines", "S9", ""},
+		{"more work than the machines can do, with deadlines", "S10", ""},
+		{"after a burst", "S11", ""},
 	} {
-		groups := groupsOf(rs.of(use.scenario).where(Metric, "metric", use.metric))
+		word := mainMetric(use.scenario)
+		of := rs.of(use.scenario).alike().where(Metric, "metric", word)
+		if use.state != "" {
+			of = of.where(Metric, "metric", word, "state", use.state)
+		}
+		groups := groupsOf(of)
 		if len(groups) == 0 {
 			continue
 		}
 		g := groups[len(groups)-1] // the hardest
 		if a, ok := adviseOn(g.results); ok {
-			a.Whom, a.Scenario, a.Setting, a.Metric = use.whom, use.scenario, g.label, title(use.metric)
+			a.Whom, a.Scenario, a.Setting, a.Metric = use.whom, use.scenario, g.label, title(word)
 			all = append(all, a)
 		}
 	}

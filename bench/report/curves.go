@@ -1,8 +1,8 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
-	"image/color"
 	"math"
 	"slices"
 	"strconv"
@@ -41,35 +41,25 @@ func addCurves(p *plot.Plot, curves []curve) error {
 	return nil
 }
 
-// curvesOf makes a curve of each value of a parameter; at tells a point of a result,
-// and false where it has none.
-func curvesOf(of Results, param string, style func(i int, value string) draw.LineStyle, at func(Result) (plotter.XY, bool)) []curve {
+// curvesOf makes a curve of each policy; at tells a point of a result, and false where
+// it has none.
+func curvesOf(of Results, at func(Result) (plotter.XY, bool)) []curve {
 	var curves []curve
-	for i, value := range of.distinct(param) {
-		c := curve{name: value, style: style(i, value)}
+	for _, policy := range of.distinct("policy") {
+		c := curve{name: policy, style: lookOf(policy).line()}
 		for _, r := range of {
-			if r.Params[param] != value {
+			if r.Params["policy"] != policy {
 				continue
 			}
 			if xy, ok := at(r); ok {
 				c.points = append(c.points, xy)
 			}
 		}
-		slices.SortStableFunc(c.points, func(a, b plotter.XY) int {
-			switch {
-			case a.X < b.X:
-				return -1
-			case a.X > b.X:
-				return 1
-			}
-			return 0
-		})
+		slices.SortStableFunc(c.points, func(a, b plotter.XY) int { return cmp.Compare(a.X, b.X) })
 		curves = append(curves, c)
 	}
 	return curves
 }
-
-func byPolicy(_ int, word string) draw.LineStyle { return lookOf(word).line() }
 
 // parameter is a parameter as a number; NaN where it is none that a plot can show.
 func (r Result) parameter(name string) float64 {
@@ -86,7 +76,7 @@ func tailFigure(of Results) (*plot.Plot, error) {
 	p := newFigure("percentile of the tasks (each step is ten times fewer)", "latency")
 	var all []float64
 	least := 1.
-	curves := curvesOf(of, "policy", byPolicy, func(r Result) (plotter.XY, bool) {
+	curves := curvesOf(of, func(r Result) (plotter.XY, bool) {
 		q := r.parameter("q")
 		if !(q >= 0 && q < 1) || !(r.Value > 0) {
 			return plotter.XY{}, false
@@ -124,7 +114,7 @@ func (percentiles) Ticks(low, high float64) []plot.Tick {
 func goodputFigure(of Results) (*plot.Plot, error) {
 	p := newFigure("offered load ÷ capacity", "part of the offered tasks done in time")
 	low, high := math.Inf(1), 0.
-	curves := curvesOf(of, "policy", byPolicy, func(r Result) (plotter.XY, bool) {
+	curves := curvesOf(of, func(r Result) (plotter.XY, bool) {
 		x := r.parameter("offered")
 		if !(x > 0) {
 			return plotter.XY{}, false
@@ -153,7 +143,7 @@ func momentFigure(of Results, title string) (*plot.Plot, error) {
 		p.Y.Label.Text += ", " + unit
 	}
 	var all []float64
-	curves := curvesOf(of, "policy", byPolicy, func(r Result) (plotter.XY, bool) {
+	curves := curvesOf(of, func(r Result) (plotter.XY, bool) {
 		x := r.parameter("at")
 		all = append(all, r.Value)
 		return plotter.XY{X: x, Y: r.Value}, !math.IsNaN(x)
@@ -172,16 +162,11 @@ func momentFigure(of Results, title string) (*plot.Plot, error) {
 	return p, addCurves(p, curves)
 }
 
-// shareFigure has the part of the first sends that nodes got, over time: a curve a
-// policy where there is one node, or else a curve a node.
+// shareFigure has the part of the first sends that a node got, over time.
 func shareFigure(of Results) (*plot.Plot, error) {
 	p := newFigure("first sends so far", "part of them, %")
-	param, style := "policy", byPolicy
-	if len(of.distinct("node")) > 1 {
-		param, style = "node", byPlace
-	}
 	highest := 0.
-	curves := curvesOf(of, param, style, func(r Result) (plotter.XY, bool) {
+	curves := curvesOf(of, func(r Result) (plotter.XY, bool) {
 		x := r.parameter("step")
 		highest = max(highest, 100*r.Value)
 		return plotter.XY{X: x, Y: 100 * r.Value}, !math.IsNaN(x)
@@ -189,16 +174,6 @@ func shareFigure(of Results) (*plot.Plot, error) {
 	grid(p, false, true)
 	p.Y.Min, p.Y.Max = 0, max(1, highest*1.05)
 	return p, addCurves(p, curves)
-}
-
-// byPlace tells curves that are no policies apart.
-func byPlace(i int, _ string) draw.LineStyle {
-	colours := []color.Color{blue(), orange(), green(), vermillion(), purple(), sky(), color.Black, grey()}
-	style := draw.LineStyle{Color: colours[i%len(colours)], Width: 1.6}
-	if i >= len(colours) {
-		style.Dashes = []vg.Length{5, 2.5}
-	}
-	return style
 }
 
 // seconds writes a time in the unit that suits it.

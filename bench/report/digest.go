@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,7 +32,7 @@ type section struct {
 	Tables          []table
 	Figures         []figure
 	Commands        []string
-	Seeds           string
+	Where, Seeds    string
 }
 
 // table has a row a policy.
@@ -62,7 +63,9 @@ func digestOf(rs Results, rules map[string]string) (digest, error) {
 		of := rs.of(id)
 		s := section{ID: id, Title: settingOf(id).title, Text: settingOf(id).text, Commands: of.commands(), Seeds: seedsOf(of)}
 		s.Verdicts = verdictsOf(of)
-		s.Tables = tablesOf(of.where(Metric))
+		s.Where = whereOf(of)
+		of = of.alike()
+		s.Tables = tablesOf(id, of.where(Metric))
 		var err error
 		if s.Figures, err = figuresOf(id, of); err != nil {
 			return d, fmt.Errorf("scenario %s: %w", id, err)
@@ -106,32 +109,107 @@ func verdictsOf(of Results) []verdict {
 	return all
 }
 
-// tablesOf makes a table for each setting, with the metrics that there are.
-func tablesOf(of Results) []table {
-	var tables []table
-	for _, g := range groupsOf(of) {
-		t := table{Label: g.label, Head: []string{"policy"}}
-		words := sortedMetrics(g.results)
-		best := make([]string, len(words))
-		for i, word := range words {
-			t.Head = append(t.Head, title(word))
-			best[i] = bestOf(g.results.where(Metric, "metric", word))
+// whereOf says whether real programs ran or the simulator.
+func whereOf(of Results) string {
+	var places []string
+	for _, on := range of.distinct("on") {
+		if on != "" {
+			places = append(places, place(on))
 		}
-		for _, policy := range g.results.distinct("policy") {
-			line := row{Policy: policy}
-			for i, word := range words {
-				r := g.results.where(Metric, "metric", word, "policy", policy).first()
-				if r.Name == "" {
-					line.Cells = append(line.Cells, cell{Value: "–"})
-					continue
-				}
-				line.Cells = append(line.Cells, cell{r.written(), r.interval(), best[i] == policy})
-			}
-			t.Rows = append(t.Rows, line)
-		}
-		tables = append(tables, t)
 	}
-	return tables
+	switch {
+	case len(places) == 0:
+		return ""
+	case len(places) > 1:
+		return "Measured on real programs, and played in the simulator."
+	case places[0] == place(OnMachine):
+		return "Measured on real programs."
+	}
+	return "Played in the simulator."
+}
+
+// manyTables is how many tables of a few rows each are made one.
+const manyTables = 3
+
+// tablesOf makes a table for each setting, the best policy first. Metrics that are 0 for
+// all are left out.
+func tablesOf(id string, of Results) []table {
+	var tables []table
+	short := true
+	for _, g := range groupsOf(of) {
+		t := tableOf(id, g)
+		if len(t.Rows) > 0 {
+			tables = append(tables, t)
+			short = short && len(t.Rows) <= 3 && slices.Equal(t.Head, tables[0].Head)
+		}
+	}
+	if len(tables) < manyTables || !short {
+		return tables
+	}
+	one := table{Head: append([]string{"policy", "setting"}, tables[0].Head[1:]...)}
+	for _, t := range tables {
+		for _, r := range t.Rows {
+			one.Rows = append(one.Rows, row{r.Policy, append([]cell{{Value: t.Label}}, r.Cells...)})
+		}
+	}
+	return []table{one}
+}
+
+// tableOf is the table of one setting.
+func tableOf(id string, g group) table {
+	t := table{Label: g.label, Head: []string{"policy"}}
+	words := slices.DeleteFunc(sortedMetrics(g.results), func(word string) bool {
+		return !slices.ContainsFunc(g.results.where(Metric, "metric", word), func(r Result) bool { return r.Value != 0 })
+	})
+	if len(words) == 0 {
+		return t
+	}
+	best := make([]string, len(words))
+	for i, word := range words {
+		t.Head = append(t.Head, title(word))
+		best[i] = bestOf(g.results.where(Metric, "metric", word))
+	}
+	forms := g.results.distinct(closedFormKey)
+	hasForm := len(forms) > 1 || forms[0] != ""
+	if hasForm {
+		t.Head = append(t.Head, "closed form", "off")
+	}
+	for _, policy := range ordered(g.results, mainMetric(id)) {
+		line := row{Policy: policy}
+		for i, word := range words {
+			r := g.results.where(Metric, "metric", word, "policy", policy).first()
+			if r.Name == "" {
+				line.Cells = append(line.Cells, cell{Value: "–"})
+				continue
+			}
+			line.Cells = append(line.Cells, cell{r.written(), r.interval(), best[i] == policy && !hasForm})
+		}
+		if hasForm {
+			r := g.results.where(Metric, "policy", policy).first()
+			form := r.parameter(closedFormKey)
+			line.Cells = append(line.Cells, cell{Value: figureIn(form, r.Unit)}, cell{Value: fmt.Sprintf("%+.1f %%", 100*(r.Value/form-1))})
+		}
+		t.Rows = append(t.Rows, line)
+	}
+	return t
+}
+
+// ordered are the policies of results, the best by a metric first; those without it
+// stay behind, in their order.
+func ordered(of Results, word string) []string {
+	policies := of.distinct("policy")
+	t, _ := metric(word)
+	slices.SortStableFunc(policies, func(a, b string) int {
+		x, y := of.where(Metric, "metric", word, "policy", a), of.where(Metric, "metric", word, "policy", b)
+		switch {
+		case len(x) == 0 || len(y) == 0:
+			return len(y) - len(x)
+		case t.lower:
+			return cmp.Compare(x[0].Value, y[0].Value)
+		}
+		return cmp.Compare(y[0].Value, x[0].Value)
+	})
+	return policies
 }
 
 // sortedMetrics are the metrics of results, those that are known first.

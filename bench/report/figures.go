@@ -46,6 +46,14 @@ func (b *figureBuilder) add(p *plot.Plot, height vg.Length, caption string, name
 	b.figures = append(b.figures, figure{Name: file, Caption: caption, height: height, plot: p})
 }
 
+// take takes over what another builder made beyond the figures of b.
+func (b *figureBuilder) take(of figureBuilder) {
+	b.figures = of.figures
+	if b.err == nil {
+		b.err = of.err
+	}
+}
+
 func (b *figureBuilder) has(file string) bool {
 	return slices.ContainsFunc(b.figures, func(f figure) bool { return f.Name == file })
 }
@@ -104,32 +112,31 @@ func (b *figureBuilder) moments() {
 		}
 		of := &figureBuilder{id: b.id, of: all.where(Moment, "metric", word), figures: b.figures}
 		of.curves(Moment, []string{"at"}, curveHeight, func(rs Results) (*plot.Plot, error) { return momentFigure(rs, title(word)) }, caption)
-		b.figures = of.figures
-		if of.err != nil {
-			b.err = of.err
-		}
+		b.take(*of)
 	}
 }
 
-// shares adds figures of who got the first sends: one where all results are of one
-// node, or else one for each policy.
+// shares adds the figure of who got the first sends: of the node that tells the policies
+// apart the most.
 func (b *figureBuilder) shares() {
 	all := b.of.where(Share)
-	nodes := all.distinct("node")
-	switch {
-	case len(nodes) == 1:
-		b.curves(Share, []string{"step", "node"}, curveHeight, shareFigure,
-			fmt.Sprintf("Part of the first sends that node %s got, as the policies come to know it.", nodes[0]))
-	case len(nodes) > 1 && len(nodes) <= mostRows:
-		b.perPolicy(all, Share, func(g group, policy string) {
-			p, err := shareFigure(g.results)
-			if err != nil {
-				b.err = err
-				return
-			}
-			b.add(p, curveHeight, in(g.label)+"Policy "+policy+": part of the first sends that each node got.", Share, policy, g.label)
-		}, "step", "node")
+	node, widest := "", -1.
+	for _, name := range all.distinct("node") {
+		low, high := 1., 0.
+		for _, r := range all.where(Share, "node", name) {
+			low, high = min(low, r.Value), max(high, r.Value)
+		}
+		if high-low > widest {
+			node, widest = name, high-low
+		}
 	}
+	caption := fmt.Sprintf("Part of the first sends that node %s got, as the policies come to know it.", node)
+	if n := len(all.distinct("node")); n > 1 {
+		caption += fmt.Sprintf(" Of %d nodes it is the one that tells the policies apart the most.", n)
+	}
+	of := figureBuilder{id: b.id, of: all.where(Share, "node", node), figures: b.figures}
+	of.curves(Share, []string{"step", "node"}, curveHeight, shareFigure, caption)
+	b.take(of)
 }
 
 // gantts adds a chart for each policy. Those of one setting end at the same time, so

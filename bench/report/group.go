@@ -38,15 +38,22 @@ func settings(r Result, own []string) string {
 	var parts []string
 	for _, key := range slices.Sorted(maps.Keys(r.Params)) {
 		value := r.Params[key]
-		if value == "" || slices.Contains(own, key) || slices.Contains([]string{"scenario", "policy", "metric"}, key) {
+		if value == "" || slices.Contains(own, key) || slices.Contains([]string{"scenario", "policy", "metric", closedFormKey}, key) {
 			continue
 		}
 		switch key {
-		case "nodes", "tasks", "servers", "images", "jobs":
-			parts = append(parts, value+" "+key)
 		case "on":
-			place := map[string]string{OnMachine: "real programs", OnSimulator: "simulated"}[value]
-			parts = append([]string{cmp.Or(place, value)}, parts...)
+			parts = append([]string{place(value)}, parts...)
+		case "tasks":
+			each := " tasks"
+			if s := r.Params["scenario"]; s == "S5" || s == "S6" {
+				each += " a node"
+			}
+			parts = append(parts, value+each)
+		case "nodes", "servers", "images", "jobs":
+			parts = append(parts, value+" "+key)
+		case "state":
+			parts = append(parts, value)
 		case "rate":
 			if value != "0" { // which is without a rate
 				parts = append(parts, value+" jobs a second")
@@ -56,6 +63,28 @@ func settings(r Result, own []string) string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// closedFormKey is the parameter that tells what a makespan should be.
+const closedFormKey = "closed_form"
+
+// place is where something was measured, in words.
+func place(on string) string {
+	return cmp.Or(map[string]string{OnMachine: "real programs", OnSimulator: "simulated"}[on], on)
+}
+
+// alike leaves out where results were measured, if that is the same for all that say so.
+func (rs Results) alike() Results {
+	places := slices.DeleteFunc(rs.distinct("on"), func(on string) bool { return on == "" })
+	if len(places) > 1 {
+		return rs
+	}
+	all := slices.Clone(rs)
+	for i := range all {
+		all[i].Params = maps.Clone(all[i].Params)
+		delete(all[i].Params, "on")
+	}
+	return all
 }
 
 // compareSettings orders by the numbers among the parameters; what is no number stays

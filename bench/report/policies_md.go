@@ -83,7 +83,7 @@ func (d *document) terms(title string, all []term) {
 func (d *document) section(s section, dir string) error {
 	d.line("## %s", plain(strings.TrimSuffix(s.ID+": "+s.Title, ": "+s.ID)))
 	if s.Text != "" {
-		d.line("%s", s.Text)
+		d.line("%s", strings.TrimSpace(s.Text+" "+s.Where))
 	}
 	for _, t := range s.Tables {
 		if t.Label != "" {

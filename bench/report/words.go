@@ -14,6 +14,8 @@ func metrics() []term {
 	return []term{
 		{"makespan", "From the start of a job until its last task is done.", true},
 		{"makespan_ratio", "Makespan ÷ bound. No policy can end before bound = max(all work ÷ all speed, the largest task ÷ the fastest node), so 1 cannot be beaten.", true},
+		{"mean", "Mean latency.", true},
+		{"latency", "Mean latency.", true},
 		{"p50", "Latency that half of the tasks do not exceed; from the moment at which a task was meant to come, so that a late start counts.", true},
 		{"p95", "Latency that 95 % of the tasks do not exceed.", true},
 		{"p99", "Latency that 99 % of the tasks do not exceed.", true},
@@ -25,7 +27,16 @@ func metrics() []term {
 		{"copies", "Second copies of slow tasks, for each task.", true},
 		{"wasted", "Part of the nodes' work whose result nobody used.", true},
 		{"jain", "Jain's index of each node's busy time ÷ its speed: 1 where all are equally busy, 1/n where one node does everything.", false},
+		{"deadline_errors", "Tasks that missed their deadline in runs in which the central queue missed none.", true},
+		{"goodput_after_spike", "Goodput from five seconds after the spike on.", false},
+		{"recovery", "Time after the spike until the goodput is back.", true},
+		{"late_share", "Part of the first sends that the rejecting node still gets after 200 tasks.", true},
+		{"first_sends", "The same on real programs, of a second job.", true},
 		{"decision", "Time that the policy takes to choose a node.", true},
+		{"allocations", "Allocations of memory for each decision.", true},
+		{"processor", "Time of the processor that the simulator takes.", true},
+		{"wall", "Time that the simulator takes.", true},
+		{"kills", "How many nodes were killed.", false},
 	}
 }
 
@@ -49,7 +60,31 @@ func title(word string) string {
 	if t, ok := titles[word]; ok {
 		return t
 	}
+	if plain, ok := strings.CutSuffix(word, "_simulated"); ok {
+		return title(plain) + ", simulated"
+	}
 	return strings.ReplaceAll(word, "_", " ")
+}
+
+// mainMetric is the one by which the policies of a scenario are ordered.
+func mainMetric(scenario string) string {
+	switch scenario {
+	case "S4":
+		return "late_share"
+	case "S5", "S6":
+		return "makespan_ratio"
+	case "S7", "S8":
+		return "p99"
+	case "S9":
+		return "deadline_errors"
+	case "S10":
+		return "goodput"
+	case "S11":
+		return "goodput_after_spike"
+	case "S14":
+		return "decision"
+	}
+	return "makespan"
 }
 
 // setting is what a scenario is about.
