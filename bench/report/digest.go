@@ -164,10 +164,11 @@ func tableOf(id string, g group) table {
 	if len(words) == 0 {
 		return t
 	}
-	best := make([]string, len(words))
+	best := make([]Result, len(words))
 	for i, word := range words {
 		t.Head = append(t.Head, title(word))
-		best[i] = bestOf(g.results.where(Metric, "metric", word))
+		of := g.results.where(Metric, "metric", word)
+		best[i] = of.where(Metric, "policy", bestOf(of)).first()
 	}
 	forms := g.results.distinct(closedFormKey)
 	hasForm := len(forms) > 1 || forms[0] != ""
@@ -182,7 +183,7 @@ func tableOf(id string, g group) table {
 				line.Cells = append(line.Cells, cell{Value: "–"})
 				continue
 			}
-			line.Cells = append(line.Cells, cell{r.written(), r.interval(), best[i] == policy && !hasForm})
+			line.Cells = append(line.Cells, cell{r.written(), r.interval(), r.isAs(best[i]) && !hasForm})
 		}
 		if hasForm {
 			r := g.results.where(Metric, "policy", policy).first()
@@ -192,6 +193,11 @@ func tableOf(id string, g group) table {
 		t.Rows = append(t.Rows, line)
 	}
 	return t
+}
+
+// isAs tells whether r is as good as the best, and may be said to be.
+func (r Result) isAs(best Result) bool {
+	return best.Name != "" && r.Value == best.Value && r.Params["policy"] != "central"
 }
 
 // ordered are the policies of results, the best by a metric first; those without it
@@ -255,8 +261,11 @@ func seedsOf(of Results) string {
 		}
 	}
 	word := "First seed " + strings.Join(seeds, ", ")
-	if most > 1 {
+	switch {
+	case most >= fewest:
 		word += fmt.Sprintf("; means of up to %d observations, intervals of 95 %% by the bootstrap", most)
+	case most > 1:
+		word += fmt.Sprintf("; means of up to %d observations, too few for intervals", most)
 	}
 	return word + "."
 }
@@ -268,7 +277,7 @@ func policiesOf(rs Results, rules map[string]string) []term {
 		name, _, _ := strings.Cut(word, ":")
 		rule := rules[name]
 		if word == "central" {
-			rule = "no policy but the reference: one ideal queue over the same nodes, which knows everything"
+			rule = "no policy but the reference: one queue over the same nodes, in the order of arrival, that always knows who is free"
 		}
 		if word != "" && rule != "" {
 			all = append(all, term{Word: word, Meaning: rule})

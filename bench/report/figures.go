@@ -12,13 +12,18 @@ import (
 func figuresOf(id string, of Results) ([]figure, error) {
 	b := figureBuilder{id: id, of: of}
 	b.dots("makespan_ratio", "makespan ÷ bound", 1, "Makespan ÷ bound; the dotted line is the bound, which nobody can beat.")
-	b.dots("makespan", "makespan", 0, "Makespan of the job.")
+	if len(of.where(Metric, "metric", "makespan_ratio")) == 0 {
+		b.dots("makespan", "makespan", 0, "Makespan of the job.")
+	}
 	b.curves(CDF, []string{"q"}, curveHeight, tailFigure,
 		"Latency that a part of the tasks does not exceed. To the right are ever fewer and slower tasks, and both axes are logarithmic, so that the tail is as wide as the middle. Lower is better.")
 	b.dots("p99", "p99 latency", 0, "Latency that 99 % of the tasks do not exceed.")
 	b.curves(Goodput, []string{"offered"}, curveHeight, goodputFigure,
 		"Goodput by offered load. The dotted line is what is possible: everything up to the capacity, and beyond it the capacity.")
-	b.dots("attempts", "attempts a task", 1, "Attempts a task; the dotted line is one, the least there can be.")
+	const worthSeeing = 1.05
+	if slices.ContainsFunc(of.where(Metric, "metric", "attempts"), func(r Result) bool { return r.Value > worthSeeing }) {
+		b.dots("attempts", "attempts a task", 1, "Attempts a task; the dotted line is one, the least there can be.")
+	}
 	b.moments()
 	b.shares()
 	b.gantts()

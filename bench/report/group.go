@@ -124,8 +124,12 @@ func (rs Results) of(scenario string) Results {
 	return found
 }
 
+// fewest is of how many observations there is an interval at least: the bootstrap of
+// less says little.
+const fewest = 5
+
 // bounded tells whether a result has an interval.
-func (r Result) bounded() bool { return r.N > 1 && (r.Low != 0 || r.High != 0) }
+func (r Result) bounded() bool { return r.N >= fewest && (r.Low != 0 || r.High != 0) }
 
 // figureIn writes a value in its unit.
 func figureIn(v float64, unit string) string {
@@ -147,5 +151,10 @@ func (r Result) interval() string {
 	if !r.bounded() {
 		return ""
 	}
-	return figureIn(r.Low, r.Unit) + " to " + figureIn(r.High, r.Unit)
+	low, high := figureIn(r.Low, r.Unit), figureIn(r.High, r.Unit)
+	number, unit, _ := strings.Cut(low, " ")
+	if _, other, _ := strings.Cut(high, " "); unit == other { // it is said once
+		low = number
+	}
+	return low + "–" + high
 }

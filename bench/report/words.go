@@ -106,7 +106,7 @@ func settingOf(scenario string) setting {
 		"S6": {"Stragglers", "A batch on nodes of which one in twenty is eight times slower than it says. " +
 			"Second copies of what is late save the makespan, but each costs work, so their number is bound."},
 		"S7": {"A stream, with antagonists", "Tasks come one after the other whether or not earlier ones are done (an open loop), at .7 and .9 of the capacity, while other programs slow nodes down for seconds. " +
-			"The reference is one central queue with full knowledge, which no policy that chooses at once can beat for long."},
+			"The reference is one central queue that always knows who is free."},
 		"S8": {"Fifty servers", "Fifty servers send to the same nodes, and each knows its own tasks only. " +
 			"Counting one's own tasks then says little about how busy a node is; asking the nodes does."},
 		"S9": {"A ramp of load", "The load rises in steps from .75 to 1.74 of the nodes' share, as in Prequal's experiment, with a deadline on each task. " +
