@@ -78,7 +78,7 @@ func tailFigure(of Results) (*plot.Plot, error) {
 	least := 1.
 	curves := curvesOf(of, func(r Result) (plotter.XY, bool) {
 		q := r.parameter("q")
-		if !(q >= 0 && q < 1) || !(r.Value > 0) {
+		if !(q >= .1 && q < 1) || !(r.Value > 0) {
 			return plotter.XY{}, false
 		}
 		all, least = append(all, r.Value), min(least, 1-q)
@@ -88,7 +88,7 @@ func tailFigure(of Results) (*plot.Plot, error) {
 	if !ok {
 		return nil, nil
 	}
-	p.X.Min, p.X.Max = 0, max(1, -math.Log10(least))
+	p.X.Min, p.X.Max = -math.Log10(.9), max(1, -math.Log10(least))
 	p.X.Tick.Marker = percentiles{}
 	logarithmic(&p.Y, low, high, seconds)
 	grid(p, true, true)
@@ -101,7 +101,7 @@ type percentiles struct{}
 // Ticks implements plot.Ticker.
 func (percentiles) Ticks(low, high float64) []plot.Tick {
 	var ticks []plot.Tick
-	for _, q := range []float64{0, .5, .9, .99, .999, .9999} {
+	for _, q := range []float64{.1, .5, .9, .99, .999, .9999} {
 		x := -math.Log10(1 - q)
 		if x >= low-1e-9 && x <= high+1e-9 {
 			ticks = append(ticks, plot.Tick{Value: x, Label: "p" + strconv.FormatFloat(100*q, 'g', 6, 64)})

@@ -168,7 +168,9 @@ func tableOf(id string, g group) table {
 	for i, word := range words {
 		t.Head = append(t.Head, title(word))
 		of := g.results.where(Metric, "metric", word)
-		best[i] = of.where(Metric, "policy", bestOf(of)).first()
+		if slices.Min(of.values()) < slices.Max(of.values()) {
+			best[i] = of.where(Metric, "policy", bestOf(of)).first()
+		}
 	}
 	forms := g.results.distinct(closedFormKey)
 	hasForm := len(forms) > 1 || forms[0] != ""
