@@ -200,11 +200,11 @@ func (c *compareConfig) measure(ctx context.Context, bin string, stderr io.Write
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, lab.Close()) }()
-	make := lab.Pictures
+	fill := lab.Pictures
 	if c.trial.Operation.Name == job.NoOperation {
-		make = lab.Empty
+		fill = lab.Empty
 	}
-	if c.trial.Base, err = make(ctx, "images", c.images); err != nil {
+	if c.trial.Base, err = fill(ctx, "images", c.images); err != nil {
 		return nil, err
 	}
 	for _, word := range c.policies {

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 )
@@ -12,14 +13,10 @@ import (
 // is started again. Errors: those of [Lab.Start].
 func (c *Cluster) Flap(ctx context.Context, seed uint64, up, down time.Duration) (kills int, err error) {
 	rng := rand.New(rand.NewPCG(seed, 2))
+	after := func(mean time.Duration) time.Time {
+		return time.Now().Add(time.Duration(rng.ExpFloat64() * float64(mean)))
+	}
 	dead := map[int]time.Time{} // and when each is started again
-	defer func() {
-		for i := range dead {
-			if again := c.Restart(i); err == nil {
-				err = again
-			}
-		}
-	}()
 	strike := time.Now()
 	for ctx.Err() == nil {
 		next := strike
@@ -29,25 +26,30 @@ func (c *Cluster) Flap(ctx context.Context, seed uint64, up, down time.Duration)
 			}
 		}
 		pause(ctx, time.Until(next))
-		for i, due := range dead {
-			if !time.Now().Before(due) {
-				delete(dead, i)
-				if err := c.Restart(i); err != nil {
-					return kills, err
-				}
-			}
+		if err := c.revive(dead, time.Now()); err != nil {
+			return kills, err
 		}
 		if ctx.Err() != nil || time.Now().Before(strike) {
 			continue
 		}
-		strike = time.Now().Add(time.Duration(rng.ExpFloat64() * float64(up)))
+		strike = after(up)
 		i := rng.IntN(len(c.nodes))
-		if _, already := dead[i]; already || len(dead) == len(c.nodes)-1 {
-			continue
+		if _, already := dead[i]; !already && len(dead) < len(c.nodes)-1 {
+			c.Kill(i)
+			kills++
+			dead[i] = after(down)
 		}
-		c.Kill(i)
-		kills++
-		dead[i] = time.Now().Add(time.Duration(rng.ExpFloat64() * float64(down)))
 	}
-	return kills, nil
+	return kills, c.revive(dead, time.Time{})
+}
+
+// revive starts those of the dead nodes that are due, or all where now is zero.
+func (c *Cluster) revive(dead map[int]time.Time, now time.Time) (err error) {
+	for i, due := range dead {
+		if now.IsZero() || !now.Before(due) {
+			delete(dead, i)
+			err = errors.Join(err, c.Restart(i))
+		}
+	}
+	return err
 }

@@ -29,7 +29,7 @@ type jobs struct {
 func (c Config) plan() plan {
 	p := plan{
 		images: 400, pairs: 7, isolatePairs: 5, tasks: 20_000, runs: 5, files: 1_000_000, nodes: 2,
-		small: jobs{images: 6, delay: time.Second, every: 3 * time.Millisecond, least: 500, most: 8000, within: .014},
+		small: jobs{images: 6, delay: time.Second, every: 6 * time.Millisecond, least: 500, most: 8000, within: .014},
 		large: jobs{images: 100, delay: 3 * time.Second, every: 120 * time.Millisecond, least: 30, most: 30, within: .014},
 	}
 	if c.Quick {

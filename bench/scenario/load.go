@@ -10,16 +10,18 @@ import (
 	"spillway/server/policy"
 )
 
-// The fleet of S9 to S11, whose tasks have a deadline.
+// The fleets of S9 to S11, whose tasks have a deadline. They are small, since a policy
+// that keeps no queue asks every node for each task in overload.
 const (
-	deadlineNodes = 100
+	rampNodes     = 40
+	deadlineNodes = 20
 	deadline      = time.Second
 )
 
 // withDeadline is a fleet of equal nodes whose tasks take 100 ms on average.
-func withDeadline() sim.Config {
+func withDeadline(nodes int) sim.Config {
 	return sim.Config{
-		Nodes: make([]sim.Node, deadlineNodes), Deadline: deadline,
+		Nodes: make([]sim.Node, nodes), Deadline: deadline,
 		Sizes: sim.Sizes{Shape: sim.Lognormal, Mean: 100 * time.Millisecond, Sigma: .5},
 	}
 }
@@ -53,10 +55,10 @@ func ramp(ctx context.Context, e *Env) ([]Figure, error) {
 	for k := range 9 {
 		steps = append(steps, step(seconds, .75*math.Pow(10./9, float64(k))))
 	}
-	const rate = deadlineNodes / .1 // tasks a second that are one allotment
+	const rate = rampNodes / .1 // tasks a second that are one allotment
 	words := e.Lineup(Central)
 	all, err := e.study(ctx, study{words: words, config: func(uint64) sim.Config {
-		cfg := withDeadline()
+		cfg := withDeadline(rampNodes)
 		for i := range cfg.Nodes {
 			cfg.Nodes[i].Speed = 2
 		}
@@ -103,7 +105,7 @@ func spike(ctx context.Context, e *Env) ([]Figure, error) {
 	steps := []sim.Step{step(5, .5), step(3, 2), step(12, .8)}
 	words := e.Lineup(Central)
 	all, err := e.study(ctx, study{words: words, config: func(uint64) sim.Config {
-		cfg := withDeadline()
+		cfg := withDeadline(deadlineNodes)
 		cfg.Arrivals, cfg.Tasks = sim.Arrivals{Rate: rate, Steps: steps}, within(steps, rate)
 		return cfg
 	}})

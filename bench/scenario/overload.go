@@ -10,6 +10,9 @@ import (
 	"spillway/server/policy"
 )
 
+// overloadTasks are those of one run of S10: 13 seconds at 1.5 × capacity.
+const overloadTasks = 4000
+
 // overload is S10: more comes than the nodes can do, from half as much again to three
 // times. Ideal goodput is min(arrivals, capacity). The default policy is judged with
 // nodes that admit all but the injected load; then policies are held against each other,
@@ -52,13 +55,13 @@ func (e *Env) controllers(ctx context.Context, loads []float64) error {
 
 // offered plays a load, a part of the nodes' capacity, and records the goodput.
 func (e *Env) offered(ctx context.Context, words []string, load float64, controller string) (outcomes, error) {
-	tasks := openTasks
+	tasks := overloadTasks
 	if e.Quick {
 		tasks = quickTasks
 	}
 	pairs := []string{"offered", spell(load), "admission", controller}
 	all, err := e.study(ctx, study{words: words, pairs: pairs, config: func(uint64) sim.Config {
-		cfg := withDeadline()
+		cfg := withDeadline(deadlineNodes)
 		cfg.Tasks, cfg.Warmup, cfg.Arrivals.Load, cfg.Admission = tasks, tasks/5, load, controller
 		return cfg
 	}})

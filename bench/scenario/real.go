@@ -137,8 +137,11 @@ func (s *sample) record(e *Env, word, state string) error {
 		value float64
 		unit  string
 	}{
-		{"p50", report.Quantile(s.took, .5), "s"}, {"p95", report.Quantile(s.took, .95), "s"},
-		{"rejections", s.counts.Rejections(), ""}, {"copies", s.counts.Copies(), ""}, {"wasted", s.counts.Wasted(), ""},
+		{"p50", report.Quantile(s.took, .5), "s"},
+		{"p95", report.Quantile(s.took, .95), "s"},
+		{"rejections", s.counts.Rejections(), ""},
+		{"copies", s.counts.Copies(), ""},
+		{"wasted", s.counts.Wasted(), ""},
 	} {
 		if err := e.Put(report.Metric, word, m.value, m.unit, append(on, "metric", m.name)...); err != nil {
 			return err

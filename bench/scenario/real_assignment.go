@@ -2,7 +2,6 @@ package scenario
 
 import (
 	"context"
-	"time"
 
 	"spillway/bench/load"
 	"spillway/bench/report"
@@ -15,7 +14,7 @@ import (
 func assigned(ctx context.Context, lab *load.Lab, images int) (load.Trial, error) {
 	base, err := lab.Empty(ctx, "images", images)
 	return load.Trial{
-		Loads: []float64{.1, .5, .2, .9}, Delay: 3 * time.Second, Base: base,
+		Loads: mixed(), Delay: injected, Base: base,
 		Operation: job.Operation{Name: job.NoOperation},
 	}, err
 }

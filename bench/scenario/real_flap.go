@@ -13,6 +13,16 @@ import (
 	"spillway/server/policy"
 )
 
+// deadly is a setting in which nodes are killed.
+type deadly struct {
+	lab    *load.Lab
+	trial  load.Trial
+	wanted outputs // where nothing goes wrong
+}
+
+// outputs are files, by name, with the hash of what they hold.
+type outputs map[string][sha256.Size]byte
+
 // flapped is what came of a job whose nodes died.
 type flapped struct {
 	lost    int // tasks that are not done, outputs that are missing or other than they should be
@@ -36,14 +46,17 @@ func flapOnMachine(ctx context.Context, e *Env) ([]Figure, error) {
 		if !opencv.Available {
 			trial.Operation.Name = job.NoOperation
 		}
-		wanted, err := undisturbed(ctx, lab, trial, e.Seed)
-		if err != nil {
+		s := deadly{lab: lab, trial: trial}
+		if _, err := lab.Try(ctx, trial, policy.Default, e.Seed); err != nil {
+			return nil, err
+		}
+		if s.wanted, err = load.Outputs(base); err != nil {
 			return nil, err
 		}
 		words := e.Some(policy.Default, "balance", "least_outstanding", "prequal")
 		var lost, doubled, kills, took []float64
 		for n := range max(len(words), min(e.Runs(), 12)) {
-			f, err := flap(ctx, lab, trial, words[n%len(words)], e.Seed+uint64(n), wanted)
+			f, err := s.run(ctx, words[n%len(words)], e.Seed+uint64(n))
 			if err != nil {
 				return nil, err
 			}
@@ -60,22 +73,13 @@ func flapOnMachine(ctx context.Context, e *Env) ([]Figure, error) {
 	})
 }
 
-type outputs map[string][sha256.Size]byte
-
-// undisturbed are the outputs where nothing goes wrong.
-func undisturbed(ctx context.Context, lab *load.Lab, t load.Trial, seed uint64) (outputs, error) {
-	if _, err := lab.Try(ctx, t, policy.Default, seed); err != nil {
-		return nil, err
-	}
-	return load.Outputs(t.Base)
-}
-
-// flap runs a job while nodes are killed, and holds its outputs against those wanted.
-func flap(ctx context.Context, lab *load.Lab, t load.Trial, word string, seed uint64, wanted outputs) (f flapped, err error) {
+// run runs a job while nodes are killed, and holds its outputs against those wanted.
+func (s deadly) run(ctx context.Context, word string, seed uint64) (f flapped, err error) {
+	t := s.trial
 	if err := load.ClearOutputs(t.Base); err != nil {
 		return f, err
 	}
-	c, err := lab.Start(ctx, t.Pool(seed))
+	c, err := s.lab.Start(ctx, t.Pool(seed))
 	if err != nil {
 		return f, err
 	}
@@ -102,7 +106,7 @@ func flap(ctx context.Context, lab *load.Lab, t load.Trial, word string, seed ui
 	if err != nil {
 		return f, err
 	}
-	f.hold(j, got, wanted)
+	f.hold(j, got, s.wanted)
 	return f, nil
 }
 

@@ -3,7 +3,6 @@ package scenario
 import (
 	"context"
 	"strconv"
-	"time"
 
 	"spillway/bench/load"
 	"spillway/bench/report"
@@ -11,51 +10,54 @@ import (
 	"spillway/server/policy"
 )
 
-// rejecterOnMachine is S4: of four nodes, the first rejects 95 % of what it may. Counted
-// are the first sends of a job of 1000 images, after one of 200.
+// The images of the two jobs of S4; the first sends of the second count.
+const (
+	imagesBefore  = 200
+	imagesCounted = 1000
+)
+
+// rejecterOnMachine is S4: of four nodes, the first rejects 95 % of what it may.
 func rejecterOnMachine(ctx context.Context, e *Env) ([]Figure, error) {
-	const before, counted = 200, 1000
 	return inLab(e, func(lab *load.Lab) ([]Figure, error) {
-		trial := load.Trial{Loads: []float64{.95, 0, 0, 0}, Delay: 3 * time.Second, Operation: job.Operation{Name: job.NoOperation}}
-		first, err := lab.Empty(ctx, "before", before)
+		before, err := lab.Empty(ctx, "before", imagesBefore)
 		if err != nil {
 			return nil, err
 		}
-		second, err := lab.Empty(ctx, "counted", counted)
+		counted, err := lab.Empty(ctx, "counted", imagesCounted)
 		if err != nil {
 			return nil, err
 		}
-		shares := map[string][]float64{}
+		words, shares := e.Some(policy.Default, "balance", "least_outstanding", "p2c", "cost"), map[string][]float64{}
 		for n := range min(e.Runs(), 10) {
-			for _, word := range e.Some(policy.Default, "balance", "least_outstanding", "p2c", "cost") {
-				share, err := firstSends(ctx, lab, trial, word, e.Seed+uint64(n), []string{first, second})
+			for _, word := range words {
+				share, err := firstSends(ctx, lab, e.Seed+uint64(n), word, before, counted)
 				if err != nil {
 					return nil, err
 				}
 				shares[word] = append(shares[word], 100*share)
 			}
 		}
-		for word, values := range shares {
-			if _, err := e.Mean("first_sends", word, values, "%", "on", report.OnMachine, "node", "0", "tasks", strconv.Itoa(counted)); err != nil {
+		for _, word := range words {
+			if _, err := e.Mean("first_sends", word, shares[word], "%", "on", report.OnMachine, "node", "0", "tasks", strconv.Itoa(imagesCounted)); err != nil {
 				return nil, err
 			}
-			e.Say("  %s: %.2f %% of the first sends", word, report.Mean(values))
+			e.Say("  %s: %.2f %% of the first sends", word, report.Mean(shares[word]))
 		}
 		return []Figure{e.judged("first_sends", policy.Default, shares[policy.Default], "%", 2)}, nil
 	})
 }
 
-// firstSends is the part of the first sends of the last job that went to node_0, the
-// only node that rejects.
-func firstSends(ctx context.Context, lab *load.Lab, t load.Trial, word string, seed uint64, bases []string) (float64, error) {
-	c, err := lab.Start(ctx, t.Pool(seed))
+// firstSends is the part of the first sends of the second job on a fresh cluster that
+// went to node_0, the only node that rejects.
+func firstSends(ctx context.Context, lab *load.Lab, seed uint64, word string, bases ...string) (share float64, err error) {
+	c, err := lab.Start(ctx, load.Trial{Loads: []float64{.95, 0, 0, 0}, Delay: injected}.Pool(seed))
 	if err != nil {
 		return 0, err
 	}
 	defer c.Stop()
 	var last job.Job
 	for _, base := range bases {
-		if last, err = c.Run(ctx, job.Spec{Source: base, Policy: word, Operation: t.Operation}); err != nil {
+		if last, err = c.Run(ctx, job.Spec{Source: base, Policy: word, Operation: job.Operation{Name: job.NoOperation}}); err != nil {
 			return 0, c.Failure(err)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"spillway/bench/load"
@@ -38,8 +40,12 @@ func twinsOnMachine(ctx context.Context, e *Env) ([]Figure, error) {
 		}
 		worst := Figure{Metric: "off", Unit: "%", Target: 5, N: min(e.Runs(), 10)}
 		for _, loads := range [][]float64{{0, 0, 0, 0}, {.1, .3, .2, .5}} {
+			trial := load.Trial{
+				Loads: loads, Delay: twinDelay, Slots: twinSlots, Base: base,
+				Operation: job.Operation{Name: job.NoOperation, Params: map[string]string{"ms": strconv.FormatInt(twinTime.Milliseconds(), 10)}},
+			}
 			for _, word := range e.Some(policy.Default, "balance", "least_outstanding", "round_robin") {
-				off, err := holdTwins(ctx, e, lab, base, loads, word)
+				off, err := holdTwins(ctx, e, lab, trial, word)
 				if err != nil {
 					return nil, err
 				}
@@ -52,42 +58,39 @@ func twinsOnMachine(ctx context.Context, e *Env) ([]Figure, error) {
 
 // holdTwins plays a policy on real programs and in the simulator, and returns by how much
 // the means differ.
-func holdTwins(ctx context.Context, e *Env, lab *load.Lab, base string, loads []float64, word string) (float64, error) {
-	trial := load.Trial{
-		Loads: loads, Delay: twinDelay, Slots: twinSlots, Base: base,
-		Operation: job.Operation{Name: job.NoOperation, Params: map[string]string{"ms": fmt.Sprint(twinTime.Milliseconds())}},
-	}
-	var real, simulated []twin
+func holdTwins(ctx context.Context, e *Env, lab *load.Lab, trial load.Trial, word string) (float64, error) {
+	var onMachine, simulated []twin
 	for n := range min(e.Runs(), 10) {
 		one, err := realTwin(ctx, lab, trial, word, e.Seed+uint64(n))
 		if err != nil {
 			return 0, err
 		}
-		real = append(real, one)
+		onMachine = append(onMachine, one)
 	}
 	get := func(all []twin, f func(twin) float64) []float64 { return values(all, f) }
-	rtt := report.Median(get(real, func(t twin) float64 { return t.rtt }))
-	run := report.Median(get(real, func(t twin) float64 { return t.run }))
+	rtt := report.Median(get(onMachine, func(t twin) float64 { return t.rtt }))
+	run := report.Median(get(onMachine, func(t twin) float64 { return t.run }))
 	// The simulator costs nothing, so that its mean may come of many more seeds.
-	for n := range 20 * len(real) {
+	for n := range 20 * len(onMachine) {
 		one, err := simulatedTwin(trial, word, e.Seed+uint64(n), seconds(rtt), seconds(run))
 		if err != nil {
 			return 0, err
 		}
 		simulated = append(simulated, one)
 	}
-	worst := 0.0
-	for metric, f := range map[string]func(twin) float64{
-		"makespan": func(t twin) float64 { return t.makespan }, "latency": func(t twin) float64 { return t.latency },
-	} {
-		ours, theirs := get(real, f), get(simulated, f)
+	worst, loads := 0.0, strings.Trim(fmt.Sprint(trial.Loads), "[]")
+	for _, m := range []struct {
+		name string
+		of   func(twin) float64
+	}{{"makespan", func(t twin) float64 { return t.makespan }}, {"latency", func(t twin) float64 { return t.latency }}} {
+		metric, ours, theirs := m.name, get(onMachine, m.of), get(simulated, m.of)
 		for on, values := range map[string][]float64{report.OnMachine: ours, report.OnSimulator: theirs} {
-			if _, err := e.Mean(metric, word, values, "s", "on", on, "loads", fmt.Sprint(loads)); err != nil {
+			if _, err := e.Mean(metric, word, values, "s", "on", on, "loads", loads); err != nil {
 				return 0, err
 			}
 		}
 		off := math.Abs(report.Mean(theirs)/report.Mean(ours) - 1)
-		e.Say("  %s at %v, %s: %.3f s real, %.3f s simulated (%.1f %%), round trip %.2f ms, task %.2f ms", word, loads, metric,
+		e.Say("  %s at %s, %s: %.3f s real, %.3f s simulated (%.1f %%), round trip %.2f ms, task %.2f ms", word, loads, metric,
 			report.Mean(ours), report.Mean(theirs), 100*off, 1e3*rtt, 1e3*run)
 		worst = max(worst, off)
 	}

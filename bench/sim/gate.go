@@ -13,7 +13,7 @@ const operation = "simulated"
 // gated tells whether a node has a gate: where none is needed to tell what a real node
 // would do, its slots have a plain queue, which is faster.
 func (s *sim) gated(c Node) bool {
-	return !s.cfg.Central && (s.cfg.Admission != admission.DefaultName || c.Probability > 0 || s.cfg.Deadline > 0 || s.prober)
+	return !s.cfg.Central && (s.cfg.Admission != admission.DefaultName || c.Probability > 0 || s.cfg.Deadline > 0 || s.rule.Traits().Latency)
 }
 
 // makeGate makes the gate of node n, with the draws of a seed. Errors: InvalidArgument.

@@ -3,7 +3,6 @@ package sim
 import (
 	"math/rand/v2"
 	"strconv"
-	"time"
 
 	"spillway/job"
 	"spillway/server/policy"
@@ -89,7 +88,7 @@ func (s *sim) makeServers() error {
 		}
 		r := stream(s.cfg.Seed, streamServers+uint64(i))
 		v := &s.servers[i]
-		v.rand, v.dispatcher = r, policy.NewDispatcher[int32](rule, r)
+		v.rand, v.dispatcher, v.flow.FIFO = r, policy.NewDispatcher[int32](rule, r), !s.cfg.Arrivals.batch()
 		hedge := s.cfg.Hedge
 		hedge.Budget = rule.Hedge
 		v.hedge, v.budget = tail.NewHedge(hedge), tail.NewBudget(s.cfg.Retry)
@@ -123,13 +122,13 @@ func (s *sim) newTask() (int32, *task) {
 	s.taskFree = t.free
 	*t = task{waiter: t.waiter, gen: t.gen, attempt: -1}
 	w := &t.waiter
-	w.Item, w.Copy, w.Excluded, w.Work, w.Until = i, false, nil, 0, time.Time{}
+	*w = policy.Waiter[int32]{Item: i}
 	return i, t
 }
 
 // freeTask gives the place back.
 func (s *sim) freeTask(i int32, t *task) {
-	for _, set := range [3]**policy.Set{&t.excluded, &t.turned, &t.failed} {
+	for _, set := range [5]**policy.Set{&t.excluded, &t.away, &t.turned, &t.off, &t.failed} {
 		if *set != nil {
 			s.sets = append(s.sets, *set)
 			*set = nil

@@ -6,7 +6,8 @@ func (s *sim) probe(i int32) {
 	v := &s.servers[i]
 	for _, n := range s.asked {
 		if v.probing == maxProbes {
-			return
+			v.dispatcher.Probed(s.time(), n, nil)
+			continue
 		}
 		v.probing++
 		at := s.probeFree

@@ -55,7 +55,8 @@ func (s *sim) mayCopy(i int32, t *task) {
 			s.cancel(t, oldest)
 		}
 		t.token, t.copyRounds = true, tail.Pause{}
-		s.clear(t.turned)
+		s.clear(t.off)
+		t.anew = false
 		s.pushCopy(t)
 		t.after *= 2
 		t.pause = t.after
@@ -90,12 +91,20 @@ func (s *sim) cancel(t *task, a int32) {
 // in this round, that no attempt of the task is on, nor has failed on.
 func (s *sim) pushCopy(t *task) {
 	v := &s.servers[t.server]
-	t.waiter.Until = time.Time{}
-	if t.turned != nil && t.turned.Len() > 0 {
+	t.waiter.Until, t.waiter.Turned = time.Time{}, t.off
+	if t.off != nil && t.off.Len() > 0 {
 		t.waiter.Until = s.time().Add(t.copyRounds.Next(v.rand))
 	}
+	s.clear(t.turned)
+	if t.off != nil {
+		for n := range t.off.All {
+			s.add(&t.turned, n)
+		}
+	}
 	for a := t.attempt; a >= 0; a = s.attempts[a].sibling {
-		s.add(&t.turned, int(s.attempts[a].node))
+		if !t.anew || !s.attempts[a].late {
+			s.add(&t.turned, int(s.attempts[a].node))
+		}
 	}
 	if t.failed != nil {
 		for n := range t.failed.All {
@@ -107,7 +116,8 @@ func (s *sim) pushCopy(t *task) {
 
 // parkCopy lets a copy that no node takes pause before its next round.
 func (s *sim) parkCopy(i int32, t *task, v *server) {
-	s.clear(t.turned)
+	s.clear(t.off)
+	t.anew = true
 	t.recopyAt = s.now + int64(t.copyRounds.Next(v.rand))
 	s.agenda.plan(t.recopyAt, recopies, i, t.gen)
 }
@@ -133,6 +143,7 @@ func (s *sim) goOn(i int32, t *task, a int32) {
 	s.add(&t.excluded, n)
 	if turnedAway {
 		t.turnedOff = true
+		s.add(&t.away, n)
 	} else {
 		t.owes = s.nodes[n].told // the loss of a node is no fault of its tasks
 		t.broke++
@@ -147,7 +158,7 @@ func (s *sim) goOn(i int32, t *task, a int32) {
 		s.servers[t.server].hedge.GiveBack()
 	default:
 		t.token = true
-		s.add(&t.turned, n)
+		s.add(&t.off, n)
 		s.pushCopy(t)
 		return
 	}
@@ -177,7 +188,7 @@ func (s *sim) again(i int32, t *task) {
 		}
 		t.owes = false
 	}
-	t.waiter.Until = time.Time{}
+	t.waiter.Until, t.waiter.Turned = time.Time{}, t.away
 	if t.turnedOff && !s.rule.Traits().Baseline { // so that those that turned it away are asked again some time
 		t.waiter.Until = s.time().Add(t.await.Next(v.rand))
 	}
@@ -224,6 +235,7 @@ func (s *sim) park(i int32, t *task, v *server) {
 func (s *sim) resume(i int32, t *task) {
 	t.turnedOff, t.retryIn = false, 0
 	s.clear(t.excluded)
+	s.clear(t.away)
 	s.clear(t.failed)
 	s.again(i, t)
 }

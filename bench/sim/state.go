@@ -39,7 +39,10 @@ type task struct {
 	await      tail.Pause  // how long it waits for busy nodes alone where others turned it away,
 	copyRounds tail.Pause  // and both of the copy that looks for a node
 	excluded   *policy.Set // nodes left out of its round; nil, here and below: none
-	turned     *policy.Set // nodes left out of the copy's round
+	away       *policy.Set // nodes that turned it away in this round
+	turned     *policy.Set // nodes left out of the copy's round,
+	off        *policy.Set // and of them those that turned the copy away
+	anew       bool        // the copy is past its first round
 	failed     *policy.Set // nodes that broke it in this round
 }
 

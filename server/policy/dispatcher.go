@@ -107,10 +107,15 @@ func (d *Dispatcher[T]) Asked() bool { return d.line.first() != nil }
 // Push lets w wait for a node as one of f, and no more where it waited before.
 func (d *Dispatcher[T]) Push(f *Flow[T], w *Waiter[T]) { d.line.push(f, w) }
 
-// Withdraw takes back a waiter that wants no node any more, if it waits.
+// Withdraw takes back a waiter that wants no node any more, if it waits. One that has a
+// deadline counts as one that waited for too long.
 func (d *Dispatcher[T]) Withdraw(w *Waiter[T]) {
-	if w.Waits() {
+	switch {
+	case !w.Waits():
+	case w.Deadline.IsZero():
 		d.line.remove(w, false)
+	default:
+		d.line.tooLate(w)
 	}
 }
 
@@ -136,7 +141,11 @@ func (d *Dispatcher[T]) Next(now time.Time) (w *Waiter[T], node int, v Verdict) 
 		d.line.remove(w, false)
 		d.aside = append(d.aside, w)
 	}
-	if w != nil {
+	switch {
+	case w == nil:
+	case v == TooLate:
+		d.line.tooLate(w)
+	default:
 		d.line.remove(w, v == Chosen)
 	}
 	for _, other := range d.aside {
@@ -152,7 +161,7 @@ func (d *Dispatcher[T]) Next(now time.Time) (w *Waiter[T], node int, v Verdict) 
 
 // pick asks the policy, and again without a node that the throttle holds back.
 func (d *Dispatcher[T]) pick(now time.Time, w *Waiter[T]) (int, Verdict) {
-	r := Request{Rand: d.rand, Excluded: w.Excluded, Work: w.Work, Backlog: d.line.work}
+	r := Request{Rand: d.rand, Excluded: w.Excluded, Turned: w.Turned, Work: w.Work, Backlog: d.line.work}
 	i, v := d.rule.Pick(now, r)
 	if d.throttle == nil || v != Chosen || !d.throttle.holds(now, i, d.rand) {
 		return i, v

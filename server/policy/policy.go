@@ -69,6 +69,8 @@ type Traits struct {
 	// Baseline tells that it is one of the assignment's: nothing is hedged, throttled
 	// or ejected, so that its closed form holds.
 	Baseline bool
+	// Latency tells that its choices rest on the latency that nodes expect.
+	Latency bool
 }
 
 // Node is what a policy knows of a node before it sends anything.
@@ -86,8 +88,9 @@ type Node struct {
 type Request struct {
 	// Rand is the source of every draw.
 	Rand *rand.Rand
-	// Excluded are the nodes left out of this round; nil: none.
-	Excluded *Set
+	// Excluded are the nodes left out of this round; nil: none. Turned are those of them
+	// that only turned the task away: after a short pause it may ask them again.
+	Excluded, Turned *Set
 	// Work is how much there is to do, in any unit that is the same for all tasks of
 	// the policy, such as pixels; 0: unknown, which counts as 1.
 	Work float64

@@ -81,7 +81,7 @@ func newPrequal(p *params.List) Policy {
 }
 
 // Traits implements Policy.
-func (p *prequal) Traits() Traits { return Traits{MayReject: true} }
+func (p *prequal) Traits() Traits { return Traits{MayReject: true, Latency: true} }
 
 // Set implements Policy.
 func (p *prequal) Set(_ time.Time, i int, n Node) {

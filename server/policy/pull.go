@@ -36,6 +36,8 @@ type pull struct {
 	trying  int       // attempts at nodes that have not done a task
 	tried   time.Time // when the last of them was sent
 	review  int       // the node whose key is made anew next
+	doubts  []doubt   // what was sent, in order, until it is due or has ended
+	settled int       // of doubts, how many are done with
 }
 
 // pulled is what pull keeps of a node.
@@ -43,6 +45,8 @@ type pulled struct {
 	limit  limit
 	out    int
 	late   int    // of them, those that are overdue
+	asleep int    // in the injected delay, by the node's last word
+	asked  bool   // a probe of it is out
 	turn   uint64 // when it was last sent something
 	active time.Time
 	speed  float64 // its part of the speed of all
@@ -67,10 +71,15 @@ const (
 	slowNode = 2
 	// sure is how many standard deviations of what is known make a difference.
 	sure = 2
+	// askAgain is how many times the cost of a node that has just turned a task away that
+	// of another must be, so that the first is asked again.
+	askAgain = 1.5
 	// stuck is how many times the work of an attempt a node may be silent until nobody
 	// waits for it.
 	stuck = 2
 )
+
+var _ Prober = (*pull)(nil)
 
 func newPull(p *params.List) Policy {
 	return &pull{
@@ -124,11 +133,29 @@ func (p *pull) Pick(now time.Time, r Request) (int, Verdict) {
 		return 0, Busy
 	case better >= 0 && p.waits(now, r, i, better):
 		return 0, Busy
+	case r.Turned.Len() > 0 && p.asksAgain(now, r, i, draw):
+		return 0, Nobody
 	}
 	if p.proven.has(i) {
 		return p.proven.equal(i, r.Excluded, draw), Chosen
 	}
 	return p.fresh.equal(i, r.Excluded, draw), Chosen
+}
+
+// asksAgain tells that the task had better pause and ask again who turned it away than go
+// to node i, the best that is left. It is not told so each time: those may never take it.
+func (p *pull) asksAgain(now time.Time, r Request, i int, draw uint64) bool {
+	if draw%16 == 0 {
+		return false
+	}
+	w := work(r.Work)
+	limit := p.learner.estimate(now, i).cost(w)
+	for t := range r.Turned.All {
+		if p.up.has(t) && askAgain*p.learner.estimate(now, t).cost(w)+float64(time.Millisecond) < limit {
+			return true
+		}
+	}
+	return false
 }
 
 // anyFresh is for the task that has been to every node but those that are not to be
@@ -211,6 +238,7 @@ func (p *pull) sent(now time.Time, o Observation, fresh bool) {
 	p.turn++
 	n.turn = p.turn
 	n.out++
+	p.doubt(now, o.Node, w)
 	p.out++
 	p.outWork += w
 	if p.size == 0 {
@@ -234,6 +262,9 @@ func (p *pull) Late(_ time.Time, i int) {
 func (p *pull) ended(now time.Time, o Observation, fresh bool) {
 	n := &p.nodes[o.Node]
 	full := n.out >= n.limit.most()
+	if o.Load != nil {
+		n.asleep = o.Load.Delayed
+	}
 	if o.Late {
 		n.late = max(0, n.late-1)
 	}
@@ -258,8 +289,8 @@ func (p *pull) ended(now time.Time, o Observation, fresh bool) {
 	case Broke:
 		n.limit.refused(n.out)
 	case Rejected:
-		// Where the node says that it has room, it turned the task away by chance.
-		if l := o.Load; l == nil || l.Running+l.Queued+l.Delayed >= max(1, l.Slots) {
+		// Where nothing waits for the node's slots, it turned the task away by chance.
+		if l := o.Load; l == nil || l.Queued > 0 || n.out-p.spared(o.Node) > max(1, l.Slots) {
 			n.limit.refused(n.out)
 		}
 	case Sent, Cancelled, Superseded:

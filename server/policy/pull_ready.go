@@ -41,15 +41,16 @@ func (p *pull) place(i int) {
 	}
 }
 
-// spared is how many attempts of node i take no room: those that are overdue, but no more
-// than its limit, and only where the node is not known to be slow, since then it works on
-// them still.
+// spared is how many attempts of node i take no room: those in the injected delay, by the
+// node's own word; or those that are overdue, but no more than its limit, and only where
+// the node is not known to be slow, since then it works on them still.
 func (p *pull) spared(i int) int {
-	n := p.learner.node(i)
-	if p.learner.rate(n) > slowNode*p.learner.fleet.rate() {
-		return 0
+	n, known := &p.nodes[i], p.learner.node(i)
+	late := min(n.late, p.most(i))
+	if p.learner.rate(known) > slowNode*p.learner.fleet.rate() {
+		late = 0
 	}
-	return min(p.nodes[i].late, p.most(i))
+	return max(late, min(n.out, n.asleep))
 }
 
 // most is how many attempts node i may have.

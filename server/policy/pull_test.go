@@ -184,6 +184,8 @@ func TestPull_ARejectionByChanceDoesNotLowerTheLimit(t *testing.T) {
 	reject(&job.Load{Slots: 10, Running: 3})
 	require.Equal(t, 10, p.nodes[0].limit.most())
 	reject(&job.Load{Slots: 10, Running: 10})
+	require.Equal(t, 10, p.nodes[0].limit.most(), "nothing waits for a slot there")
+	reject(&job.Load{Slots: 10, Running: 10, Queued: 1})
 	require.Equal(t, 8, p.nodes[0].limit.most())
 	reject(nil)
 	require.Equal(t, 6, p.nodes[0].limit.most())

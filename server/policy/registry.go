@@ -19,22 +19,32 @@ const Default = "pull"
 type maker struct {
 	summary string
 	make    func(p *params.List) Policy
+	patient bool // lets tasks wait at the server
 }
 
 // makers has every policy by its name.
 var makers = map[string]maker{
-	"random":               {"a node by chance, which may only delay: the assignment's first mode", newRandom},
-	"balance":              {"a node by chance, which may reject; then another: the assignment's second mode", newBalance},
-	"c3":                   {"the lowest latency plus the cube of what is in flight", newC3},
-	"cost":                 {"the least expected cost, with rejections and delays, by Thompson sampling", newCost},
-	"jiq":                  {"a node that has nothing to do; where there is none, as p2c", newJIQ},
-	"peak_ewma":            {"of two nodes by chance, the one of the lower latency times attempts", newPeakEWMA},
-	"round_robin":          {"one node after the other", newRoundRobin},
-	"weighted_round_robin": {"one after the other, by what each can do: qps/(utilization + errors/qps)", newWeightedRoundRobin},
-	"least_outstanding":    {"the node with the fewest attempts of this server", newLeastOutstanding},
-	"p2c":                  {"of two nodes by chance, the one with fewer attempts of this server", newP2C},
-	"prequal":              {"the lowest latency among nodes that say they have little to do; suits many servers", newPrequal},
-	"pull":                 {"tasks wait until a node is ready; then the one of the least expected cost", newPull},
+	"random":               {summary: "a node by chance, which may only delay: the assignment's first mode", make: newRandom},
+	"balance":              {summary: "a node by chance, which may reject; then another: the assignment's second mode", make: newBalance},
+	"c3":                   {summary: "the lowest latency plus the cube of what is in flight", make: newC3},
+	"cost":                 {summary: "the least expected cost, with rejections and delays, by Thompson sampling", make: newCost},
+	"jiq":                  {summary: "a node that has nothing to do; where there is none, as p2c", make: newJIQ},
+	"peak_ewma":            {summary: "of two nodes by chance, the one of the lower latency times attempts", make: newPeakEWMA},
+	"round_robin":          {summary: "one node after the other", make: newRoundRobin},
+	"weighted_round_robin": {summary: "one after the other, by what each can do: qps/(utilization + errors/qps)", make: newWeightedRoundRobin},
+	"least_outstanding":    {summary: "the node with the fewest attempts of this server", make: newLeastOutstanding},
+	"p2c":                  {summary: "of two nodes by chance, the one with fewer attempts of this server", make: newP2C},
+	"prequal":              {summary: "the lowest latency among nodes that say they have little to do; suits many servers", make: newPrequal},
+	"pull":                 {summary: "tasks wait until a node is ready; then the one of the least expected cost", make: newPull, patient: true},
+}
+
+// hedge is the default of the parameter. Where the tasks wait at the server, one that is
+// copied takes nobody's place, since copies go when none waits.
+func (m maker) hedge() float64 {
+	if m.patient {
+		return 1
+	}
+	return defaultHedge
 }
 
 // Names are the policies that there are, sorted.
@@ -71,7 +81,7 @@ func New(word string) (Rule, error) {
 	if err == nil {
 		r := Rule{Policy: m.make(p)}
 		if !r.Traits().Baseline {
-			r.Hedge = p.Float("hedge", defaultHedge, 0, 1, "part of the tasks that may get a second copy; 0: none")
+			r.Hedge = p.Float("hedge", m.hedge(), 0, 1, "part of the tasks that may get a second copy; 0: none")
 			r.Throttle = p.Float("throttle", defaultThrottle, 0, 100, "K of the server's own throttle on a node that rejects; 0: none")
 			r.Eject = p.Bool("eject", true, "leave out for a while nodes that fail much")
 		}

@@ -12,9 +12,9 @@ type Waiter[T any] struct {
 	// Copy tells that another attempt of the task runs already: it is served when no
 	// task waits.
 	Copy bool
-	// Excluded are the nodes left out; nil: none. It may change while the waiter does
-	// not wait.
-	Excluded *Set
+	// Excluded are the nodes left out; nil: none. Turned are those of them that only
+	// turned it away. They may change while the waiter does not wait.
+	Excluded, Turned *Set
 	// Until is how long it waits where every node that is not left out is busy; then the
 	// answer is Nobody, so that those that turned it away may be asked again. Zero: always.
 	Until time.Time
@@ -35,9 +35,12 @@ func (w *Waiter[T]) Waits() bool { return w.at > 0 }
 type Flow[T any] struct {
 	// Priority: one of a higher flow is served before any of a lower one.
 	Priority int
-	// FIFO serves its tasks as they came, not the most work first.
+	// FIFO serves its tasks as they came, not the most work first. Once one of them is
+	// too late, the newest is served first until none waits (adaptive LIFO: Maurer, Fail
+	// at Scale, 2015): those that have waited long would be late, too.
 	FIFO bool
 
+	newest  bool    // the newest is served first
 	tag     float64 // the virtual time at which its next task starts
 	waiters heap[*Waiter[T]]
 	at      int // its place in the line, from 1; 0: nothing of it waits
@@ -72,14 +75,19 @@ func newLine[T any]() *line[T] {
 			},
 			place: func(f *Flow[T]) *int { return &f.at },
 		},
-		copies: waiters[T](false),
+		copies: waiters[T](func() bool { return false }, func() bool { return false }),
 	}
 }
 
-func waiters[T any](fifo bool) heap[*Waiter[T]] {
+// waiters is a heap of them: in the order of their coming, or the newest first, or those
+// with the most work.
+func waiters[T any](fifo, newest func() bool) heap[*Waiter[T]] {
 	return heap[*Waiter[T]]{
 		before: func(a, b *Waiter[T]) bool {
-			if !fifo && a.Work != b.Work {
+			switch {
+			case newest():
+				return a.seq > b.seq
+			case !fifo() && a.Work != b.Work:
 				return a.Work > b.Work
 			}
 			return a.seq < b.seq
@@ -93,8 +101,11 @@ func (l *line[T]) push(f *Flow[T], w *Waiter[T]) {
 	if w.Waits() {
 		l.remove(w, false)
 	}
-	l.seq++
-	w.flow, w.copy, w.seq = f, w.Copy, l.seq
+	if !f.FIFO || w.flow != f || w.seq == 0 { // else it keeps its place, turned away or not
+		l.seq++
+		w.seq = l.seq
+	}
+	w.flow, w.copy = f, w.Copy
 	l.restore(w)
 }
 
@@ -106,7 +117,7 @@ func (l *line[T]) restore(w *Waiter[T]) {
 	}
 	f := w.flow
 	if f.waiters.before == nil {
-		f.waiters = waiters[T](f.FIFO)
+		f.waiters = waiters[T](func() bool { return f.FIFO }, func() bool { return f.newest })
 	}
 	f.waiters.push(w)
 	l.work += work(w.Work)
@@ -142,12 +153,26 @@ func (l *line[T]) remove(w *Waiter[T], served bool) {
 	}
 	switch {
 	case len(f.waiters.all) == 0:
+		f.newest = false
 		l.flows.remove(f)
 		if len(l.flows.all) == 0 {
 			l.work = 0 // rid of what rounding left
 		}
 	case served:
 		l.flows.settle(f.at - 1)
+	}
+}
+
+// tooLate takes w out of the line because it can be served in time no more.
+func (l *line[T]) tooLate(w *Waiter[T]) {
+	l.remove(w, false)
+	f := w.flow
+	if w.copy || !f.FIFO || f.newest || len(f.waiters.all) == 0 {
+		return
+	}
+	f.newest = true
+	for i := len(f.waiters.all)/2 - 1; i >= 0; i-- {
+		f.waiters.sink(i)
 	}
 }
 

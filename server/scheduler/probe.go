@@ -15,13 +15,14 @@ const maxProbes = 256
 const probeLimit = time.Second
 
 // probeAll asks nodes for their load, without waiting for their answers, which the
-// policy gets.
+// policy gets; d.mu is held.
 func (s *Scheduler) probeAll(d *dispatcher, nodes []int) {
 	for _, i := range nodes {
 		select {
 		case s.probing <- struct{}{}:
 		default:
-			return
+			d.rule.Probed(time.Now(), i, nil)
+			continue
 		}
 		s.probes.Go(func() {
 			defer func() { <-s.probing }()

@@ -30,20 +30,23 @@ type race struct {
 
 	mu     sync.Mutex // guards what follows
 	number int        // of the attempt that left last
-	barred policy.Set // nodes that an attempt is on, or has failed on
+	barred policy.Set // nodes that it has failed on, or that are not for it
 	last   bool       // no copy begins any more
 	out    int        // copies that run, or want a node
-	ends   []end      // of those that run, oldest first
+	on     []runner   // attempts that run, oldest first
 	won    *lap       // nil: none is done
 	failed *lap       // the first, if it has failed
 	lost   []lap      // others that have ended, and were wanted
 }
 
-// end is what ends a copy that runs.
-type end struct {
-	number int
-	cancel context.CancelCauseFunc
+// runner is an attempt that runs.
+type runner struct {
+	number, node int
+	sent         time.Time
+	cancel       context.CancelCauseFunc // nil: it is the first
 }
+
+func (a runner) copied() bool { return a.cancel != nil }
 
 // lap is one attempt that has ended.
 type lap struct {
@@ -74,7 +77,7 @@ func (s *Scheduler) run(ctx context.Context, y *try, i int) (l lap, lost []lap) 
 		r.barred.Add(n)
 	}
 	s.bar(y.r.spec.Tags, &r.barred)
-	r.barred.Add(i)
+	r.on = []runner{{number: r.number, node: i, sent: time.Now()}}
 	r.copies.Add(1)
 	l = s.lap(ctx, y, i, y.t.Attempt, lateness{after, func() {
 		defer r.copies.Done()
@@ -111,13 +114,13 @@ func (s *Scheduler) copyWhileLate(ctx, asking context.Context, r *race, after ti
 func (r *race) begin(d *dispatcher) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	full := r.out >= maxAttempts-1
-	if r.last || full && len(r.ends) == 0 || !d.takeCopy(r.y.t.Operation.Name) {
+	full, oldest := r.out >= maxAttempts-1, slices.IndexFunc(r.on, runner.copied)
+	if r.last || full && oldest < 0 || !d.takeCopy(r.y.t.Operation.Name) {
 		return false
 	}
 	if full {
-		r.ends[0].cancel(errSuperseded)
-		r.ends = r.ends[1:]
+		r.on[oldest].cancel(errSuperseded)
+		r.on = slices.Delete(r.on, oldest, oldest+1)
 	}
 	r.out++
 	return true
@@ -139,18 +142,19 @@ func (s *Scheduler) copy(ctx, asking context.Context, r *race) {
 	}()
 	var turned policy.Set // turned it away in this round
 	var pause tail.Pause
-	for asking.Err() == nil {
-		w := r.wish(&turned)
+	for anew := false; asking.Err() == nil; {
+		w := r.wish(&turned, anew)
 		if turned.Len() > 0 {
 			w.waiter.Until = time.Now().Add(r.y.d.pause(&pause))
 		}
 		i, v := r.y.d.pick(asking, r.y.flow, w)
 		if v == policy.Nobody {
 			turned.Clear()
+			anew = true
 			rest(asking, r.y.d.pause(&pause))
 			continue
 		}
-		number, ok := r.next(i, v, cancel)
+		number, ok := r.next(runner{node: i, sent: time.Now(), cancel: cancel}, v, anew)
 		if !ok {
 			if v == policy.Chosen {
 				r.y.d.observe(lap{node: i, unwanted: true, err: context.Canceled, late: &overdue{}}, r.y)
@@ -176,10 +180,11 @@ func rest(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// wish is what a copy wants: a node that has not turned it away, and that no attempt
-// of the task is on, nor has failed on.
-func (r *race) wish(turned *policy.Set) *wish {
-	w := &wish{waiter: policy.Waiter[*wish]{Work: r.y.wish.waiter.Work, Copy: true, Excluded: &policy.Set{}}}
+// wish is what a copy wants: a node that has not turned it away in this round, that no
+// attempt of the task is on, nor has failed on. After the first round, another attempt
+// that is overdue does not keep it from that node any more.
+func (r *race) wish(turned *policy.Set, anew bool) *wish {
+	w := &wish{waiter: policy.Waiter[*wish]{Work: r.y.wish.waiter.Work, Copy: true, Excluded: &policy.Set{}, Turned: turned}}
 	for n := range turned.All {
 		w.waiter.Excluded.Add(n)
 	}
@@ -188,20 +193,29 @@ func (r *race) wish(turned *policy.Set) *wish {
 	for n := range r.barred.All {
 		w.waiter.Excluded.Add(n)
 	}
+	for _, a := range r.on {
+		if r.bars(a, anew) {
+			w.waiter.Excluded.Add(a.node)
+		}
+	}
 	return w
 }
 
-// next is the number of the attempt that leaves for node i, which v is about; false:
-// none may.
-func (r *race) next(i int, v policy.Verdict, cancel context.CancelCauseFunc) (int, bool) {
+// bars tells that an attempt that runs keeps copies from its node; mu is held.
+func (r *race) bars(a runner, anew bool) bool { return !anew || time.Since(a.sent) < r.after }
+
+// next is the number of the attempt a, which leaves if v says so; false: it may not.
+func (r *race) next(a runner, v policy.Verdict, anew bool) (int, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.last || v != policy.Chosen || r.barred.Has(i) { // another copy may have been faster
+	// Another copy may have been faster.
+	taken := slices.ContainsFunc(r.on, func(o runner) bool { return o.node == a.node && r.bars(o, anew) })
+	if r.last || v != policy.Chosen || taken {
 		return 0, false
 	}
-	r.barred.Add(i)
 	r.number++
-	r.ends = append(r.ends, end{r.number, cancel})
+	a.number = r.number
+	r.on = append(r.on, a)
 	return r.number, true
 }
 
@@ -217,9 +231,9 @@ func (r *race) noMore() {
 func (r *race) take(l lap) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.ends = slices.DeleteFunc(r.ends, func(e end) bool { return e.number == l.number })
-	if l.superseded || l.err != nil && l.rejected(r.y.t) {
-		r.barred.Remove(l.node)
+	r.on = slices.DeleteFunc(r.on, func(a runner) bool { return a.number == l.number })
+	if l.err != nil && !l.superseded && !l.rejected(r.y.t) {
+		r.barred.Add(l.node)
 	}
 	switch first := l.number == r.y.t.Attempt; {
 	case l.err == nil && r.won == nil:

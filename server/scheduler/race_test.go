@@ -117,7 +117,7 @@ func TestScheduler_CopiesThatFailAreToldOf(t *testing.T) {
 		name   string
 		nodes  []node
 		done   int64
-		failed []string // nodes of failed attempts
+		failed []string // nodes where attempts failed
 	}{
 		{"the copy fails, the first is done", []node{late(time.Second, good), late(time.Millisecond, fails(job.Internal))}, 1, []string{"node_1"}},
 		{"the first fails, the copy is done", []node{late(time.Second, fails(job.Internal)), late(2*time.Second, good)}, 1, []string{"node_0"}},
@@ -136,7 +136,7 @@ func TestScheduler_CopiesThatFailAreToldOf(t *testing.T) {
 				require.Equal(t, row.done, j.Done, "%+v", j.Failures)
 				var failed []string
 				for _, n := range j.Nodes {
-					for range n.Failed {
+					if n.Failed > 0 { // once, or once more by a copy on the same node
 						failed = append(failed, string(n.Node))
 					}
 				}

@@ -47,7 +47,7 @@ type try struct {
 	retryIn  time.Duration // the least that a node of this round has asked for; 0: some did not
 	owes     bool          // failed, and must take its retry from the budget
 	fresh    bool          // nothing was sent in this round yet
-	turned   bool          // some node has turned it away in this round
+	turned   policy.Set    // turned it away in this round
 	excluded policy.Set    // left out of this round
 	unable   policy.Set    // cannot do the operation at all
 	failed   policy.Set    // failed it, and the unable: other nodes first
@@ -76,7 +76,7 @@ func newTry(r *record, d *dispatcher, in store.Input) *try {
 		}
 	}
 	y.t.Deadline = r.deadline
-	y.wish.waiter = policy.Waiter[*wish]{Excluded: &y.excluded, Deadline: r.deadline}
+	y.wish.waiter = policy.Waiter[*wish]{Excluded: &y.excluded, Turned: &y.turned, Deadline: r.deadline}
 	return y
 }
 
@@ -127,7 +127,7 @@ func (s *Scheduler) runTask(running, sending context.Context, y *try) {
 // pick chooses a node; where all are busy, it waits for one.
 func (s *Scheduler) pick(ctx context.Context, y *try) (int, policy.Verdict) {
 	y.wish.waiter.Until = time.Time{}
-	if y.turned && !y.d.traits.Baseline {
+	if y.turned.Len() > 0 && !y.d.traits.Baseline {
 		y.wish.waiter.Until = time.Now().Add(y.d.pause(&y.await))
 	}
 	if y.d.ask(y.flow, &y.wish) {
@@ -349,7 +349,8 @@ func (s *Scheduler) park(ctx context.Context, y *try) {
 func (y *try) askedToWait(l lap) {
 	after := time.Duration(0)
 	if l.rejected(y.t) {
-		after, y.turned = job.AsError(l.err).RetryAfter, true
+		after = job.AsError(l.err).RetryAfter
+		y.turned.Add(l.node)
 	}
 	if y.retryIn == 0 || after < y.retryIn {
 		y.retryIn = after
@@ -402,7 +403,8 @@ func (s *Scheduler) startRound(y *try, idle bool) {
 			y.failed.Add(i)
 		}
 	}
-	y.fresh, y.turned = true, false
+	y.fresh = true
+	y.turned.Clear()
 	y.excluded.Clear()
 	for i := range y.failed.All {
 		y.excluded.Add(i)
