@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -258,7 +259,7 @@ func seedsOf(of Results) string {
 	}
 	seeds := []string{}
 	for _, r := range of {
-		if s := fmt.Sprint(r.Seed); !slices.Contains(seeds, s) {
+		if s := strconv.FormatUint(r.Seed, 10); !slices.Contains(seeds, s) {
 			seeds = append(seeds, s)
 		}
 	}

@@ -81,12 +81,12 @@ func dotFigure(of Results, title string, lower bool, mark float64) (p *plot.Plot
 		p.X.Min, p.X.Max = 0, high
 	}
 	p.Y.Min, p.Y.Max = -.7, float64(len(names))-.3
-	p.Y.Tick.Marker, p.Y.Tick.Length, p.Y.LineStyle.Width = rowNames(names), 0, 0
+	p.Y.Tick.Marker, p.Y.Tick.Length, p.Y.Width = rowNames(names), 0, 0
 	grid(p, true, false)
 	if mark > 0 {
 		p.Add(upright{mark})
 	}
-	p.Add(dots(ds))
+	p.Add(ds)
 	return p, rowHeight*vg.Length(len(names)) + 48
 }
 

@@ -15,10 +15,10 @@ func figuresOf(id string, of Results) ([]figure, error) {
 	if len(of.where(Metric, "metric", "makespan_ratio")) == 0 {
 		b.dots("makespan", "makespan", 0, "Makespan of the job.")
 	}
-	b.curves(CDF, []string{"q"}, curveHeight, tailFigure,
+	b.curves(CDF, []string{"q"}, tailFigure,
 		"Latency that a part of the tasks does not exceed. To the right are ever fewer and slower tasks, and both axes are logarithmic, so that the tail is as wide as the middle. Lower is better.")
 	b.dots("p99", "p99 latency", 0, "Latency that 99 % of the tasks do not exceed.")
-	b.curves(Goodput, []string{"offered"}, curveHeight, goodputFigure,
+	b.curves(Goodput, []string{"offered"}, goodputFigure,
 		"Goodput by offered load. The dotted line is what is possible: everything up to the capacity, and beyond it the capacity.")
 	const worthSeeing = 1.05
 	if slices.ContainsFunc(of.where(Metric, "metric", "attempts"), func(r Result) bool { return r.Value > worthSeeing }) {
@@ -83,7 +83,7 @@ func (rs Results) bounded() bool { return slices.ContainsFunc(rs, Result.bounded
 
 // curves adds a figure for each setting of the results of a name; own are the
 // parameters that its curves run over.
-func (b *figureBuilder) curves(name string, own []string, height vg.Length, draw func(Results) (*plot.Plot, error), caption string) {
+func (b *figureBuilder) curves(name string, own []string, draw func(Results) (*plot.Plot, error), caption string) {
 	groups := groupsOf(b.of.where(name), own...)
 	for _, g := range groups {
 		p, err := draw(g.results)
@@ -91,7 +91,7 @@ func (b *figureBuilder) curves(name string, own []string, height vg.Length, draw
 			b.err = fmt.Errorf("plot of %s: %w", name, err)
 			return
 		}
-		b.add(p, height, in(g.label)+caption, name, g.label)
+		b.add(p, curveHeight, in(g.label)+caption, name, g.label)
 	}
 }
 
@@ -116,7 +116,7 @@ func (b *figureBuilder) moments() {
 			caption = title(word) + " over time."
 		}
 		of := &figureBuilder{id: b.id, of: all.where(Moment, "metric", word), figures: b.figures}
-		of.curves(Moment, []string{"at"}, curveHeight, func(rs Results) (*plot.Plot, error) { return momentFigure(rs, title(word)) }, caption)
+		of.curves(Moment, []string{"at"}, func(rs Results) (*plot.Plot, error) { return momentFigure(rs, title(word)) }, caption)
 		b.take(*of)
 	}
 }
@@ -140,7 +140,7 @@ func (b *figureBuilder) shares() {
 		caption += fmt.Sprintf(" Of %d nodes it is the one that tells the policies apart the most.", n)
 	}
 	of := figureBuilder{id: b.id, of: all.where(Share, "node", node), figures: b.figures}
-	of.curves(Share, []string{"step", "node"}, curveHeight, shareFigure, caption)
+	of.curves(Share, []string{"step", "node"}, shareFigure, caption)
 	b.take(of)
 }
 
