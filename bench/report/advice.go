@@ -59,6 +59,8 @@ func adviseOn(of Results) (advice, bool) {
 	for _, r := range of {
 		switch {
 		case r.Params["policy"] == word || r.Params["policy"] == "central":
+		case r.Value == best.Value:
+			a.Policy += ", " + r.Params["policy"]
 		case meets(best, r):
 			equal = append(equal, r.Params["policy"])
 		default:
@@ -76,8 +78,5 @@ func adviseOn(of Results) (advice, bool) {
 
 // meets tells whether two results cannot be told apart by their intervals.
 func meets(a, b Result) bool {
-	if a.Value == b.Value {
-		return true
-	}
 	return a.bounded() && b.bounded() && a.Low <= b.High && b.Low <= a.High
 }

@@ -45,7 +45,9 @@ func addCurves(p *plot.Plot, curves []curve) error {
 // it has none.
 func curvesOf(of Results, at func(Result) (plotter.XY, bool)) []curve {
 	var curves []curve
-	for _, policy := range of.distinct("policy") {
+	policies := of.distinct("policy")
+	slices.SortStableFunc(policies, func(a, b string) int { return drawn(a) - drawn(b) })
+	for _, policy := range policies {
 		c := curve{name: policy, style: lookOf(policy).line()}
 		for _, r := range of {
 			if r.Params["policy"] != policy {
@@ -59,6 +61,12 @@ func curvesOf(of Results, at func(Result) (plotter.XY, bool)) []curve {
 		curves = append(curves, c)
 	}
 	return curves
+}
+
+// drawn orders curves: the reference lies under all others, and the server's default
+// above them.
+func drawn(policy string) int {
+	return map[string]int{"central": -1, "pull": 1}[policy]
 }
 
 // parameter is a parameter as a number; NaN where it is none that a plot can show.
@@ -139,7 +147,7 @@ func goodputFigure(of Results) (*plot.Plot, error) {
 func momentFigure(of Results, title string) (*plot.Plot, error) {
 	unit := of.first().Unit
 	p := newFigure("seconds since the start", title)
-	if unit != "" && unit != "s" {
+	if unit != "" {
 		p.Y.Label.Text += ", " + unit
 	}
 	var all []float64
@@ -155,6 +163,7 @@ func momentFigure(of Results, title string) (*plot.Plot, error) {
 			curves[i].points = slices.DeleteFunc(curves[i].points, func(xy plotter.XY) bool { return !(xy.Y > 0) })
 		}
 		logarithmic(&p.Y, low, high, seconds)
+		p.Y.Label.Text = title
 	default:
 		p.Y.Min, p.Y.Max = 0, max(high*1.05, 1e-9)
 	}
