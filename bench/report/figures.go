@@ -163,7 +163,7 @@ func (b *figureBuilder) gantts() {
 			axis = ""
 		}
 		p, height, note := ganttFigure(g.results, until)
-		b.add(p, height, in(g.label)+"Policy "+policy+": what ran where."+note+axis, "gantt", policy, g.label)
+		b.add(p, height, in(g.label)+"Policy "+policy+": what ran where. Waiting, injected delays and rejections take no slot and are not drawn."+note+axis, "gantt", policy, g.label)
 	}, own...)
 }
 
