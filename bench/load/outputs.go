@@ -2,6 +2,8 @@ package load
 
 import (
 	"crypto/sha256"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -9,11 +11,12 @@ import (
 )
 
 // Outputs are all files that lie in the output_dir of a job's folder, by name, with the
-// SHA-256 of what they hold. Errors: those of the file system.
+// SHA-256 of what they hold; none where there is no such folder. Errors: those of the
+// file system.
 func Outputs(base string) (map[string][sha256.Size]byte, error) {
 	dir := filepath.Join(base, job.OutputDir)
 	entries, err := os.ReadDir(dir)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	all := map[string][sha256.Size]byte{}

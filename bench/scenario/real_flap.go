@@ -56,18 +56,20 @@ func flapOnMachine(ctx context.Context, e *Env) ([]Figure, error) {
 		words := e.Some(policy.Default, "balance", "least_outstanding", "prequal")
 		var lost, doubled, kills, took []float64
 		for n := range max(len(words), min(e.Runs(), 12)) {
-			f, err := s.run(ctx, words[n%len(words)], e.Seed+uint64(n))
+			word, seed := words[n%len(words)], e.Seed+uint64(n/len(words))
+			f, err := s.run(ctx, word, seed)
 			if err != nil {
 				return nil, err
 			}
-			e.Say("  %s: %d nodes killed in %.1f s, %d lost, %d doubled", words[n%len(words)], f.kills, f.took, f.lost, f.doubled)
+			e.Say("  %s, seed %d: %d nodes killed in %.1f s, %d lost, %d doubled", word, seed, f.kills, f.took, f.lost, f.doubled)
 			lost, doubled = append(lost, float64(f.lost)), append(doubled, float64(f.doubled))
 			kills, took = append(kills, float64(f.kills)), append(took, f.took)
 		}
-		for metric, values := range map[string][]float64{"kills": kills, "makespan": took} {
-			if _, err := e.Mean(metric, "all", values, "", "on", report.OnMachine); err != nil {
-				return nil, err
-			}
+		if _, err := e.Mean("kills", "all", kills, "", "on", report.OnMachine); err != nil {
+			return nil, err
+		}
+		if _, err := e.Mean("makespan", "all", took, "s", "on", report.OnMachine); err != nil {
+			return nil, err
 		}
 		return []Figure{e.judged("lost", "all", lost, "", 0), e.judged("doubled", "all", doubled, "", 0)}, nil
 	})

@@ -26,7 +26,7 @@ const (
 
 // twin is what came of a job on real programs, or of its twin in the simulator.
 type twin struct {
-	makespan, latency float64 // s; latency: the mean, from the start of the job
+	makespan, latency float64 // s; latency: the mean, from when the first task left
 	rtt, run          float64 // s, of the mean attempt
 }
 
@@ -68,8 +68,8 @@ func holdTwins(ctx context.Context, e *Env, lab *load.Lab, trial load.Trial, wor
 		onMachine = append(onMachine, one)
 	}
 	get := func(all []twin, f func(twin) float64) []float64 { return values(all, f) }
-	rtt := report.Median(get(onMachine, func(t twin) float64 { return t.rtt }))
-	run := report.Median(get(onMachine, func(t twin) float64 { return t.run }))
+	rtt := report.Mean(get(onMachine, func(t twin) float64 { return t.rtt }))
+	run := report.Mean(get(onMachine, func(t twin) float64 { return t.run }))
 	// The simulator costs nothing, so that its mean may come of many more seeds.
 	for n := range 20 * len(onMachine) {
 		one, err := simulatedTwin(trial, word, e.Seed+uint64(n), seconds(rtt), seconds(run))
@@ -110,17 +110,17 @@ func realTwin(ctx context.Context, lab *load.Lab, t load.Trial, word string, see
 	if err != nil {
 		return twin{}, c.Failure(err)
 	}
-	j := outcomes[0].Job
-	tasks, err := c.Tasks(ctx, j.ID)
+	tasks, err := c.Tasks(ctx, outcomes[0].Job.ID)
 	if err != nil {
 		return twin{}, err
 	}
 	var latencies, rtts, runs []float64
-	last := j.Started
+	// The simulator lists no folder, so that times count from when the first task left.
+	first, last := firstSent(tasks), time.Time{}
 	for _, task := range tasks {
 		a := task.Attempts[len(task.Attempts)-1] // it is done
 		end := a.Sent.Add(a.Took)
-		latencies = append(latencies, end.Sub(j.Started).Seconds())
+		latencies = append(latencies, end.Sub(first).Seconds())
 		if end.After(last) {
 			last = end
 		}
@@ -130,9 +130,20 @@ func realTwin(ctx context.Context, lab *load.Lab, t load.Trial, word string, see
 		}
 	}
 	return twin{
-		makespan: last.Sub(j.Started).Seconds(), latency: report.Mean(latencies),
-		rtt: max(0, report.Median(rtts)), run: report.Mean(runs),
+		makespan: last.Sub(first).Seconds(), latency: report.Mean(latencies),
+		rtt: max(0, report.Mean(rtts)), run: report.Mean(runs),
 	}, nil
+}
+
+// firstSent is when the first attempt that a node took was sent.
+func firstSent(tasks []job.TaskInfo) time.Time {
+	var first time.Time
+	for _, task := range tasks {
+		if at := task.Attempts[0].Sent; first.IsZero() || at.Before(first) {
+			first = at
+		}
+	}
+	return first
 }
 
 // simulatedTwin plays the same in the simulator.
