@@ -97,7 +97,7 @@ func parse(args []string, out output) (config, error) {
 	flags.Usage = func() {}
 	flags.StringVar(&cfg.server, "server", "", "the server's `HOST:PORT` (default: the server of machine.txt, or "+defaultServer+")")
 	flags.StringVar(&machines, "machines", "machine.txt", "`file` that names the server")
-	flags.StringSliceVar(&cfg.policies, "policy", []string{""}, "how nodes are chosen: random, balance; several `names` run one after the other (default: the server's)")
+	flags.StringSliceVar(&cfg.policies, "policy", []string{""}, "how nodes are chosen: pull, random, balance and others that server --help lists, each `NAME` or NAME:PARAMETER=VALUE,...; several run one after the other (default: the server's)")
 	flags.StringVar(&op, "op", job.DefaultOperation, "the operation, as `NAME[:k=v,...]`; client operations lists them")
 	flags.DurationVar(&cfg.deadline, "deadline", 0, "how long the job may take, as in 90s or 10m (default: no bound)")
 	flags.IntVar(&cfg.priority, "priority", 0, fmt.Sprintf("%d to %d; of the jobs that wait, a higher one starts first", job.MinPriority, job.MaxPriority))
@@ -185,6 +185,7 @@ func goWith(flags *pflag.FlagSet, command string) (err error) {
 
 // check reports values that cannot be. Errors: InvalidArgument.
 func (c *config) check(flags *pflag.FlagSet) error {
+	c.policies = wholePolicies(c.policies)
 	for i := range c.policies {
 		c.policies[i] = strings.TrimSpace(c.policies[i])
 	}
@@ -273,4 +274,19 @@ func bad(why string) error {
 	slices.Sort(names)
 	return job.E(job.InvalidArgument, "", errors.New(why),
 		"write client [flags] DIR or client "+strings.Join(names, "|")+"; client --help shows examples")
+}
+
+// wholePolicies puts parameters back to the policies that they belong to: commas part
+// them, too.
+func wholePolicies(parts []string) []string {
+	var whole []string
+	for _, part := range parts {
+		name, _, given := strings.Cut(part, "=")
+		if given && !strings.Contains(name, ":") && len(whole) > 0 {
+			whole[len(whole)-1] += "," + part
+			continue
+		}
+		whole = append(whole, part)
+	}
+	return whole
 }

@@ -196,7 +196,7 @@ type result struct {
 	Running                          int
 	Nodes                            []struct {
 		Node                            string
-		Done, Rejected, Delayed, Failed int
+		Done, Rejected, Delayed, Failed, Superseded int
 	}
 	Failures []failure
 	Error    *struct{ Code, Message, Hint string }

@@ -107,10 +107,10 @@ func newFleet(t *testing.T, p []float64, delay time.Duration) *fleet {
 	return f
 }
 
-func (f *fleet) Len() int                        { return len(f.workers) }
-func (f *fleet) ID(i int) job.NodeID             { return job.NodeID(fmt.Sprintf("node_%d", i)) }
-func (f *fleet) Operations() []job.OperationInfo { return nil }
-func (f *fleet) Trouble() string                 { return "no node answers" }
+func (f *fleet) Len() int                                           { return len(f.workers) }
+func (f *fleet) ID(i int) job.NodeID                                { return job.NodeID(fmt.Sprintf("node_%d", i)) }
+func (f *fleet) Operations() []job.OperationInfo                    { return nil }
+func (f *fleet) Trouble() string                                    { return "no node answers" }
 func (f *fleet) Probe(ctx context.Context, i int) (job.Load, error) { return f.workers[i].Probe(ctx) }
 
 func (f *fleet) Execute(ctx context.Context, i int, task job.Task) (job.Result, error) {

@@ -85,7 +85,8 @@ func (c *Cluster) launch(ctx context.Context) (err error) {
 		}
 		c.nodes = append(c.nodes, node)
 	}
-	if err := c.listening(ctx); err != nil {
+	// A server that finds no node at home looks again only after a second.
+	if err := c.listening(ctx, c.homes...); err != nil {
 		return err
 	}
 	args := append([]string{"--seed", strconv.FormatUint(p.Seed, 10), "--log-level", "warn"}, p.ServerArgs...)
@@ -94,6 +95,10 @@ func (c *Cluster) launch(ctx context.Context) (err error) {
 	}
 	each := slices.Concat(p.NodeEnv, []string{"computenode P --name node_I --seed", fmt.Sprintf("%d+I", p.Seed)}, p.NodeArgs)
 	c.started = strings.Join(each, " ") + " for P of " + spell(p.Loads) + "; server " + strings.Join(args, " ")
+	// A connection that has been refused refuses calls for a while.
+	if err := c.listening(ctx, c.addr); err != nil {
+		return err
+	}
 	for range connections {
 		c.conns = append(c.conns, rpc.NewServiceConn(c.addr, nil))
 	}
@@ -128,11 +133,10 @@ func (l *Lab) machines(dir string, n int) (server string, nodes []string, err er
 	return server, nodes, os.WriteFile(filepath.Join(dir, "machine.txt"), []byte(lines.String()), 0o644)
 }
 
-// listening waits until every node listens: a server that finds nobody at home looks
-// again only after a second.
-func (c *Cluster) listening(ctx context.Context) error {
+// listening waits until somebody listens at every address.
+func (c *Cluster) listening(ctx context.Context, addrs ...string) error {
 	return c.await(ctx, func(ctx context.Context) bool {
-		for _, addr := range c.homes {
+		for _, addr := range addrs {
 			conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 			if err != nil {
 				return false

@@ -84,11 +84,12 @@ func (c *Cluster) Try(ctx context.Context, t Trial, policy string, seed uint64) 
 		jobs.SetLimit(1)
 	}
 	rng := rand.New(rand.NewPCG(seed, 1))
-	due := time.Now()
+	next := time.Now()
 	for turn := range ended {
+		due := next
 		if t.Rate > 0 {
-			due = due.Add(time.Duration(rng.ExpFloat64() / t.Rate * float64(time.Second)))
 			pause(ctx, time.Until(due))
+			next = due.Add(time.Duration(rng.ExpFloat64() / t.Rate * float64(time.Second)))
 		}
 		jobs.Go(func() (err error) {
 			start := due

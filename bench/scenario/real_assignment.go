@@ -39,6 +39,7 @@ func sixOnMachine(ctx context.Context, e *Env) ([]Figure, error) {
 		if err != nil {
 			return nil, err
 		}
+		// Balance learns nothing, so that all of its jobs are alike.
 		ours, balance := all[policy.Default], all["balance"]
 		return []Figure{
 			e.judged("makespan_cold", policy.Default, ours.cold.took, "s", .2),
