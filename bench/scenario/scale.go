@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -57,7 +58,7 @@ func wallTime(ctx context.Context, e *Env) ([]Figure, error) {
 			return nil, err
 		}
 		took := (used() - before).Seconds()
-		pairs := []string{"nodes", fmt.Sprint(nodes), "tasks", fmt.Sprint(tasks)}
+		pairs := []string{"nodes", strconv.Itoa(nodes), "tasks", strconv.Itoa(tasks)}
 		if _, err := e.Mean("wall", word, []float64{time.Since(began).Seconds()}, "s", pairs...); err != nil {
 			return nil, err
 		}
@@ -114,7 +115,7 @@ func decision(ctx context.Context, e *Env) ([]Figure, error) {
 			name, unit    string
 			value, target float64
 		}{{"decision", "ns", took, 1000}, {"allocations", "", allocations, 0}} {
-			f, err := e.Mean(m.name, word, []float64{m.value}, m.unit, "nodes", fmt.Sprint(nodes))
+			f, err := e.Mean(m.name, word, []float64{m.value}, m.unit, "nodes", strconv.Itoa(nodes))
 			if err != nil {
 				return nil, err
 			}
