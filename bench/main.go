@@ -82,12 +82,6 @@ func exitCode(err error, stderr io.Writer) int {
 	return exitFailed
 }
 
-// The files of a report.
-const (
-	resultsFile = "results.jsonl"
-	reportFile  = "report.md"
-)
-
 // run measures everything, records each figure as it comes, and renders.
 func run(ctx context.Context, cfg config, called string, stderr io.Writer) error {
 	self, err := os.Executable()
@@ -111,28 +105,6 @@ func run(ctx context.Context, cfg config, called string, stderr io.Writer) error
 		return err
 	}
 	return render(cfg.out, stderr)
-}
-
-// render makes report.md and its plots from the results in dir.
-func render(dir string, stderr io.Writer) error {
-	file, err := os.Open(filepath.Join(dir, resultsFile))
-	if err != nil {
-		return job.E(job.InvalidArgument, "--out "+dir, errors.New("it holds no "+resultsFile), "measure first, with: bench run")
-	}
-	defer file.Close()
-	results, err := report.Read(file)
-	if err != nil {
-		return job.E(job.InvalidArgument, filepath.Join(dir, resultsFile), err, "measure again, with: bench run")
-	}
-	if err := report.Plots(results, dir); err != nil {
-		return unwritable(dir, err)
-	}
-	name := filepath.Join(dir, reportFile)
-	if err := os.WriteFile(name, []byte(report.Markdown(results)), 0o644); err != nil {
-		return unwritable(dir, err)
-	}
-	fmt.Fprintln(stderr, "bench: the report is", name)
-	return nil
 }
 
 // unwritable is the error of a folder that takes no report.

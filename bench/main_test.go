@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"spillway/native/opencv"
+	"spillway/server/policy"
 )
 
 func TestCommand_WrongUsageIsOneLineAndCode2(t *testing.T) {
@@ -70,6 +71,28 @@ func TestCommand_ReportIsWrittenFromRecordedResults(t *testing.T) {
 	want, err := os.ReadFile("report/testdata/report.md")
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(got))
+}
+
+func TestCommand_ReportOfScenariosIsWrittenFromRecordedResults(t *testing.T) {
+	dir := t.TempDir()
+	recorded, err := os.ReadFile("report/testdata/scenarios.jsonl")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, scenariosFile), recorded, 0o644))
+	var stdout, stderr bytes.Buffer
+	require.Zero(t, command(t.Context(), []string{"report", "--out", dir}, &stdout, &stderr), stderr.String())
+	page, err := os.ReadFile(filepath.Join(dir, pageFile))
+	require.NoError(t, err)
+	require.Contains(t, string(page), policy.Summaries()["pull"], "it says what the policies do")
+	require.FileExists(t, filepath.Join(dir, policiesFile))
+	require.NoFileExists(t, filepath.Join(dir, reportFile), "nothing of it was measured")
+}
+
+func TestCommand_RubbishInScenariosNamesTheLine(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, scenariosFile), []byte("{}\n{}\nrubbish\n"), 0o644))
+	var stdout, stderr bytes.Buffer
+	require.Equal(t, exitUsage, command(t.Context(), []string{"report", "--out", dir}, &stdout, &stderr))
+	require.Contains(t, stderr.String(), scenariosFile+": line 3")
 }
 
 func TestPlain_BuildWithoutOpenCVSaysSo(t *testing.T) {

@@ -100,3 +100,22 @@ func TestCommand_WrongScenarioIsOneLineAndCode2(t *testing.T) {
 		})
 	}
 }
+
+func TestCommand_AScenarioEndsWithOneLineAndResultsThatCanBeRead(t *testing.T) {
+	dir := t.TempDir()
+	var stdout, stderr bytes.Buffer
+	code := command(t.Context(), []string{"run", "S9", "--quick", "--seeds", "1", "--out", dir}, &stdout, &stderr)
+	require.Contains(t, []int{exitDone, exitFailed}, code, stderr.String())
+	require.Regexp(t, `^S9 (ok|short)( [a-z_]+=[0-9.]+ target=[0-9.]+)+\n$`, stdout.String())
+	require.Equal(t, code == exitDone, strings.HasPrefix(stdout.String(), "S9 ok"))
+	all, err := readScenarios(filepath.Join(dir, scenariosFile))
+	require.NoError(t, err)
+	names := map[string]int{}
+	for _, r := range all {
+		names[r.Name]++
+		require.Equal(t, "bin/bench run S9 --seed 1 --seeds 1 --quick", r.Command)
+	}
+	require.Positive(t, names[report.Metric])
+	require.Positive(t, names[report.Moment])
+	require.Equal(t, 2, names[report.Verdict])
+}

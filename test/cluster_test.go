@@ -195,7 +195,7 @@ type result struct {
 	Total, Done, Failed, Quarantined int
 	Running                          int
 	Nodes                            []struct {
-		Node                            string
+		Node                                        string
 		Done, Rejected, Delayed, Failed, Superseded int
 	}
 	Failures []failure

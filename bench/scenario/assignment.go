@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ func mixed() []float64 { return []float64{.1, .5, .2, .9} }
 func fidelity(ctx context.Context, e *Env) ([]Figure, error) {
 	worst := Figure{Metric: "deviation_simulated", Unit: "%", Target: 2, Policy: "balance"}
 	for _, images := range []int{6, 100} {
-		runs := e.Runs() * 24_000 / images / images
+		runs := e.Runs() * 12_000 / images / images
 		for _, loads := range [][]float64{{.2, .2, .2, .2}, {.8, .8, .8, .8}, mixed(), {.8, .6, .5, .2}} {
 			for word, form := range map[string]float64{"random": closedform.Random(loads, images), "balance": closedform.Balance(loads, images)} {
 				of, err := play(ctx, e.withSeeds(max(e.Runs(), runs)), []string{word}, func(uint64) sim.Config {
@@ -42,7 +43,7 @@ func fidelity(ctx context.Context, e *Env) ([]Figure, error) {
 				if err != nil {
 					return nil, err
 				}
-				f, err := e.Mean("makespan", word, of[word], "T", "on", report.OnSimulator, "images", fmt.Sprint(images), "loads", strings.Trim(fmt.Sprint(loads), "[]"), "closed_form", spell(form))
+				f, err := e.Mean("makespan", word, of[word], "T", "on", report.OnSimulator, "images", strconv.Itoa(images), "loads", strings.Trim(fmt.Sprint(loads), "[]"), "closed_form", spell(form))
 				if err != nil {
 					return nil, err
 				}
@@ -141,8 +142,8 @@ func hundredImages(ctx context.Context, e *Env) ([]Figure, error) {
 			return nil, err
 		}
 		for _, s := range r.Trace {
-			if err := e.Put(report.Span, word, (s.End - s.Start).Seconds(), "s", "node", fmt.Sprint(s.Node), "start", spell(s.Start.Seconds()),
-				"copy", fmt.Sprint(s.Copy), "done", fmt.Sprint(s.Done), "task", fmt.Sprint(s.Task), "on", report.OnSimulator); err != nil {
+			if err := e.Put(report.Span, word, (s.End - s.Start).Seconds(), "s", "node", strconv.Itoa(s.Node), "start", spell(s.Start.Seconds()),
+				"copy", strconv.FormatBool(s.Copy), "done", strconv.FormatBool(s.Done), "task", strconv.Itoa(s.Task), "on", report.OnSimulator); err != nil {
 				return nil, err
 			}
 		}
@@ -199,7 +200,7 @@ func (e *Env) shares(word string, of []outcome) error {
 				}
 				return float64(o.shares[at][i]) / float64(max(1, sum))
 			}))
-			if err := e.Put(report.Share, word, v, "", "node", fmt.Sprint(i), "step", fmt.Sprint(at), "on", report.OnSimulator); err != nil {
+			if err := e.Put(report.Share, word, v, "", "node", strconv.Itoa(i), "step", strconv.Itoa(at), "on", report.OnSimulator); err != nil {
 				return err
 			}
 		}

@@ -3,6 +3,7 @@ package scenario
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"spillway/bench/sim"
@@ -37,9 +38,12 @@ func unequalNodes(ctx context.Context, e *Env) ([]Figure, error) {
 	few := e.Some(policy.Default, "p2c", "least_outstanding", Central)
 	one := e.Some(policy.Default, Central)
 	sizes := []batchSize{
-		{100, 100, 1.01, e.Lineup(Central)}, {100, 10, 1.05, e.Lineup(Central)},
-		{1000, 100, 1.01, one}, {1000, 10, 1.05, few},
-		{10_000, 100, 1.01, []string{policy.Default}}, {10_000, 10, 1.05, one},
+		{100, 100, 1.01, e.Lineup(Central)},
+		{100, 10, 1.05, e.Lineup(Central)},
+		{1000, 100, 1.01, one},
+		{1000, 10, 1.05, few},
+		{10_000, 100, 1.01, []string{policy.Default}},
+		{10_000, 10, 1.05, one},
 	}
 	if e.Quick {
 		sizes = sizes[:2]
@@ -49,7 +53,7 @@ func unequalNodes(ctx context.Context, e *Env) ([]Figure, error) {
 		e.Say("  %d nodes, %d tasks a node", s.nodes, s.each)
 		all, err := e.study(ctx, study{
 			words: s.words, config: batchOf(sim.Fleet{Nodes: s.nodes, Speeds: generations()}, s.each), seeds: e.affordable(s.nodes * s.each),
-			pairs: []string{"nodes", fmt.Sprint(s.nodes), "tasks", fmt.Sprint(s.each)},
+			pairs: []string{"nodes", strconv.Itoa(s.nodes), "tasks", strconv.Itoa(s.each)},
 		})
 		if err != nil {
 			return nil, err
@@ -78,7 +82,7 @@ func slowNodes(ctx context.Context, e *Env) ([]Figure, error) {
 		e.Say("  %d nodes, %d tasks a node", s.nodes, s.each)
 		all, err := e.study(ctx, study{
 			words: s.words, config: batchOf(sim.Fleet{Nodes: s.nodes, Stragglers: .05, Times: 8}, s.each),
-			pairs: []string{"nodes", fmt.Sprint(s.nodes), "tasks", fmt.Sprint(s.each)},
+			pairs: []string{"nodes", strconv.Itoa(s.nodes), "tasks", strconv.Itoa(s.each)},
 		})
 		if err != nil {
 			return nil, err

@@ -24,7 +24,8 @@ func TestLine_TellsEachFigureBesideItsTarget(t *testing.T) {
 		{"nothing", []scenario.Figure{{Metric: "lost", Target: 0}}, "S2 ok lost=0.00 target=0.00", true},
 		{"large", []scenario.Figure{{Metric: "wall", Value: 123.456, Target: 200}}, "S2 ok wall=123.46 target=200.00", true},
 		{
-			"one of two missed", []scenario.Figure{{Metric: "a", Value: 1, Target: 2}, {Metric: "b", Value: 3, Target: 2}},
+			"one of two missed",
+			[]scenario.Figure{{Metric: "a", Value: 1, Target: 2}, {Metric: "b", Value: 3, Target: 2}},
 			"S2 short a=1.00 target=2.00 b=3.00 target=2.00", false,
 		},
 	}

@@ -15,6 +15,10 @@ const (
 	quickTasks = 3_000
 )
 
+// plainP2C is p2c as its papers have it, without the second copies that all policies
+// here may send.
+const plainP2C = "p2c:hedge=0"
+
 // antagonists slow every other node down to a fifth, half of the time: a node that has
 // been good is not for long, which is what tells policies apart that look at it from
 // those that look at their own attempts.
@@ -41,7 +45,7 @@ func openLoop(ctx context.Context, e *Env) ([]Figure, error) {
 		e.Say("  load %v", load)
 		pairs := []string{"load", spell(load)}
 		all, err := e.study(ctx, study{
-			words: e.Lineup(Central), pairs: pairs,
+			words: e.Lineup(plainP2C, Central), pairs: pairs,
 			config: func(uint64) sim.Config {
 				cfg := e.stream(100, load)
 				cfg.Antagonists = antagonists()
@@ -67,7 +71,7 @@ func openLoop(ctx context.Context, e *Env) ([]Figure, error) {
 // sharedNodes is S8: 50 servers, each of which sees its own attempts alone.
 func sharedNodes(ctx context.Context, e *Env) ([]Figure, error) {
 	const servers, load, probing = 50, .9, "prequal"
-	words := e.Lineup(Central)
+	words := e.Lineup(plainP2C, Central)
 	all, err := e.study(ctx, study{
 		words: words, pairs: []string{"load", spell(load)},
 		config: func(uint64) sim.Config {

@@ -22,7 +22,7 @@ func overload(ctx context.Context, e *Env) ([]Figure, error) {
 	loads := []float64{1.5, 2, 3}
 	for _, load := range slices.Concat([]float64{.5, .8, 1}, loads) {
 		e.Say("  %v × capacity", load)
-		all, err := e.offered(ctx, e.Lineup(Central), load, admission.DefaultName)
+		all, err := e.offered(ctx, e.Some(policy.Default, Central, "random", "p2c"), load, admission.DefaultName)
 		if err != nil {
 			return nil, err
 		}
@@ -34,20 +34,19 @@ func overload(ctx context.Context, e *Env) ([]Figure, error) {
 		attempts = append(attempts, e.judged("attempts_"+spell(load), policy.Default,
 			all.get(policy.Default, func(o outcome) float64 { return o.attempts }), "", 1.1))
 	}
-	return append(goodputs, attempts...), e.controllers(ctx, loads)
+	return append(goodputs, attempts...), e.controllers(ctx)
 }
 
-// controllers holds the controllers against each other, each with policies that leave
-// the queues at the nodes and with the default, which keeps them at the server.
-func (e *Env) controllers(ctx context.Context, loads []float64) error {
+// controllers holds the controllers against each other at twice the capacity, each with
+// a policy that leaves the queues at the nodes and with the default, which keeps them at
+// the server.
+func (e *Env) controllers(ctx context.Context) error {
 	for _, name := range admission.Names() {
 		if name == admission.DefaultName {
 			continue
 		}
-		for _, load := range loads {
-			if _, err := e.offered(ctx, e.Some("random", "p2c", policy.Default), load, name); err != nil {
-				return err
-			}
+		if _, err := e.offered(ctx, e.Some("random", policy.Default), 2, name); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -60,7 +59,7 @@ func (e *Env) offered(ctx context.Context, words []string, load float64, control
 		tasks = quickTasks
 	}
 	pairs := []string{"offered", spell(load), "admission", controller}
-	all, err := e.study(ctx, study{words: words, pairs: pairs, config: func(uint64) sim.Config {
+	all, err := e.study(ctx, study{words: words, rest: 2, pairs: pairs, config: func(uint64) sim.Config {
 		cfg := withDeadline(deadlineNodes)
 		cfg.Tasks, cfg.Warmup, cfg.Arrivals.Load, cfg.Admission = tasks, tasks/5, load, controller
 		return cfg

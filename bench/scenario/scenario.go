@@ -47,10 +47,10 @@ func Catalog() []Scenario {
 		{ID: "S13", Title: "the simulator", Targets: "10,000 nodes × 1,000,000 tasks < 10 s on one core; within 5 % of a real cluster"},
 		{ID: "S14", Title: "one decision among 10,000 nodes", Targets: "≤ 1 µs, 0 allocations"},
 	}
-	real, simulated := realParts(), simulatedParts()
+	programs, simulated := realParts(), simulatedParts()
 	for i := range all {
 		s := &all[i]
-		s.Parts = append(append(s.Parts, real[s.ID]...), simulated[s.ID]...)
+		s.Parts = append(append(s.Parts, programs[s.ID]...), simulated[s.ID]...)
 	}
 	return all
 }

@@ -44,7 +44,7 @@ type sim struct {
 }
 
 // chunk is how many tasks are made at once; a power of two.
-const chunk = 1 << 10
+const chunk = 1 << 7
 
 // The streams of draws.
 const (

@@ -17,9 +17,10 @@ type Dispatcher[T any] struct {
 	line     *line[T]
 	aside    []*Waiter[T] // by Next, those that were passed over
 	known    []known
-	slots    int       // of all nodes that are up
-	out      int       // attempts that were sent and have not ended
-	busy     int       // of them, those that attempts of this dispatcher take
+	slots    int // of all nodes that are up
+	out      int // attempts that were sent and have not ended
+	busy     int // of them, those that attempts of this dispatcher take
+	pace     pace
 	eject    *ejector  // nil: nobody is ejected
 	throttle *throttle // nil: nobody is held back
 }
@@ -154,7 +155,7 @@ func (d *Dispatcher[T]) Next(now time.Time) (w *Waiter[T], node int, v Verdict) 
 // answer is what a waiter is to hear now; Busy: nothing.
 func (d *Dispatcher[T]) answer(now time.Time, w *Waiter[T]) (int, Verdict) {
 	past := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }
-	if past(w.Deadline) {
+	if d.tooLate(now, w) {
 		return 0, TooLate
 	}
 	node, v := d.pick(now, w)
@@ -162,6 +163,19 @@ func (d *Dispatcher[T]) answer(now time.Time, w *Waiter[T]) (int, Verdict) {
 		v = Nobody
 	}
 	return node, v
+}
+
+// tooLate tells that w cannot be done in time any more: its deadline has passed, or will
+// before a node has done so much work, and others wait that the node may be in time for.
+// The last is sent all the same, so that a fleet that has become faster is found out.
+func (d *Dispatcher[T]) tooLate(now time.Time, w *Waiter[T]) bool {
+	if w.Deadline.IsZero() {
+		return false
+	}
+	if !w.Copy && d.line.work > work(w.Work) {
+		now = now.Add(d.pace.lasts(w.Work))
+	}
+	return !now.Before(w.Deadline)
 }
 
 // pick asks the policy, and again without a node that the throttle holds back.
@@ -191,6 +205,9 @@ func (d *Dispatcher[T]) Observe(now time.Time, o Observation) {
 			}
 		}
 		d.busy += k.taken()
+	}
+	if o.Kind == Done && o.Run > 0 {
+		d.pace.observe(o)
 	}
 	if d.throttle != nil {
 		d.throttle.observe(now, o)

@@ -12,7 +12,10 @@ import "time"
 //	× 0.8  on a rejection for want of room, and on a broken attempt
 //
 // It is never below 1, and does not grow where the node was not kept at it. The slots
-// that a node names are won back without proof.
+// that a node names are won back without proof. Where the way to the node takes longer than
+// the operation, it is as many times higher as keep the slots at work meanwhile:
+//
+//	1 + (least latency beyond the operation)/(time of the operation)
 type limit struct {
 	value float64
 	slots int // that the node names; 0: unknown
@@ -22,6 +25,8 @@ type limit struct {
 	before float64 // throughput before the last step up; 0: no step is on trial
 	wait   int     // windows until the next step
 	pause  int     // that wait was last, which doubles with each step in vain
+	way    float64 // least latency beyond the operation, ns
+	run    float64 // time of the operation, ns, moving
 	least  float64 // latency by work, ns
 }
 
@@ -42,6 +47,10 @@ const (
 	limitFall     = .8
 	limitOverhead = .1 // part of the latency, from which one more than the slots may pay
 	limitPause    = 64 // windows, at most
+
+	shortWay = .5                    // times the operation, below which the way does not count
+	maxPipe  = 32                    // times the slots
+	leastRun = 10 * time.Microsecond // that an operation takes with all around it
 )
 
 // set notes the slots that the node names.
@@ -52,7 +61,29 @@ func (l *limit) set(slots int) {
 }
 
 // most is how many attempts the node may have.
-func (l *limit) most() int { return max(1, int(l.value)) }
+func (l *limit) most() int {
+	if l.way < shortWay*l.run || l.run == 0 {
+		return max(1, int(l.value))
+	}
+	return max(1, int(l.value*min(maxPipe, 1+l.way/l.run)))
+}
+
+// pipe takes in how long an attempt was on its way, and its operation.
+func (l *limit) pipe(o Observation) {
+	if o.Load == nil || o.Latency <= o.Run {
+		return // a node that does not tell how long its operations take
+	}
+	if way := float64(o.Latency - o.Run); l.way == 0 || way < l.way {
+		l.way = way
+	} else {
+		l.way *= 1.001 // so that it follows a way that has become longer
+	}
+	run := float64(max(o.Run, leastRun))
+	if l.run == 0 {
+		l.run = run
+	}
+	l.run += (run - l.run) / 16
+}
 
 // refused lowers the limit, once for the attempts that were out at that time.
 func (l *limit) refused(outstanding int) {
@@ -69,6 +100,7 @@ func (l *limit) refused(outstanding int) {
 // done counts an attempt that the node did; full: it was at its limit until now.
 func (l *limit) done(now time.Time, o Observation, full bool) {
 	l.calm = max(0, l.calm-1)
+	l.pipe(o)
 	w := &l.window
 	if w.since.IsZero() {
 		w.since = now

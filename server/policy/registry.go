@@ -92,6 +92,15 @@ func New(word string) (Rule, error) {
 	return Rule{}, job.E(job.InvalidArgument, fmt.Sprintf("policy %.80q", word), err, p.Hint(name))
 }
 
+// Summaries say in a line what each policy does, by its name.
+func Summaries() map[string]string {
+	all := make(map[string]string, len(makers))
+	for name, m := range makers {
+		all[name] = m.summary
+	}
+	return all
+}
+
 // Describe says in a line a policy what it does, with its parameters.
 func Describe() string {
 	var b strings.Builder

@@ -14,7 +14,8 @@ import (
 // HedgeConfig is how a [Hedge] decides. The zero value takes every default but
 // Budget: a Hedge without one sends no copies.
 type HedgeConfig struct {
-	// Budget is the part of the tasks that may get a second copy, 0 to 1.
+	// Budget is the part of the tasks that may get a second copy, 0 to 1; 1: each may,
+	// several times.
 	Budget float64
 	// Quantile of the latency, by work, after which a copy is due. Default 0.95.
 	Quantile float64
@@ -109,10 +110,10 @@ func (h *Hedge) After(work float64) (after time.Duration, ok bool) {
 // Take takes a copy from the budget, where the utilization of the nodes allows it and
 // the budget has one left.
 func (h *Hedge) Take(utilization float64) bool {
-	if utilization >= h.cfg.Busy || h.tokens < 1 {
+	if utilization >= h.cfg.Busy || h.tokens < 1 && h.cfg.Budget < 1 {
 		return false
 	}
-	h.tokens--
+	h.tokens = max(0, h.tokens-1)
 	return true
 }
 

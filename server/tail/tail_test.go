@@ -64,6 +64,10 @@ func TestHedge_CopiesAreAPartOfTheTasks(t *testing.T) {
 	h.GiveBack()
 	require.False(t, h.Take(.7), "the nodes are busy")
 	require.True(t, h.Take(.69))
+	all := tail.NewHedge(tail.HedgeConfig{Budget: 1})
+	for range 100 {
+		require.True(t, all.Take(0), "no part is too much")
+	}
 }
 
 func TestBudget_RetriesAreHeldToAPartOfWhatSucceeds(t *testing.T) {

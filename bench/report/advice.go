@@ -1,0 +1,82 @@
+package report
+
+import "strings"
+
+// advice is which policy suits whom, by what was measured.
+type advice struct {
+	Whom, Policy, Measured, Interval string
+	// Equal are policies whose intervals meet that of the best; Next is the best of the
+	// others, with its figure.
+	Equal, Next string
+	Metric      string
+	Scenario    string
+	Setting     string
+}
+
+// advise looks in each scenario that stands for a use at its main metric.
+func advise(rs Results) []advice {
+	var all []advice
+	for _, use := range []struct{ whom, scenario, state string }{
+		{"a few pictures, on nodes that reject and delay", "S2", "cold"},
+		{"many pictures there, a few at once", "S3", ""},
+		{"a node that rejects nearly everything", "S4", ""},
+		{"a folder of pictures, on machines of unequal speed", "S5", ""},
+		{"the same, with some machines much slower than they say", "S6", ""},
+		{"a steady stream, one server", "S7", ""},
+		{"many servers that share the machines", "S8", ""},
+		{"a load that rises, with deadlines", "S9", ""},
+		{"more work than the machines can do, with deadlines", "S10", ""},
+		{"after a burst", "S11", ""},
+	} {
+		word := mainMetric(use.scenario)
+		of := rs.of(use.scenario).alike().where(Metric, "metric", word)
+		if use.state != "" {
+			of = of.where(Metric, "metric", word, "state", use.state)
+		}
+		groups := groupsOf(of)
+		if len(groups) == 0 {
+			continue
+		}
+		g := groups[len(groups)-1] // the hardest
+		if a, ok := adviseOn(g.results); ok {
+			a.Whom, a.Scenario, a.Setting, a.Metric = use.whom, use.scenario, g.label, title(word)
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+// adviseOn takes the best of results of one metric in one setting.
+func adviseOn(of Results) (advice, bool) {
+	word := bestOf(of)
+	if word == "" {
+		return advice{}, false
+	}
+	best := of.where(Metric, "policy", word).first()
+	a := advice{Policy: word, Measured: best.written(), Interval: best.interval()}
+	var equal []string
+	var others Results
+	for _, r := range of {
+		switch {
+		case r.Params["policy"] == word || r.Params["policy"] == "central":
+		case r.Value == best.Value:
+			a.Policy += ", " + r.Params["policy"]
+		case meets(best, r):
+			equal = append(equal, r.Params["policy"])
+		default:
+			others = append(others, r)
+		}
+	}
+	a.Equal = strings.Join(equal, ", ")
+	if len(others) == 1 {
+		a.Next = others[0].Params["policy"] + " " + others[0].written()
+	} else if next := bestOf(others); next != "" {
+		a.Next = next + " " + others.where(Metric, "policy", next).first().written()
+	}
+	return a, true
+}
+
+// meets tells whether two results cannot be told apart by their intervals.
+func meets(a, b Result) bool {
+	return a.bounded() && b.bounded() && a.Low <= b.High && b.Low <= a.High
+}

@@ -1,0 +1,131 @@
+package report
+
+import "strings"
+
+// term is a word of the report, and what it means.
+type term struct {
+	Word, Meaning string
+	// lower tells of a metric that less of it is better.
+	lower bool
+}
+
+// metrics are the figures of policies, in the order of the tables.
+func metrics() []term {
+	return []term{
+		{"makespan", "From the start of a job until its last task is done.", true},
+		{"makespan_ratio", "Makespan ÷ bound. No policy can end before bound = max(all work ÷ all speed, the largest task ÷ the fastest node), so 1 cannot be beaten.", true},
+		{"mean", "Mean latency.", true},
+		{"latency", "Mean latency.", true},
+		{"p50", "Latency that half of the tasks do not exceed; from the moment at which a task was meant to come, so that a late start counts.", true},
+		{"p95", "Latency that 95 % of the tasks do not exceed.", true},
+		{"p99", "Latency that 99 % of the tasks do not exceed.", true},
+		{"p999", "Latency that 99.9 % of the tasks do not exceed.", true},
+		{"p99_ratio", "p99 ÷ that of the central queue on the same arrivals.", true},
+		{"goodput", "Part of the offered tasks that were done before their deadline.", false},
+		{"attempts", "How often a task was sent to a node: 1 is the least, and what exceeds it was rejected, broken or a copy.", true},
+		{"rejections", "How often nodes turned a task away.", true},
+		{"copies", "Second copies of slow tasks, for each task.", true},
+		{"wasted", "Part of the nodes' work whose result nobody used.", true},
+		{"jain", "Jain's index of each node's busy time ÷ its speed: 1 where all are equally busy, 1/n where one node does everything.", false},
+		{"deadline_errors", "Tasks that missed their deadline in runs in which the central queue missed none.", true},
+		{"goodput_after_spike", "Goodput from five seconds after the spike on.", false},
+		{"recovery", "Time after the spike until the goodput is back.", true},
+		{"late_share", "Part of the first sends that the rejecting node still gets after 200 tasks.", true},
+		{"first_sends", "The same on real programs, of a second job.", true},
+		{"decision", "Time that the policy takes to choose a node.", true},
+		{"allocations", "Allocations of memory for each decision.", true},
+		{"processor", "Time of the processor that the simulator takes.", true},
+		{"wall", "Time that the simulator takes.", true},
+		{"kills", "How many nodes were killed.", false},
+	}
+}
+
+// metric is the term of a metric; one that is not known is its own word, and says
+// nothing of what is better.
+func metric(word string) (t term, known bool) {
+	for _, t := range metrics() {
+		if t.Word == word {
+			return t, true
+		}
+	}
+	return term{Word: word}, false
+}
+
+// title is the word of a metric as a table's head has it.
+func title(word string) string {
+	titles := map[string]string{
+		"makespan_ratio": "makespan ÷ bound", "p999": "p99.9", "p99_ratio": "p99 ÷ central", "jain": "Jain index",
+		"attempts": "attempts a task", "rejections": "rejections a task", "copies": "copies a task", "wasted": "wasted work",
+	}
+	if t, ok := titles[word]; ok {
+		return t
+	}
+	if plain, ok := strings.CutSuffix(word, "_simulated"); ok {
+		return title(plain) + ", simulated"
+	}
+	return strings.ReplaceAll(word, "_", " ")
+}
+
+// mainMetric is the one by which the policies of a scenario are ordered.
+func mainMetric(scenario string) string {
+	switch scenario {
+	case "S4":
+		return "late_share"
+	case "S5", "S6":
+		return "makespan_ratio"
+	case "S7", "S8":
+		return "p99"
+	case "S9":
+		return "deadline_errors"
+	case "S10":
+		return "goodput"
+	case "S11":
+		return "goodput_after_spike"
+	case "S14":
+		return "decision"
+	}
+	return "makespan"
+}
+
+// setting is what a scenario is about.
+type setting struct{ title, text string }
+
+// settingOf is that of a scenario, by its name.
+func settingOf(scenario string) setting {
+	all := map[string]setting{
+		"S1": {"Fidelity of random and balance", "The assignment's two policies on four nodes that delay with their load probabilities, held against the closed forms of their expected makespan. " +
+			"Where the measured means meet the formulas, the other figures of the same programs can be trusted as well."},
+		"S2": {"Six images on .1 .5 .2 .9", "Six images at once on four nodes that reject and delay with the chances .1, .5, .2 and .9; the delay is 3 s and the work itself takes almost no time. " +
+			"Cold: nothing is known of the nodes before; warm: jobs have run there."},
+		"S3": {"A hundred images, four at once", "The nodes of S2, a hundred images, and never more than four under way. " +
+			"A delay that strikes one of four places holds up a quarter of everything, so that the policy must learn fast and cut delays short."},
+		"S4": {"A node that rejects nearly everything", "One node answers at once, but with a rejection nine times in ten or more, so that it looks fast. " +
+			"A policy that takes a quick answer for a good one keeps sending there; shown is how soon each stops."},
+		"S5": {"Unequal nodes", "A batch of tasks on many nodes of unequal speeds, a hundred tasks a node and then ten. " +
+			"With so few tasks a node, one large task on a slow node at the end makes the whole job late."},
+		"S6": {"Stragglers", "A batch on nodes of which one in twenty is eight times slower than it says. " +
+			"Second copies of what is late save the makespan, but each costs work, so their number is bound."},
+		"S7": {"A stream, with antagonists", "Tasks come one after the other whether or not earlier ones are done (an open loop), at .7 and .9 of the capacity, while other programs slow nodes down for seconds. " +
+			"The reference is one central queue that always knows who is free."},
+		"S8": {"Fifty servers", "Fifty servers send to the same nodes, and each knows its own tasks only. " +
+			"Counting one's own tasks then says little about how busy a node is; asking the nodes does."},
+		"S9": {"A ramp of load", "The load rises in steps from .75 to 1.74 of the nodes' share, as in Prequal's experiment, with a deadline on each task. " +
+			"As long as any schedule can meet all deadlines, so should the policy."},
+		"S10": {"Overload", "One and a half to three times as many tasks come as the nodes can do, each with a deadline. " +
+			"What counts is to go on doing as many as possible in time, rather than all of them too late, and not to waste attempts on it."},
+		"S11": {"A spike", "A burst far above the capacity, and then a steady load of .8. " +
+			"A system that stays slow after the burst is gone (metastable failure) would show here: the goodput must be back within seconds."},
+		"S12": {"Nodes die and flap", "Nodes are killed, return and are killed again while jobs run. " +
+			"Every output must come, each once."},
+		"S13": {"The simulator itself", "How fast the simulator plays ten thousand nodes and a million tasks, and how near it comes to a real cluster with the same settings. " +
+			"The other simulated figures are worth as much as this agreement."},
+		"S14": {"The price of a decision", "One decision among ten thousand nodes, measured as Go benchmarks do. " +
+			"It must take a microsecond at most and leave nothing for the garbage collector."},
+		"compare": {"Random against balance, and the rest", "The policies one after the other on the same real nodes, client, server and nodes being processes of their own on this machine. " +
+			"The sets of load probabilities are those of the assignment."},
+	}
+	if s, ok := all[scenario]; ok {
+		return s
+	}
+	return setting{title: scenario}
+}
