@@ -59,7 +59,7 @@ func (e *Env) offered(ctx context.Context, words []string, load float64, control
 		tasks = quickTasks
 	}
 	pairs := []string{"offered", spell(load), "admission", controller}
-	all, err := e.study(ctx, study{words: words, rest: 2, pairs: pairs, config: func(uint64) sim.Config {
+	all, err := e.study(ctx, study{words: words, rest: 1, pairs: pairs, config: func(uint64) sim.Config {
 		cfg := withDeadline(deadlineNodes)
 		cfg.Tasks, cfg.Warmup, cfg.Arrivals.Load, cfg.Admission = tasks, tasks/5, load, controller
 		return cfg
