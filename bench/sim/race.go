@@ -117,7 +117,7 @@ func (s *sim) pushCopy(t *task) {
 // parkCopy lets a copy that no node takes pause before its next round.
 func (s *sim) parkCopy(i int32, t *task, v *server) {
 	s.clear(t.off)
-	t.anew = true
+	t.anew = len(s.nodes) > 1
 	t.recopyAt = s.now + int64(t.copyRounds.Next(v.rand))
 	s.agenda.plan(t.recopyAt, recopies, i, t.gen)
 }

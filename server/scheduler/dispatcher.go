@@ -141,6 +141,13 @@ func (s *Scheduler) anyUp() bool {
 	return s.up > 0
 }
 
+// severalUp reports whether more than one node answers.
+func (s *Scheduler) severalUp() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.up > 1
+}
+
 // isUp reports whether node i answers.
 func (s *Scheduler) isUp(i int) bool {
 	s.mu.Lock()

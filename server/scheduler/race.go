@@ -150,7 +150,7 @@ func (s *Scheduler) copy(ctx, asking context.Context, r *race) {
 		i, v := r.y.d.pick(asking, r.y.flow, w)
 		if v == policy.Nobody {
 			turned.Clear()
-			anew = true
+			anew = s.severalUp()
 			rest(asking, r.y.d.pause(&pause))
 			continue
 		}
@@ -182,7 +182,7 @@ func rest(ctx context.Context, pause time.Duration) {
 
 // wish is what a copy wants: a node that has not turned it away in this round, that no
 // attempt of the task is on, nor has failed on. After the first round, another attempt
-// that is overdue does not keep it from that node any more.
+// that is overdue does not keep it from that node any more, unless that is the only one.
 func (r *race) wish(turned *policy.Set, anew bool) *wish {
 	w := &wish{waiter: policy.Waiter[*wish]{Work: r.y.wish.waiter.Work, Copy: true, Excluded: &policy.Set{}, Turned: turned}}
 	for n := range turned.All {
