@@ -271,7 +271,10 @@ func (d *dispatcher) mark(o *overdue, i int) bool {
 // observe tells the policy how an attempt of y ended.
 func (d *dispatcher) observe(l lap, y *try) {
 	o := policy.Observation{
-		Node: l.node, Latency: l.took, Work: y.wish.waiter.Work, Kind: policy.Done, Load: &l.res.Load, Run: l.res.Run,
+		Node: l.node, Latency: l.took, Work: y.wish.waiter.Work, Kind: policy.Done, Run: l.res.Run,
+	}
+	if l.res.Load.Slots > 0 { // one of the assignment's nodes tells nothing
+		o.Load = &l.res.Load
 	}
 	if e := job.AsError(l.err); e != nil {
 		o.Load = e.Load
