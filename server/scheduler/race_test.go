@@ -187,3 +187,19 @@ func TestScheduler_RetriesOfFailuresAreHeldBack(t *testing.T) {
 		require.InDelta(t, (4000-1024)/10, took.Seconds(), 30)
 	})
 }
+
+// A task that cannot be done in time any more leaves its place to others, and ends
+// alone.
+func TestScheduler_TasksThatWouldBeLateEndAlone(t *testing.T) {
+	inBubble(t, Config{Policy: "pull"}, []node{takes(time.Second)}, func(t *testing.T, r *rig) {
+		r.slotted(1)
+		j := r.run(20, job.Spec{Deadline: 10 * time.Second})
+		require.Equal(t, job.Failed, j.State)
+		require.GreaterOrEqual(t, j.Done, int64(8), "what there was time for was done")
+		require.Equal(t, int64(20), j.Done+j.Failed)
+		for _, f := range j.Failures {
+			require.Equal(t, job.DeadlineExceeded, f.Err.Code)
+		}
+		require.LessOrEqual(t, j.Elapsed(time.Now()), 10*time.Second)
+	})
+}

@@ -112,8 +112,9 @@ func (s *Scheduler) runTask(running, sending context.Context, y *try) {
 			if s.attempt(running, y, i) {
 				return
 			}
-		case policy.TooLate:
-			y.r.stop(errDeadline)
+		case policy.TooLate: // others of the job may still be done in time
+			s.giveUp(y, job.E(job.DeadlineExceeded, "", errors.New("it would not have been done before the job's deadline"), ""), false)
+			return
 		case policy.Nobody:
 			s.park(sending, y)
 		case policy.Busy: // sending has ended
