@@ -44,6 +44,17 @@ func (c Code) Permanent() bool {
 // reached the node, so that the try costs the task nothing.
 var ErrNotSent = errors.New("not sent")
 
+// ErrLost is wrapped by an Unavailable error when the node, or the way to it, broke
+// while the task was there: the node itself has said nothing.
+var ErrLost = errors.New("lost")
+
+// Lost adds ErrLost to err without adding words to it.
+func Lost(err error) error { return lostError{err} }
+
+type lostError struct{ error }
+
+func (e lostError) Unwrap() []error { return []error{e.error, ErrLost} }
+
 // NotSent adds ErrNotSent to err without adding words to it.
 func NotSent(err error) error { return notSentError{err} }
 

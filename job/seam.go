@@ -48,7 +48,8 @@ type Worker interface {
 	//   - Internal: the operation broke on this node (its process died, hung or
 	//     ran out of memory).
 	//   - Unavailable, DeadlineExceeded: the node or the way to it is at fault.
-	//     The error wraps [ErrNotSent] where the task surely never left.
+	//     The error wraps [ErrNotSent] where the task surely never left, and [ErrLost]
+	//     where what broke is not the node's own word.
 	//   - Cancelled: ctx ended.
 	Execute(ctx context.Context, t Task) (Result, error)
 	// Probe asks how busy the node is, without costing it a slot.

@@ -41,10 +41,12 @@ func callFailure(ctx context.Context, peer, op string, err error) error {
 		return job.E(code, peer, errors.New(clean(x.Error())), "")
 	}
 	broken, isBroken := errors.AsType[*mux.CallError](err)
-	if isBroken && broken.Unsent {
+	switch {
+	case isBroken && broken.Unsent:
 		err = job.NotSent(err)
-	}
-	if !isBroken {
+	case isBroken:
+		err = job.Lost(err)
+	default:
 		err = fmt.Errorf("%s: %w", op, err)
 	}
 	hint := job.HintOf(err)

@@ -191,7 +191,7 @@ func (n *node) done(limit time.Duration) string {
 func (n *node) close(why string) {
 	n.closed = errors.New(why)
 	for a := range n.outstanding {
-		a.cancel(lostError{job.E(job.Unavailable, string(n.id), n.closed, "")})
+		a.cancel(lostError{job.E(job.Unavailable, string(n.id), job.Lost(n.closed), "")})
 	}
 }
 

@@ -325,3 +325,24 @@ func TestScheduler_TaskThatTheOnlyNodeUpCannotDoEndsSoon(t *testing.T) {
 		})
 	}
 }
+
+// Nodes that die and come back, again and again, cost a task time and no more; one that
+// kills every node that it comes to ends.
+func TestScheduler_DeathsOfNodesAreForgiven(t *testing.T) {
+	dies := func(context.Context, job.Task) (job.Result, error) {
+		return job.Result{}, job.E(job.Unavailable, "", job.Lost(fmt.Errorf("connection reset")), "")
+	}
+	often := []node{}
+	for range 9 {
+		often = append(often, dies)
+	}
+	inBubble(t, Config{}, []node{answers(append(often, good)...), answers(append(often, good)...)}, func(t *testing.T, r *rig) {
+		j := r.run(1, job.Spec{})
+		require.Equal(t, job.Succeeded, j.State, "%+v", j.Failures)
+	})
+	inBubble(t, Config{}, []node{dies, dies}, func(t *testing.T, r *rig) {
+		j := r.run(1, job.Spec{})
+		require.Equal(t, int64(1), j.Failed)
+		require.Len(t, r.fleet.sent(), deathsForgiven*(2+3))
+	})
+}

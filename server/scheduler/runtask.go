@@ -25,6 +25,14 @@ const maxPark = time.Second
 // machine.txt did, there is none.
 const secondChance = 6 * time.Second
 
+// deathsForgiven is how many times as many deaths of nodes a task is forgiven as losses
+// that nodes tell of, and afterDeath how long the node is left out for the task, where
+// there are others.
+const (
+	deathsForgiven = 4
+	afterDeath     = time.Second
+)
+
 // patience is how many times as often as Config.Breaks a task may break the same few
 // nodes while others, which it may not break, turn it away.
 const patience = 2
@@ -56,6 +64,7 @@ type try struct {
 	breaks   int
 	brokeOn  []job.NodeID // the nodes of these, each once
 	losses   int
+	deaths   int          // of nodes, or of the way to them, while it was there
 	nodes    []job.NodeID // that took it and did not do it
 	taken    int          // how often a node took it
 	lastErr  error        // of the last round in which something was sent
@@ -295,6 +304,13 @@ func (s *Scheduler) judge(y *try, l lap) (ended bool) {
 		ended = y.breaks >= s.cfg.Breaks && len(y.brokeOn) >= min(s.cfg.Breaks, nodes) || y.breaks >= patience*s.cfg.Breaks
 		quarantined = ended
 		s.giveSecondChance(y)
+	case errors.Is(err, job.ErrLost):
+		// Nodes that die may come back at once; one task in many is what they die of.
+		y.deaths++
+		nodes, _ := s.crew(y.r.spec.Tags, nil)
+		ended = y.deaths >= deathsForgiven*(nodes+3)
+		y.soon = time.Now().Add(afterDeath)
+		y.again = y.soon
 	default:
 		// Each node may lose it once, and a few losses more are forgiven.
 		y.losses++
