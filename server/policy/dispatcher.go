@@ -49,7 +49,10 @@ const AskEvery = 20 * time.Millisecond
 
 // passed bounds how many waiters whose nodes are all busy are passed over to find
 // one that may go.
-const passed = 32
+const passed = 64
+
+// passedEach is how many of them may be of one flow in a row.
+const passedEach = 8
 
 // NewDispatcher makes a dispatcher that knows no node yet and draws from r.
 func NewDispatcher[T any](rule Rule, r *rand.Rand) *Dispatcher[T] {
@@ -131,8 +134,7 @@ func (d *Dispatcher[T]) Next(now time.Time) (w *Waiter[T], node int, v Verdict) 
 			w = nil // who leaves nobody out and finds all busy speaks for all
 			break
 		}
-		d.line.remove(w, false)
-		d.aside = append(d.aside, w)
+		d.pass(w)
 	}
 	switch {
 	case w == nil:
@@ -150,6 +152,16 @@ func (d *Dispatcher[T]) Next(now time.Time) (w *Waiter[T], node int, v Verdict) 
 		d.Observe(now, Observation{Node: node, Kind: Sent, Work: w.Work})
 	}
 	return w, node, v
+}
+
+// pass puts a waiter aside that has to wait, and with the last of a few its whole flow, so
+// that those of others have their turn. All are restored.
+func (d *Dispatcher[T]) pass(w *Waiter[T]) {
+	d.line.remove(w, false)
+	d.aside = append(d.aside, w)
+	if f := w.flow; !w.copy && f.at > 0 && len(d.aside)%passedEach == 0 {
+		d.line.flows.remove(f)
+	}
 }
 
 // answer is what a waiter is to hear now; Busy: nothing.
@@ -182,6 +194,9 @@ func (d *Dispatcher[T]) tooLate(now time.Time, w *Waiter[T]) bool {
 func (d *Dispatcher[T]) pick(now time.Time, w *Waiter[T]) (int, Verdict) {
 	r := Request{Rand: d.rand, Excluded: w.Excluded, Turned: w.Turned, Work: w.Work, Backlog: d.line.work}
 	i, v := d.rule.Pick(now, r)
+	if v == Nobody && d.eject != nil && w.Turned.Len() == 0 {
+		return d.eject.anyOut(w.Excluded) // a node that fails much is better than none
+	}
 	if d.throttle == nil || v != Chosen || !d.throttle.holds(now, i, d.rand) {
 		return i, v
 	}

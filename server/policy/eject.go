@@ -59,6 +59,16 @@ func (e *ejector) set(i int, up bool) {
 // out reports whether node i is ejected.
 func (e *ejector) out(i int) bool { return i < len(e.nodes) && e.nodes[i].isOut }
 
+// anyOut is an ejected node that is up and not excluded.
+func (e *ejector) anyOut(excluded *Set) (int, Verdict) {
+	for i := range e.nodes {
+		if n := &e.nodes[i]; n.isOut && n.up && !excluded.Has(i) {
+			return i, Chosen
+		}
+	}
+	return 0, Nobody
+}
+
 // observe counts an attempt that has ended.
 func (e *ejector) observe(o Observation) {
 	if o.Node >= len(e.nodes) {

@@ -72,7 +72,7 @@ func newPrequal(p *params.List) Policy {
 	return &prequal{
 		q:       p.Float("q", .84, 0, 1, "quantile of the requests in flight from which a node is hot"),
 		size:    p.Int("pool", 16, 1, 1024, "answers kept"),
-		age:     p.Duration("age", time.Second, time.Millisecond, time.Hour, "after which an answer is worth nothing"),
+		age:     p.Duration("age", time.Second, 100*time.Millisecond, time.Hour, "after which an answer is worth nothing"),
 		probe:   p.Float("probes", 3, 0, 100, "nodes asked with each pick"),
 		remove:  p.Float("remove", 1, 0, 100, "answers dropped with each pick"),
 		faulty:  p.Float("errors", .5, 0, 1, "part of the attempts turned away or broken, from which a node is hot"),

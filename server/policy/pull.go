@@ -108,6 +108,9 @@ func (p *pull) Set(now time.Time, i int, n Node) {
 		p.nodes = append(p.nodes, pulled{})
 	}
 	if n.Gone {
+		if p.learner.node(i).done {
+			p.trying += p.nodes[i].out // what it has is at a node that is not known any more
+		}
 		*p.learner.node(i) = learned{}
 	}
 	p.nodes[i].limit.set(n.Slots)

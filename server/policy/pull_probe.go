@@ -24,6 +24,8 @@ const (
 	// node is asked, and doubtAfter the least time.
 	doubtTimes = 1.1
 	doubtAfter = 2 * time.Millisecond
+	// maxDoubt is the most time: who waits for an answer is in turn.
+	maxDoubt = time.Second
 	// maxDoubts bounds the attempts that are remembered for it.
 	maxDoubts = 1 << 14
 )
@@ -37,7 +39,8 @@ func (p *pull) doubt(now time.Time, i int, w float64) {
 		p.doubts = p.doubts[:copy(p.doubts, p.doubts[p.settled:])]
 		p.settled = 0
 	}
-	after := max(doubtAfter, time.Duration(doubtTimes*p.learner.rate(p.learner.node(i))*w))
+	after := time.Duration(min(float64(maxDoubt), doubtTimes*p.learner.rate(p.learner.node(i))*w))
+	after = max(doubtAfter, after)
 	p.doubts = append(p.doubts, doubt{i, p.nodes[i].turn, now.Add(after)})
 }
 

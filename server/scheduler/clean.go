@@ -48,7 +48,7 @@ func (r *record) mayHaveLeft() bool {
 	}
 	lost := r.epoch > 1
 	for _, t := range r.tallies {
-		lost = lost || t.Failed > 0
+		lost = lost || t.Failed > 0 || t.Superseded > 0 // on a node that may be dead
 	}
 	return lost
 }

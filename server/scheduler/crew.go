@@ -11,6 +11,16 @@ func lacks(n policy.Node, tags []string) bool {
 	return n.Up && slices.ContainsFunc(tags, func(tag string) bool { return !slices.Contains(n.Tags, tag) })
 }
 
+// mayHave reports whether node i has all of the tags, as far as is known.
+func (s *Scheduler) mayHave(i int, tags []string) bool {
+	if len(tags) == 0 {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !lacks(s.members[i], tags)
+}
+
 // bar adds the nodes that lack one of the tags to set.
 func (s *Scheduler) bar(tags []string, set *policy.Set) {
 	if len(tags) == 0 {

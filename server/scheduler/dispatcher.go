@@ -21,16 +21,16 @@ type dispatcher struct {
 	hedges bool // second copies are sent
 	probe  func(nodes []int)
 
-	mu     sync.Mutex // guards what follows
-	rule   *policy.Dispatcher[*wish]
-	rand   *rand.Rand
-	budget *tail.Budget
-	hedge  map[string]*tail.Hedge  // by operation
-	unit   map[string]*sketch.Mean // of the operation time by pixel, in ns, by operation
-	due    []int                   // nodes to probe
-	owing  []chan struct{}         // of those who wait for a retry
-	armed  bool                    // those who wait are looked at again soon
-	used   time.Time               // when a job last asked for it
+	mu    sync.Mutex // guards what follows
+	rule  *policy.Dispatcher[*wish]
+	rand  *rand.Rand
+	hedge map[string]*tail.Hedge  // by operation
+	unit  map[string]*sketch.Mean // of the operation time by pixel, in ns, by operation
+	due   []int                   // nodes to probe
+	owing []*retries              // of the jobs whose tasks wait for a retry
+	armed bool                    // those who wait are looked at again soon
+	used  time.Time               // when a job last began or ended to use it
+	users int                     // jobs that use it
 }
 
 // maxDispatchers bounds the policies that are remembered; each word with other
@@ -46,46 +46,37 @@ type wish struct {
 	given  bool
 }
 
-// dispatcher returns the dispatcher of a policy, made at its first use. Errors:
-// InvalidArgument, ResourceExhausted.
-func (s *Scheduler) dispatcher(word string) (*dispatcher, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if d, ok := s.dispatchers[word]; ok {
-		d.touch()
-		return d, nil
-	}
-	rule, err := policy.New(word)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.forgetOne(); err != nil {
-		return nil, err
-	}
-	d := s.newDispatcher(rule)
-	s.dispatchers[word] = d
-	return d, nil
+// retries are those of one job's failures.
+type retries struct {
+	budget *tail.Budget
+	owing  []chan struct{} // of the tasks that wait for one, in turn
 }
 
-// newDispatcher makes a dispatcher that knows the nodes; mu is held.
-func (s *Scheduler) newDispatcher(rule policy.Rule) *dispatcher {
-	random := rand.New(rand.NewPCG(s.cfg.Seed, 0))
-	d := &dispatcher{
-		traits: rule.Traits(), hedges: rule.Hedge > 0, rule: policy.NewDispatcher[*wish](rule, random), rand: random,
-		budget: tail.NewBudget(tail.BudgetConfig{}), hedge: map[string]*tail.Hedge{},
-		unit: map[string]*sketch.Mean{}, used: time.Now(),
+// dispatcher returns the dispatcher of a policy, made at its first use, and what to call
+// when the job that uses it has ended. Errors: InvalidArgument, ResourceExhausted.
+func (s *Scheduler) dispatcher(word string) (d *dispatcher, done func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d, ok := s.dispatchers[word]
+	if !ok {
+		rule, err := policy.New(word)
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := s.forgetOne(); err != nil {
+			return nil, nil, err
+		}
+		d = s.newDispatcher(rule)
+		s.dispatchers[word] = d
 	}
-	d.probe = func(nodes []int) { s.probeAll(d, nodes) }
-	for i, n := range s.members {
-		d.rule.Set(time.Now(), i, n)
-	}
-	return d
+	d.use(1)
+	return d, func() { d.use(-1) }, nil
 }
 
 // forgetOne makes room for a dispatcher, in place of the one whose last use is the
 // longest ago; mu is held.
 func (s *Scheduler) forgetOne() error {
-	if len(s.dispatchers) < maxDispatchers {
+	if len(s.dispatchers) < max(maxDispatchers, s.cfg.Jobs+2) {
 		return nil
 	}
 	oldest := ""
@@ -95,24 +86,41 @@ func (s *Scheduler) forgetOne() error {
 		}
 	}
 	if oldest == "" {
-		return job.E(job.ResourceExhausted, "policy", fmt.Errorf("jobs use %d different ones at once", maxDispatchers),
+		return job.E(job.ResourceExhausted, "policy", fmt.Errorf("jobs use %d different ones at once", len(s.dispatchers)),
 			"use one of theirs, or wait for them")
 	}
 	delete(s.dispatchers, oldest)
 	return nil
 }
 
-func (d *dispatcher) touch() {
+// use counts a job in or out.
+func (d *dispatcher) use(by int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.used = time.Now()
+	d.users += by
 }
 
-// inUse tells that attempts of it are out, or that it was used just now.
+// inUse tells that a job uses it.
 func (d *dispatcher) inUse() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.rule.Outstanding() > 0 || d.rule.Waiting() || time.Since(d.used) < time.Minute
+	return d.users > 0
+}
+
+// newDispatcher makes a dispatcher that knows the nodes; mu is held.
+func (s *Scheduler) newDispatcher(rule policy.Rule) *dispatcher {
+	random := rand.New(rand.NewPCG(s.cfg.Seed, 0))
+	d := &dispatcher{
+		traits: rule.Traits(), hedges: rule.Hedge > 0, rule: policy.NewDispatcher[*wish](rule, random), rand: random,
+		hedge: map[string]*tail.Hedge{},
+		unit:  map[string]*sketch.Mean{}, used: time.Now(),
+	}
+	d.probe = func(nodes []int) { s.probeAll(d, nodes) }
+	for i, n := range s.members {
+		d.rule.Set(time.Now(), i, n)
+	}
+	return d
 }
 
 // NodeChanged tells every policy what changed about node i.
@@ -176,16 +184,21 @@ func (d *dispatcher) serve(now time.Time) {
 			close(w.Item.ready)
 		}
 	}
-	if d.due = d.rule.Probes(now, d.due[:0]); len(d.due) > 0 {
-		d.probe(d.due)
-	}
-	for len(d.owing) > 0 {
-		if _, ok := d.budget.Take(now); !ok {
-			break
+	if d.rule.Asked() || d.rule.Outstanding() > 0 { // else nobody needs to know
+		if d.due = d.rule.Probes(now, d.due[:0]); len(d.due) > 0 {
+			d.probe(d.due)
 		}
-		close(d.owing[0])
-		d.owing = d.owing[1:]
 	}
+	d.owing = slices.DeleteFunc(d.owing, func(r *retries) bool {
+		for len(r.owing) > 0 {
+			if _, ok := r.budget.Take(now); !ok {
+				return false
+			}
+			close(r.owing[0])
+			r.owing = r.owing[1:]
+		}
+		return true
+	})
 	if (d.rule.Asked() || len(d.owing) > 0) && !d.armed {
 		d.armed = true
 		time.AfterFunc(policy.AskEvery, func() { d.change(func(time.Time) { d.armed = false }) })
@@ -268,6 +281,11 @@ func (d *dispatcher) mark(o *overdue, i int) bool {
 	return true
 }
 
+// unsend takes back that an attempt of y leaves for node i.
+func (d *dispatcher) unsend(i int, y *try) {
+	d.observe(lap{node: i, unwanted: true, err: context.Canceled, late: &overdue{}}, y)
+}
+
 // observe tells the policy how an attempt of y ended.
 func (d *dispatcher) observe(l lap, y *try) {
 	o := policy.Observation{
@@ -281,9 +299,9 @@ func (d *dispatcher) observe(l lap, y *try) {
 		switch {
 		case l.superseded:
 			o.Kind = policy.Superseded
-		case e.Code == job.ResourceExhausted, e.Code == job.DeadlineExceeded:
+		case e.Code == job.ResourceExhausted, e.Code == job.DeadlineExceeded, e.Code == job.Unimplemented:
 			o.Kind = policy.Rejected
-		case e.Code == job.CancelledCode, e.Code.Permanent() && e.Code != job.Unimplemented:
+		case e.Code == job.CancelledCode, e.Code.Permanent():
 			o.Kind = policy.Cancelled // the input's fault says nothing of the node
 		default:
 			o.Kind = policy.Broke
@@ -293,7 +311,7 @@ func (d *dispatcher) observe(l lap, y *try) {
 		o.Late, l.late.ended = l.late.marked, true
 		d.rule.Observe(now, o)
 		if l.err == nil {
-			d.budget.Earn()
+			y.retries.budget.Earn()
 			d.learnUnit(now, y.t.Operation.Name, y.pixels, l.res.Run)
 			if d.hedges {
 				d.hedgeOf(y.t.Operation.Name).Observe(l.took, l.res.Run, o.Work)
@@ -372,27 +390,30 @@ func (d *dispatcher) giveBackCopy(op string) {
 	d.hedgeOf(op).GiveBack()
 }
 
-// askRetry takes the retry of a failure from the budget; where there is none, the
-// channel is closed once there is. Those who wait get theirs in turn.
-func (d *dispatcher) askRetry() (ready chan struct{}, ok bool) {
+// askRetry takes the retry of a failure from the budget of its job; where there is none,
+// the channel is closed once there is. Those who wait get theirs in turn.
+func (d *dispatcher) askRetry(r *retries) (ready chan struct{}, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.owing) == 0 {
-		if _, ok := d.budget.Take(time.Now()); ok {
+	if len(r.owing) == 0 {
+		if _, ok := r.budget.Take(time.Now()); ok {
 			return nil, true
+		}
+		if !slices.Contains(d.owing, r) {
+			d.owing = append(d.owing, r)
 		}
 	}
 	ready = make(chan struct{})
-	d.owing = append(d.owing, ready)
+	r.owing = append(r.owing, ready)
 	d.serve(time.Now())
 	return ready, false
 }
 
 // forgoRetry is the end of one who waits for a retry no more.
-func (d *dispatcher) forgoRetry(ready chan struct{}) {
+func (d *dispatcher) forgoRetry(r *retries, ready chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.owing = slices.DeleteFunc(d.owing, func(c chan struct{}) bool { return c == ready })
+	r.owing = slices.DeleteFunc(r.owing, func(c chan struct{}) bool { return c == ready })
 }
 
 // pause draws how long a task pauses that no node takes.

@@ -115,7 +115,8 @@ func (r *race) begin(d *dispatcher) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	full, oldest := r.out >= maxAttempts-1, slices.IndexFunc(r.on, runner.copied)
-	if r.last || full && oldest < 0 || !d.takeCopy(r.y.t.Operation.Name) {
+	looks := r.out > len(r.on)-1 // some copy has no node yet
+	if r.last || full && (oldest < 0 || looks) || !d.takeCopy(r.y.t.Operation.Name) {
 		return false
 	}
 	if full {
@@ -154,10 +155,15 @@ func (s *Scheduler) copy(ctx, asking context.Context, r *race) {
 			rest(asking, r.y.d.pause(&pause))
 			continue
 		}
+		if v == policy.Chosen && !s.mayHave(i, r.y.r.spec.Tags) { // it came meanwhile
+			r.y.d.unsend(i, r.y)
+			turned.Add(i)
+			continue
+		}
 		number, ok := r.next(runner{node: i, sent: time.Now(), cancel: cancel}, v, anew)
 		if !ok {
 			if v == policy.Chosen {
-				r.y.d.observe(lap{node: i, unwanted: true, err: context.Canceled, late: &overdue{}}, r.y)
+				r.y.d.unsend(i, r.y)
 			}
 			return
 		}

@@ -188,9 +188,8 @@ func TestScheduler_RetriesOfFailuresAreHeldBack(t *testing.T) {
 	})
 }
 
-// A task that cannot be done in time any more leaves its place to others, and ends
-// alone.
-func TestScheduler_TasksThatWouldBeLateEndAlone(t *testing.T) {
+// A job that has too little time gets as far as it can.
+func TestScheduler_WhatThereIsTimeForIsDone(t *testing.T) {
 	inBubble(t, Config{Policy: "pull"}, []node{takes(time.Second)}, func(t *testing.T, r *rig) {
 		r.slotted(1)
 		j := r.run(20, job.Spec{Deadline: 10 * time.Second})

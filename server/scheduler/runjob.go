@@ -11,6 +11,7 @@ import (
 	"spillway/job"
 	"spillway/server/policy"
 	"spillway/server/store"
+	"spillway/server/tail"
 )
 
 // Why a job ends before its tasks do; the causes of its context.
@@ -117,10 +118,12 @@ const page = 1000
 // sendAll runs a goroutine for each task, as many at once as the job's share of
 // the window allows.
 func (s *Scheduler) sendAll(running, sending context.Context, r *record) error {
-	d, err := s.dispatcher(r.spec.Policy)
+	d, done, err := s.dispatcher(r.spec.Policy)
 	if err != nil {
 		return err
 	}
+	defer done()
+	budget := &retries{budget: tail.NewBudget(tail.BudgetConfig{})}
 	defer s.carry(sending, r)()
 	var wg sync.WaitGroup
 	quit := make(chan struct{})
@@ -139,7 +142,7 @@ func (s *Scheduler) sendAll(running, sending context.Context, r *record) error {
 			}
 			after = in.Index
 			y := newTry(r, d, in)
-			y.share, y.flow, y.placed = share, flow, true
+			y.share, y.flow, y.retries, y.placed = share, flow, budget, true
 			wg.Go(func() { s.runTask(running, sending, y) })
 		}
 	}

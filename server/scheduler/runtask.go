@@ -33,6 +33,9 @@ const (
 	afterDeath     = time.Second
 )
 
+// maxPixels bounds what a picture's header may say of its size.
+const maxPixels = 1 << 30
+
 // patience is how many times as often as Config.Breaks a task may break the same few
 // nodes while others, which it may not break, turn it away.
 const patience = 2
@@ -46,6 +49,7 @@ type try struct {
 
 	share    *share // of its job
 	flow     *policy.Flow[*wish]
+	retries  *retries
 	wish     wish
 	pixels   int64         // of its input; 0: unknown
 	placed   bool          // has a place in the window
@@ -85,7 +89,7 @@ func newTry(r *record, d *dispatcher, in store.Input) *try {
 		}
 	}
 	y.t.Deadline = r.deadline
-	y.wish.waiter = policy.Waiter[*wish]{Excluded: &y.excluded, Turned: &y.turned, Deadline: r.deadline}
+	y.wish.waiter = policy.Waiter[*wish]{Excluded: &y.excluded, Turned: &y.turned} // the job's own timer knows its deadline
 	return y
 }
 
@@ -134,17 +138,30 @@ func (s *Scheduler) runTask(running, sending context.Context, y *try) {
 // size estimates how much there is to do; the baselines do not ask.
 func (y *try) size() {
 	if y.r.carrier != nil && !y.d.traits.Baseline {
-		y.pixels = y.r.carrier.Pixels(y.t.Name)
+		y.pixels = min(maxPixels, y.r.carrier.Pixels(y.t.Name))
 		y.wish.waiter.Work = y.d.work(y.t.Operation.Name, y.pixels)
 	}
 }
 
-// pick chooses a node; where all are busy, it waits for one.
+// pick chooses a node; where all are busy, it waits for one. Nodes may have come
+// meanwhile that are not for the task.
 func (s *Scheduler) pick(ctx context.Context, y *try) (int, policy.Verdict) {
 	y.wish.waiter.Until = time.Time{}
 	if y.turned.Len() > 0 && !y.d.traits.Baseline {
 		y.wish.waiter.Until = time.Now().Add(y.d.pause(&y.await))
 	}
+	for {
+		i, v := s.ask(ctx, y)
+		if v != policy.Chosen || s.mayHave(i, y.r.spec.Tags) {
+			return i, v
+		}
+		y.d.unsend(i, y)
+		y.excluded.Add(i)
+	}
+}
+
+// ask wishes for a node, and waits for the answer.
+func (s *Scheduler) ask(ctx context.Context, y *try) (int, policy.Verdict) {
 	if y.d.ask(y.flow, &y.wish) {
 		return y.wish.node, y.wish.answer
 	}
@@ -382,10 +399,10 @@ func (y *try) askedToWait(l lap) {
 // mayRetry takes the retry of a failure from the budget; where there is none, the task
 // is parked until there is. False: ctx has ended.
 func (s *Scheduler) mayRetry(ctx context.Context, y *try) bool {
-	ready, ok := y.d.askRetry()
+	ready, ok := y.d.askRetry(y.retries)
 	if !ok {
 		s.rest(ctx, y, "so many attempts fail that retries are held back", ready)
-		y.d.forgoRetry(ready)
+		y.d.forgoRetry(y.retries, ready)
 	}
 	y.owes = false
 	return ctx.Err() == nil
