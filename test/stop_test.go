@@ -78,7 +78,7 @@ func TestStop_NodeFinishesWhatItHasAndTheRestGoesElsewhere(t *testing.T) {
 	c := newCluster(t, nil, nodeArgs{"0", "--slots", "2", "--grace", "30s"}, nodeArgs{"0", "--slots", "2", "--grace", "100ms"}, nodeArgs{"0"})
 	touch(t, c.folder("data"), 60)
 	id := c.background(`"running":60`, "--op", "nap:ms=300", "--policy", "balance") // which lets them wait at the nodes
-	for _, i := range []int{1, 0} { // before it is done with what it has
+	for _, i := range []int{1, 0} {                                                 // before it is done with what it has
 		says := []string{"node stops: what it has may finish", "tasks are given up, their server sends them elsewhere"}[i]
 		eventually(t, "the node works", func() bool { return len(c.nodes[i].children()) > 0 })
 		children := c.nodes[i].children()

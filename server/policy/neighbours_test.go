@@ -24,10 +24,10 @@ func TestDispatcher_TasksForABusyNodeHoldNobodyUp(t *testing.T) {
 				others.Add(i)
 			}
 		}
-		one, any := &policy.Flow[string]{Priority: priority}, &policy.Flow[string]{}
+		one, free := &policy.Flow[string]{Priority: priority}, &policy.Flow[string]{}
 		for range 100 {
 			d.Push(one, &policy.Waiter[string]{Item: "one", Excluded: others})
-			d.Push(any, &policy.Waiter[string]{Item: "any", Excluded: &policy.Set{}})
+			d.Push(free, &policy.Waiter[string]{Item: "any", Excluded: &policy.Set{}})
 		}
 		got, out := map[string]int{}, []int{}
 		for range 50 { // node 0 never answers; the others do after 10 ms
