@@ -32,6 +32,7 @@ func mixed() []float64 { return []float64{.1, .5, .2, .9} }
 // fidelity is S1 in the simulator: tasks without work, all at once, so that a run lasts
 // T where any of them is delayed.
 func fidelity(ctx context.Context, e *Env) ([]Figure, error) {
+	e = e.whole()
 	worst := Figure{Metric: "deviation_simulated", Unit: "%", Target: 2, Policy: "balance"}
 	for _, images := range []int{6, 100} {
 		runs := e.Runs() * 12_000 / images / images
@@ -72,6 +73,7 @@ type sixJobs struct{ cold, warm, attempts float64 }
 
 // sixImages is S2 in the simulator: jobs of six images, one after the other.
 func sixImages(ctx context.Context, e *Env) ([]Figure, error) {
+	e = e.whole()
 	words := e.Lineup()
 	config := func(uint64) sim.Config {
 		cfg := sim.Config{Nodes: loaded(mixed()...), Tasks: jobs * jobImages, Sizes: small(), Trace: 10_000}
@@ -127,6 +129,7 @@ func lookAtJobs(r *sim.Result) sixJobs {
 
 // hundredImages is S3 in the simulator. The attempts of a few policies are drawn.
 func hundredImages(ctx context.Context, e *Env) ([]Figure, error) {
+	e = e.whole()
 	config := func(uint64) sim.Config {
 		return sim.Config{Nodes: loaded(mixed()...), Tasks: 100, Sizes: small(), Arrivals: sim.Arrivals{Window: 4}, Trace: 1000}
 	}
@@ -155,6 +158,7 @@ func hundredImages(ctx context.Context, e *Env) ([]Figure, error) {
 // rejecter is S4 in the simulator: one node of four turns nine tasks in ten away at
 // once, and would be done with the tenth as fast as the others.
 func rejecter(ctx context.Context, e *Env) ([]Figure, error) {
+	e = e.whole()
 	const tasks, first, bad = 2000, 200, 3
 	words := e.Lineup()
 	all, err := e.study(ctx, study{words: words, config: func(uint64) sim.Config {

@@ -44,6 +44,13 @@ func (e *Env) Runs() int {
 	return e.Seeds
 }
 
+// whole is e with all of its seeds, for what takes next to no time.
+func (e *Env) whole() *Env {
+	all := *e
+	all.Quick = false
+	return &all
+}
+
 // Lineup is every policy that there is, those that were asked for beside them, and then
 // whoever else is named.
 func (e *Env) Lineup(others ...string) []string {
