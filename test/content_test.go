@@ -27,10 +27,11 @@ func (c *cluster) away(i int, args ...string) (node *process, root string) {
 	return spawn(c.t, root, "computenode", args...), root
 }
 
-// requireEmptyWorkspace checks that a node that is away holds no file of a task.
+// requireEmptyWorkspace checks that a node that is away holds no file of a task, once
+// it has heard that nobody waits for what it still works on.
 func requireEmptyWorkspace(t *testing.T, root string) {
 	t.Helper()
-	require.Empty(t, taskFiles(root))
+	eventually(t, "the workspace is empty", func() bool { return len(taskFiles(root)) == 0 })
 }
 
 // taskFiles are the files of tasks in the workspaces below root.
