@@ -106,7 +106,7 @@ func TestContent_NodesThatSeeNothingMakeTheSameOutputs(t *testing.T) {
 	names := c.fillFolder("away")
 	c.fillFolder("shared")
 
-	r, code := c.run("away", "--op", "blur:kernel=7")
+	r, code := c.run("away", "--op", "blur:kernel=7", "--policy", "balance") // which uses every node
 	require.Zero(t, code, "%+v", r.Failures)
 	for i, n := range r.Nodes {
 		require.Zero(t, n.Failed, "%+v", r.Nodes)
