@@ -120,11 +120,6 @@ func (h *Hedge) Take(utilization float64) bool {
 // GiveBack returns a copy that was not sent.
 func (h *Hedge) GiveBack() { h.tokens = min(burst, h.tokens+1) }
 
-// Typical is the median latency of a task of so much work; 0: unknown.
-func (h *Hedge) Typical(work float64) time.Duration {
-	return time.Duration(h.latency.Quantile(.5) * unit(work) / scale)
-}
-
 func unit(work float64) float64 {
 	if work > 0 {
 		return work
