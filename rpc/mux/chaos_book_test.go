@@ -329,6 +329,16 @@ func (b *book) audit(t testing.TB) {
 	require.Empty(t, strings.Join(b.wrong, "\n"))
 }
 
+// arrived tells that every oneway call that left has come to its handler.
+func (b *book) arrived() bool {
+	for id := range b.ended {
+		if verdict(b.ended[id].Load()) == noted && b.seen[id].Load() == 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // count is how many calls ended so.
 func (b *book) count(end verdict) (n int) {
 	for id := range b.ended {

@@ -24,6 +24,10 @@ const (
 // message from the peer before its connection is given up.
 const silentCalls = 2
 
+// partFor is how long the peer may take to close a connection on which it is told
+// that nothing more is sent.
+const partFor = 10 * time.Second
+
 // tickEvery is how often it is looked after a connection of which callers read
 // their own answers.
 const tickEvery = 2 * time.Millisecond
@@ -292,27 +296,29 @@ func (c *conn) retire() {
 }
 
 // part closes a retired connection that waits for no answer, once the oneway
-// calls have left: their callers were told that they would.
+// calls have left: their callers were told that they would. One that chose the
+// connection before it was retired, and comes now, is told that nothing left.
 func (c *conn) part(why error) {
-	if !c.w.over(0) {
+	if c.w.seal(why, false) {
 		c.hangUp(why)
 		return
 	}
 	go func() {
-		c.w.await(0)
+		c.w.seal(why, true)
 		c.hangUp(why)
 	}()
 }
 
 // hangUp ends the connection. Where answers may yet come to calls that were given
 // up, it says that nothing more is sent and lets the peer close: such an answer
-// would meet a closed socket, and reset what the peer has not read yet.
+// would meet a closed socket, and reset what the peer has not read yet. A peer that
+// is busy may take partFor for that.
 func (c *conn) hangUp(why error) {
 	c.mu.Lock()
 	late := c.marked && c.strays > 0 && c.err == nil
 	c.mu.Unlock()
 	if half, ok := c.nc.(interface{ CloseWrite() error }); late && ok && half.CloseWrite() == nil {
-		time.AfterFunc(lingerFor, func() { c.end(why, nil) })
+		time.AfterFunc(partFor, func() { c.end(why, nil) })
 		return
 	}
 	c.end(why, nil)

@@ -436,6 +436,30 @@ func TestConn_OnewayCallLeavesBeforeASilentConnectionEnds(t *testing.T) {
 	})
 }
 
+// halfPipe is a pipe whose far end does not notice that nothing more is sent.
+type halfPipe struct{ net.Conn }
+
+func (halfPipe) CloseWrite() error { return nil }
+
+// A oneway call that was registered before the connection was retired, and is
+// written after: it must not pass for sent.
+func TestConn_OnewayCallThatComesAsTheConnectionPartsIsToldSo(t *testing.T) {
+	withConn(t, nil, func(t *testing.T, c *connRig) {
+		c.nc = halfPipe{c.nc}
+		o, err := encode(t.Context(), form{FramedBinary, true}, callOf("note", nil, nil).header, &echo.EchoNoteArgs{}, generous)
+		require.NoError(t, err)
+		seq, err := c.enter(&reply{}, o, true)
+		require.NoError(t, err)
+		c.strays = 1 // an answer may yet come, so the connection is half closed
+		c.retire()
+		require.ErrorIs(t, c.w.send(o, seq, patience), errRetired)
+		require.Zero(t, c.ends.Load(), "the peer is to close")
+		time.Sleep(partFor)
+		synctest.Wait()
+		require.EqualValues(t, 1, c.ends.Load(), "but not for ever")
+	})
+}
+
 func TestConn_TakesNoNewCallAfterGoawayAndClosesAfterItsLast(t *testing.T) {
 	t.Run("with a call", func(t *testing.T) {
 		withConn(t, nil, func(t *testing.T, c *connRig) {

@@ -79,6 +79,7 @@ func (p part) calm(t *testing.T) {
 	pool := startPoolOf(t, addr, p.pool)
 	p.load.run(t, b, pool)
 	p.settle(t, pool)
+	require.Eventually(t, b.arrived, 20*time.Second, 10*time.Millisecond) // Close does not wait for what the peer has not read
 	require.NoError(t, pool.Close())
 	stop()
 	b.audit(t)

@@ -356,6 +356,23 @@ func (w *writer) shrink() {
 	}
 }
 
+// seal lets nothing more be written, once all that was sent is with the peer or
+// the connection is broken. It tells whether that is so, and waits for it if asked.
+func (w *writer) seal(err error, wait bool) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.over(0) && w.err == nil {
+		if !wait {
+			return false
+		}
+		w.room.Wait()
+	}
+	if w.err == nil {
+		w.err = err
+	}
+	return true
+}
+
 // await waits until no more than limit bytes wait to be taken by the peer;
 // false: the connection is broken.
 func (w *writer) await(limit int) bool {
