@@ -42,15 +42,18 @@ func (p *pull) place(i int) {
 }
 
 // spared is how many attempts of node i take no room: those in the injected delay, by the
-// node's own word; or those that are overdue, but no more than its limit, and only where
-// the node is not known to be slow, since then it works on them still.
+// node's own word. Of one that tells nothing, it is those that are overdue, but no more
+// than its limit, and only where it is not known to be slow, since then it works on them
+// still.
 func (p *pull) spared(i int) int {
-	n, known := &p.nodes[i], p.learner.node(i)
-	late := min(n.late, p.most(i))
-	if p.learner.rate(known) > slowNode*p.learner.fleet.rate() {
-		late = 0
+	n := &p.nodes[i]
+	switch {
+	case n.limit.slots > 0:
+		return min(n.out, n.asleep)
+	case p.learner.rate(p.learner.node(i)) > slowNode*p.learner.fleet.rate():
+		return 0
 	}
-	return max(late, min(n.out, n.asleep))
+	return min(n.late, p.most(i))
 }
 
 // most is how many attempts node i may have.

@@ -191,15 +191,14 @@ func TestPull_ARejectionByChanceDoesNotLowerTheLimit(t *testing.T) {
 	require.Equal(t, 6, p.nodes[0].limit.most())
 }
 
-func TestPull_AnAttemptThatIsOverdueTakesNoRoom(t *testing.T) {
-	p, rng := newPullTest(1, 2), rand.New(rand.NewPCG(1, 2))
+func TestPull_AnAttemptThatIsOverdueTakesNoRoomWhereTheNodeTellsNothing(t *testing.T) {
+	p, rng := newPullTest(1, 0), rand.New(rand.NewPCG(1, 2))
 	gave(p, zero, 0, time.Millisecond)
 	verdict := func() Verdict {
 		_, v := p.Pick(zero, Request{Rand: rng})
 		return v
 	}
 	send := func() { p.Observe(zero, Observation{Node: 0, Kind: Sent}) }
-	send()
 	send()
 	require.Equal(t, Busy, verdict())
 	p.Late(zero, 0)
@@ -213,4 +212,21 @@ func TestPull_AnAttemptThatIsOverdueTakesNoRoom(t *testing.T) {
 		send()
 	}
 	require.Equal(t, Busy, verdict(), "no more of them than its limit")
+}
+
+// A slow node of which nothing is known must not get a second task because its first is
+// late: it would be the last to end.
+func TestPull_ANodeThatTellsIsBelieved(t *testing.T) {
+	p, rng := newPullTest(1, 1), rand.New(rand.NewPCG(1, 2))
+	verdict := func() Verdict {
+		_, v := p.Pick(zero, Request{Rand: rng})
+		return v
+	}
+	p.Observe(zero, Observation{Node: 0, Kind: Sent})
+	p.Late(zero, 0)
+	require.Equal(t, Busy, verdict(), "it may well be at work")
+	p.Probed(zero, 0, &job.Load{Slots: 1, Running: 1})
+	require.Equal(t, Busy, verdict(), "it is at work")
+	p.Probed(zero, 0, &job.Load{Slots: 1, Delayed: 1})
+	require.Equal(t, Chosen, verdict(), "it is not")
 }
