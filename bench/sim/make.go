@@ -88,7 +88,7 @@ func (s *sim) makeServers() error {
 		}
 		r := stream(s.cfg.Seed, streamServers+uint64(i))
 		v := &s.servers[i]
-		v.rand, v.dispatcher, v.flow.FIFO = r, policy.NewDispatcher[int32](rule, r), !s.cfg.Arrivals.batch()
+		v.rand, v.dispatcher = r, policy.NewDispatcher[int32](rule, r)
 		hedge := s.cfg.Hedge
 		hedge.Budget = rule.Hedge
 		v.hedge, v.budget = tail.NewHedge(hedge), tail.NewBudget(s.cfg.Retry)
@@ -120,9 +120,9 @@ func (s *sim) newTask() (int32, *task) {
 	i := s.taskFree
 	t := s.task(i)
 	s.taskFree = t.free
-	*t = task{waiter: t.waiter, gen: t.gen, attempt: -1}
-	w := &t.waiter
-	*w = policy.Waiter[int32]{Item: i}
+	*t = task{flow: t.flow, gen: t.gen, attempt: -1}
+	t.flow.Reset()
+	t.waiter.Item = i
 	return i, t
 }
 

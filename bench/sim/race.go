@@ -17,7 +17,10 @@ func (s *sim) startRace(t *task, a int32) {
 		return
 	}
 	h := s.servers[t.server].hedge
-	h.Begin()
+	if !t.begun {
+		t.begun = true
+		h.Begin()
+	}
 	if after, ok := h.After(t.waiter.Work); ok && after > 0 {
 		t.overdue = int64(after)
 		s.agenda.plan(s.now+t.overdue, dues, a, s.attempts[a].gen)
@@ -41,7 +44,7 @@ func (s *sim) late(a int32) {
 }
 
 // mayCopy lets a task wait for a node for a copy, if it may have one, and plans when it
-// may have another: after twice the time, or where there was no room after a pause
+// may have another: after half as long again, or where there was no room after a pause
 // that grows. Other than in the scheduler one copy looks for a node at a time.
 func (s *sim) mayCopy(i int32, t *task) {
 	if t.last || t.running == 0 {
@@ -58,7 +61,7 @@ func (s *sim) mayCopy(i int32, t *task) {
 		s.clear(t.off)
 		t.anew = false
 		s.pushCopy(t)
-		t.after *= 2
+		t.after += t.after / 2
 		t.pause = t.after
 	}
 	t.hedgeAt = s.now + t.pause
@@ -134,8 +137,7 @@ func (s *sim) dropCopy(t *task) {
 }
 
 // goOn lets a task whose attempt a was turned away or broke go on without that node.
-// The race goes on while other attempts run, without new copies once the first has
-// ended.
+// The race goes on while other attempts run.
 func (s *sim) goOn(i int32, t *task, a int32) {
 	p := &s.attempts[a]
 	n, copied, turnedAway, after, token := int(p.node), p.copied, p.outcome == rejected, p.retryAfter, p.token
@@ -154,7 +156,7 @@ func (s *sim) goOn(i int32, t *task, a int32) {
 	}
 	switch {
 	case !copied || !turnedAway || !token:
-	case t.token || t.last: // as if it had not been sent; another looks for a node, or none may
+	case t.token || t.running == 0: // as if it had not been sent; another looks for a node, or none may
 		s.servers[t.server].hedge.GiveBack()
 	default:
 		t.token = true
@@ -162,10 +164,8 @@ func (s *sim) goOn(i int32, t *task, a int32) {
 		s.pushCopy(t)
 		return
 	}
-	if !copied {
+	if t.running == 0 {
 		t.last = true
-	}
-	if t.last {
 		s.dropCopy(t)
 	}
 	switch {

@@ -50,7 +50,11 @@ func (s *sim) serve(i int32) {
 func (s *sim) push(t *task, copied bool, without *policy.Set) {
 	v := &s.servers[t.server]
 	t.waiter.Copy, t.waiter.Excluded = copied, without
-	v.dispatcher.Push(&v.flow, &t.waiter)
+	flow := &t.flow
+	if s.cfg.Arrivals.batch() {
+		flow = &v.flow
+	}
+	v.dispatcher.Push(flow, &t.waiter)
 	s.touch(t.server)
 }
 
@@ -124,7 +128,9 @@ func (s *sim) observe(t *task, p *attempt, k policy.Kind) {
 		o.Load = p.load.word(s.nodes[p.node].slots, &s.word)
 	case policy.Sent, policy.Broke, policy.Cancelled, policy.Superseded: // without an answer
 	}
-	s.servers[t.server].dispatcher.Observe(s.time(), o)
+	v := &s.servers[t.server]
+	v.pace.Observe(o.Latency, o.Run, o.Work)
+	v.dispatcher.Observe(s.time(), o)
 }
 
 // win ends a task whose attempt a was the first that is done.

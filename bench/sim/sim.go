@@ -213,7 +213,7 @@ func (s *sim) admit(a arrival) {
 	s.arrived(t)
 	if s.cfg.Deadline > 0 {
 		due := t.arrived + int64(s.cfg.Deadline)
-		t.waiter.Deadline = s.epoch.Add(duration(due))
+		t.waiter.Deadline, t.waiter.Pace = s.epoch.Add(duration(due)), &s.servers[t.server].pace
 		s.agenda.plan(max(s.now, due), expires, i, t.gen)
 	}
 	if s.central != nil {
@@ -221,7 +221,7 @@ func (s *sim) admit(a arrival) {
 		return
 	}
 	if !s.cfg.Unknown {
-		t.waiter.Work = t.size // in the scheduler's unit: ns on a node of ordinary speed
+		t.waiter.Work, t.waiter.Size = t.size, t.size // in the scheduler's unit: ns on a node of ordinary speed
 	}
 	s.push(t, false, nil)
 }

@@ -12,9 +12,10 @@ import (
 // task is one that has come and has not ended, or one whose place is free.
 type task struct {
 	waiter  policy.Waiter[int32]
-	arrived int64   // ns: the intended start
-	size    float64 // ns on a node of speed 1
-	number  int     // among all tasks, as they came
+	flow    policy.Flow[int32] // of its own, where tasks come one by one, as jobs
+	arrived int64              // ns: the intended start
+	size    float64            // ns on a node of speed 1
+	number  int                // among all tasks, as they came
 	gen     uint32
 	server  int32
 	attempt int32 // the newest that is under way; -1: none
@@ -22,7 +23,8 @@ type task struct {
 	broke   int32
 	running int16 // attempts under way
 
-	last      bool // the first attempt of the race has ended: no more copies
+	last      bool // the race is over: no more copies
+	begun     bool // counted in for copies
 	token     bool // a copy looks for a node, which was taken from the budget
 	turnedOff bool // some node has turned it away in this round
 	owes      bool // a retry, to the budget
@@ -131,7 +133,8 @@ func (n *node) rate() float64 { return n.speed * n.factor }
 // server is one that spreads tasks.
 type server struct {
 	dispatcher *policy.Dispatcher[int32]
-	flow       policy.Flow[int32]
+	flow       policy.Flow[int32] // of a batch
+	pace       policy.Pace
 	hedge      *tail.Hedge
 	budget     *tail.Budget
 	rand       *rand.Rand

@@ -17,10 +17,9 @@ type Dispatcher[T any] struct {
 	line     *line[T]
 	aside    []*Waiter[T] // by Next, those that were passed over
 	known    []known
-	slots    int // of all nodes that are up
-	out      int // attempts that were sent and have not ended
-	busy     int // of them, those that attempts of this dispatcher take
-	pace     pace
+	slots    int       // of all nodes that are up
+	out      int       // attempts that were sent and have not ended
+	busy     int       // of them, those that attempts of this dispatcher take
 	eject    *ejector  // nil: nobody is ejected
 	throttle *throttle // nil: nobody is held back
 }
@@ -111,15 +110,10 @@ func (d *Dispatcher[T]) Asked() bool { return d.line.first() != nil }
 // Push lets w wait for a node as one of f, and no more where it waited before.
 func (d *Dispatcher[T]) Push(f *Flow[T], w *Waiter[T]) { d.line.push(f, w) }
 
-// Withdraw takes back a waiter that wants no node any more, if it waits. One that has a
-// deadline counts as one that waited for too long.
+// Withdraw takes back a waiter that wants no node any more, if it waits.
 func (d *Dispatcher[T]) Withdraw(w *Waiter[T]) {
-	switch {
-	case !w.Waits():
-	case w.Deadline.IsZero():
+	if w.Waits() {
 		d.line.remove(w, false)
-	default:
-		d.line.tooLate(w)
 	}
 }
 
@@ -136,11 +130,7 @@ func (d *Dispatcher[T]) Next(now time.Time) (w *Waiter[T], node int, v Verdict) 
 		}
 		d.pass(w)
 	}
-	switch {
-	case w == nil:
-	case v == TooLate:
-		d.line.tooLate(w)
-	default:
+	if w != nil {
 		d.line.remove(w, v == Chosen)
 	}
 	for _, other := range d.aside {
@@ -185,7 +175,7 @@ func (d *Dispatcher[T]) tooLate(now time.Time, w *Waiter[T]) bool {
 		return false
 	}
 	if !w.Copy && d.line.work > work(w.Work) {
-		now = now.Add(d.pace.lasts(w.Work))
+		now = now.Add(w.Pace.lasts(w.Size))
 	}
 	return !now.Before(w.Deadline)
 }
@@ -220,9 +210,6 @@ func (d *Dispatcher[T]) Observe(now time.Time, o Observation) {
 			}
 		}
 		d.busy += k.taken()
-	}
-	if o.Kind == Done && o.Run > 0 {
-		d.pace.observe(o)
 	}
 	if d.throttle != nil {
 		d.throttle.observe(now, o)
@@ -270,9 +257,4 @@ func (d *Dispatcher[T]) Probed(now time.Time, i int, l *job.Load) {
 	if p, ok := d.rule.Policy.(Prober); ok {
 		p.Probed(now, i, l)
 	}
-}
-
-// Jitter draws a time between zero and most, for pauses.
-func (d *Dispatcher[T]) Jitter(most time.Duration) time.Duration {
-	return time.Duration(d.rand.Int64N(int64(most) + 1))
 }

@@ -2,9 +2,11 @@ package policy
 
 import "time"
 
-// pace is how long a fleet takes for work once it is sent, as a ratio of moving sums, in
-// which the last attempts that were done count most.
-type pace struct{ took, worked float64 }
+// Pace is how long a fleet takes for tasks of one kind, such as one operation, once they
+// are sent: the time for a unit of size is a ratio of moving sums, in which the last
+// attempts that were done count most. The zero Pace knows nothing. It is not safe for
+// concurrent use.
+type Pace struct{ took, size float64 }
 
 const (
 	// paceOver is how many attempts pace tells of.
@@ -17,17 +19,22 @@ const (
 	paceMargin = 1.1
 )
 
-// observe takes in an attempt that was done, whose node told how long it ran.
-func (p *pace) observe(o Observation) {
+// Observe takes in that a task of some size was done; where the node does not tell how
+// long it ran, that says nothing. A size is in any unit, such as pixels, but always in the
+// same; one that is not above 0 counts as 1.
+func (p *Pace) Observe(latency, run time.Duration, size float64) {
+	if run <= 0 {
+		return
+	}
 	const keep = 1 - 1./paceOver
-	p.took = keep*p.took + float64(min(o.Latency, paceDelay*o.Run))
-	p.worked = keep*p.worked + work(o.Work)
+	p.took = keep*p.took + float64(min(latency, paceDelay*run))
+	p.size = keep*p.size + work(size)
 }
 
-// lasts is how long a task of work w takes; 0: nobody knows.
-func (p *pace) lasts(w float64) time.Duration {
-	if p.worked == 0 {
+// lasts is how long a task of that size takes; 0: nobody knows.
+func (p *Pace) lasts(size float64) time.Duration {
+	if p == nil || p.size == 0 {
 		return 0
 	}
-	return time.Duration(paceMargin * p.took / p.worked * work(w))
+	return time.Duration(paceMargin * p.took / p.size * work(size))
 }

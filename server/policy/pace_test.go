@@ -14,18 +14,21 @@ import (
 func TestDispatcher_TasksThatCannotBeInTimeMakeRoomForOthers(t *testing.T) {
 	d, _ := newLine(1, 100)
 	var f flow
-	ran := policy.Observation{Kind: policy.Done, Latency: time.Second, Run: time.Second, Work: 1}
-	d.Observe(start, policy.Observation{Kind: policy.Sent, Work: 1})
-	d.Observe(start, ran)
-	d.Push(&f, &waiter{Item: "hopeless", Work: 1, Deadline: start.Add(time.Second / 2)})
-	d.Push(&f, &waiter{Item: "in time", Work: 1, Deadline: start.Add(time.Minute)})
+	var slow policy.Pace
+	slow.Observe(time.Second, time.Second, 1)
+	d.Push(&f, &waiter{Item: "hopeless", Work: 1, Deadline: start.Add(time.Second / 2), Pace: &slow})
+	d.Push(&f, &waiter{Item: "of another kind", Work: 1, Deadline: start.Add(time.Second / 2), Pace: &policy.Pace{}})
+	d.Push(&f, &waiter{Item: "in time", Work: 1, Deadline: start.Add(time.Minute), Pace: &slow})
 	w, _, v := d.Next(start)
 	require.Equal(t, "hopeless", w.Item)
 	require.Equal(t, policy.TooLate, v)
 	w, _, v = d.Next(start)
+	require.Equal(t, "of another kind", w.Item)
+	require.Equal(t, policy.Chosen, v, "what others take says nothing of it")
+	w, _, v = d.Next(start)
 	require.Equal(t, "in time", w.Item)
 	require.Equal(t, policy.Chosen, v)
-	d.Push(&f, &waiter{Item: "alone", Work: 1, Deadline: start.Add(time.Second / 2)})
+	d.Push(&f, &waiter{Item: "alone", Work: 1, Deadline: start.Add(time.Second / 2), Pace: &slow})
 	_, _, v = d.Next(start)
 	require.Equal(t, policy.Chosen, v, "where no other waits, it may turn out to be in time")
 }

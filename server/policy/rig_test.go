@@ -20,7 +20,8 @@ type rig struct {
 	rng    *rand.Rand // of the nodes
 	now    time.Time
 	events eventHeap
-	flow   policy.Flow[*played]
+	flow   policy.Flow[*played] // of all tasks,
+	alone  bool                 // unless each has its own
 	rtt    time.Duration
 	hedge  time.Duration // after which a second copy is sent; 0: never
 
@@ -46,6 +47,7 @@ type rigNode struct {
 // played is a task in a rig.
 type played struct {
 	work     float64
+	flow     *policy.Flow[*played]
 	excluded policy.Set
 	ended    bool
 	out      []*attempt
@@ -110,10 +112,13 @@ func (r *rig) after(d time.Duration, do func()) {
 
 // submit has a task begin now.
 func (r *rig) submit(work float64) {
-	p := &played{work: work, born: r.now}
+	p := &played{work: work, born: r.now, flow: &r.flow}
+	if r.alone {
+		p.flow = &policy.Flow[*played]{}
+	}
 	r.left++
 	p.waiter = &policy.Waiter[*played]{Item: p, Work: work, Excluded: &p.excluded}
-	r.d.Push(&r.flow, p.waiter)
+	r.d.Push(p.flow, p.waiter)
 }
 
 // run plays until every task has ended, and returns how long that took.
@@ -152,7 +157,7 @@ func (r *rig) dispatch() {
 				p.excluded.Add(a.node)
 			}
 			if !p.ended && !w.Waits() {
-				r.d.Push(&r.flow, w)
+				r.d.Push(p.flow, w)
 			}
 		})
 	}
@@ -188,7 +193,7 @@ func (r *rig) clone(p *played) {
 		p.copy = &policy.Waiter[*played]{Item: p, Work: p.work, Copy: true, Excluded: &p.excluded}
 	}
 	if !p.ended && !p.copy.Waits() && !p.waiter.Waits() {
-		r.d.Push(&r.flow, p.copy)
+		r.d.Push(p.flow, p.copy)
 	}
 }
 
@@ -208,7 +213,7 @@ func (r *rig) arrive(p *played, a *attempt) {
 			switch {
 			case p.ended || p.waiter.Waits():
 			case len(p.out) == 0:
-				r.d.Push(&r.flow, p.waiter)
+				r.d.Push(p.flow, p.waiter)
 			default:
 				r.clone(p)
 			}

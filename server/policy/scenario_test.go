@@ -133,7 +133,7 @@ func TestScenario_PullAvoidsTheSlowNodesAtTheEnd(t *testing.T) {
 func TestScenario_PullWaitsHardlyLongerThanACentralQueue(t *testing.T) {
 	const nodes, tasks, load = 100, 20_000, .9
 	r := newRig(t, "pull", 1, slices.Repeat([]rigNode{{speed: 1, slots: 1}}, nodes))
-	r.flow.FIFO = true
+	r.alone = true
 	rng := seeded(9)
 	free := make([]float64, nodes) // when each node of the one queue is
 	at, central := 0.0, []float64{}

@@ -7,7 +7,7 @@ import "time"
 type Waiter[T any] struct {
 	Item T
 	// Work is as in [Request]. Within a flow, the most work is served first, and among
-	// equals the one that came first. Of a copy it is what is left to do.
+	// equals the one that came first; likewise among copies.
 	Work float64
 	// Copy tells that another attempt of the task runs already: it is served when no
 	// task waits.
@@ -20,6 +20,9 @@ type Waiter[T any] struct {
 	Until time.Time
 	// Deadline is when the task is worth nothing any more; zero: never.
 	Deadline time.Time
+	// Pace is how long tasks of its kind take, and Size that of this one; nil: nobody knows.
+	Pace *Pace
+	Size float64
 
 	flow *Flow[T]
 	copy bool // it waits as one; Copy is its owner's
@@ -35,16 +38,15 @@ func (w *Waiter[T]) Waits() bool { return w.at > 0 }
 type Flow[T any] struct {
 	// Priority: one of a higher flow is served before any of a lower one.
 	Priority int
-	// FIFO serves its tasks as they came, not the most work first. Once one of them is
-	// too late, the newest is served first until none waits (adaptive LIFO: Maurer, Fail
-	// at Scale, 2015): those that have waited long would be late, too.
-	FIFO bool
 
-	newest  bool    // the newest is served first
 	tag     float64 // the virtual time at which its next task starts
+	seq     uint64  // among those of the same time, the flow that came first is served first
 	waiters heap[*Waiter[T]]
 	at      int // its place in the line, from 1; 0: nothing of it waits
 }
+
+// Reset makes a flow of which nothing waits a new one, in the same memory.
+func (f *Flow[T]) Reset() { *f = Flow[T]{waiters: f.waiters} }
 
 // line holds the waiters. Flows of a priority take turns by start-time fair queueing
 // with equal weights (Goyal, Vin, Cheng 1996): a flow's next task starts, in virtual
@@ -71,23 +73,22 @@ func newLine[T any]() *line[T] {
 				if a.Priority != b.Priority {
 					return a.Priority > b.Priority
 				}
-				return a.tag < b.tag
+				if a.tag != b.tag {
+					return a.tag < b.tag
+				}
+				return a.seq < b.seq
 			},
 			place: func(f *Flow[T]) *int { return &f.at },
 		},
-		copies: waiters[T](func() bool { return false }, func() bool { return false }),
+		copies: waiters[T](),
 	}
 }
 
-// waiters is a heap of them: in the order of their coming, or the newest first, or those
-// with the most work.
-func waiters[T any](fifo, newest func() bool) heap[*Waiter[T]] {
+// waiters is a heap of them, those with the most work first.
+func waiters[T any]() heap[*Waiter[T]] {
 	return heap[*Waiter[T]]{
 		before: func(a, b *Waiter[T]) bool {
-			switch {
-			case newest():
-				return a.seq > b.seq
-			case !fifo() && a.Work != b.Work:
+			if a.Work != b.Work {
 				return a.Work > b.Work
 			}
 			return a.seq < b.seq
@@ -101,9 +102,9 @@ func (l *line[T]) push(f *Flow[T], w *Waiter[T]) {
 	if w.Waits() {
 		l.remove(w, false)
 	}
-	if !f.FIFO || w.flow != f || w.seq == 0 { // else it keeps its place, turned away or not
-		l.seq++
-		w.seq = l.seq
+	l.seq++
+	if w.seq = l.seq; f.seq == 0 {
+		f.seq = l.seq
 	}
 	w.flow, w.copy = f, w.Copy
 	l.restore(w)
@@ -117,7 +118,7 @@ func (l *line[T]) restore(w *Waiter[T]) {
 	}
 	f := w.flow
 	if f.waiters.before == nil {
-		f.waiters = waiters[T](func() bool { return f.FIFO }, func() bool { return f.newest })
+		f.waiters = waiters[T]()
 	}
 	f.waiters.push(w)
 	l.work += work(w.Work)
@@ -153,26 +154,12 @@ func (l *line[T]) remove(w *Waiter[T], served bool) {
 	}
 	switch {
 	case len(f.waiters.all) == 0:
-		f.newest = false
 		l.flows.remove(f)
 		if len(l.flows.all) == 0 {
 			l.work = 0 // rid of what rounding left
 		}
 	case served:
 		l.flows.settle(f.at - 1)
-	}
-}
-
-// tooLate takes w out of the line because it can be served in time no more.
-func (l *line[T]) tooLate(w *Waiter[T]) {
-	l.remove(w, false)
-	f := w.flow
-	if w.copy || !f.FIFO || f.newest || len(f.waiters.all) == 0 {
-		return
-	}
-	f.newest = true
-	for i := len(f.waiters.all)/2 - 1; i >= 0; i-- {
-		f.waiters.sink(i)
 	}
 }
 

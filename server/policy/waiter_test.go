@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -58,18 +59,24 @@ func TestDispatcher_HigherPrioritiesGoFirst(t *testing.T) {
 }
 
 func TestDispatcher_TheMostWorkGoesFirstAndAmongEqualsTheOldest(t *testing.T) {
-	for fifo, want := range map[bool][]string{
-		false: {"large", "middle 1", "middle 2", "small"},
-		true:  {"middle 1", "small", "large", "middle 2"},
-	} {
-		d, _ := newLine(1, 100)
-		f := flow{FIFO: fifo}
-		d.Push(&f, &waiter{Item: "middle 1", Work: 5})
-		d.Push(&f, &waiter{Item: "small", Work: 1})
-		d.Push(&f, &waiter{Item: "large", Work: 9})
-		d.Push(&f, &waiter{Item: "middle 2", Work: 5})
-		require.Equal(t, want, served(d))
+	d, _ := newLine(1, 100)
+	var f flow
+	d.Push(&f, &waiter{Item: "middle 1", Work: 5})
+	d.Push(&f, &waiter{Item: "small", Work: 1})
+	d.Push(&f, &waiter{Item: "large", Work: 9})
+	d.Push(&f, &waiter{Item: "middle 2", Work: 5})
+	require.Equal(t, []string{"large", "middle 1", "middle 2", "small"}, served(d))
+}
+
+// Jobs of one task each are served as they came.
+func TestDispatcher_FlowsThatComeAtTheSameTimeAreServedInTheirOrder(t *testing.T) {
+	d, _ := newLine(1, 100)
+	var want []string
+	for i := range 50 {
+		want = append(want, fmt.Sprint("job ", i))
+		d.Push(&flow{}, &waiter{Item: want[i], Work: float64(i % 7)})
 	}
+	require.Equal(t, want, served(d))
 }
 
 func TestDispatcher_CopiesGoLastAndTheMostWorkFirst(t *testing.T) {

@@ -26,6 +26,7 @@ type dispatcher struct {
 	rand  *rand.Rand
 	hedge map[string]*tail.Hedge  // by operation
 	unit  map[string]*sketch.Mean // of the operation time by pixel, in ns, by operation
+	pace  map[string]*policy.Pace // by operation
 	due   []int                   // nodes to probe
 	owing []*retries              // of the jobs whose tasks wait for a retry
 	armed bool                    // those who wait are looked at again soon
@@ -114,7 +115,7 @@ func (s *Scheduler) newDispatcher(rule policy.Rule) *dispatcher {
 	d := &dispatcher{
 		traits: rule.Traits(), hedges: rule.Hedge > 0, rule: policy.NewDispatcher[*wish](rule, random), rand: random,
 		hedge: map[string]*tail.Hedge{},
-		unit:  map[string]*sketch.Mean{}, used: time.Now(),
+		unit:  map[string]*sketch.Mean{}, pace: map[string]*policy.Pace{}, used: time.Now(),
 	}
 	d.probe = func(nodes []int) { s.probeAll(d, nodes) }
 	for i, n := range s.members {
@@ -313,6 +314,7 @@ func (d *dispatcher) observe(l lap, y *try) {
 		if l.err == nil {
 			y.retries.budget.Earn()
 			d.learnUnit(now, y.t.Operation.Name, y.pixels, l.res.Run)
+			y.wish.waiter.Pace.Observe(l.took, l.res.Run, y.wish.waiter.Size)
 			if d.hedges {
 				d.hedgeOf(y.t.Operation.Name).Observe(l.took, l.res.Run, o.Work)
 			}
@@ -339,6 +341,18 @@ func (d *dispatcher) work(op string, pixels int64) float64 {
 	return firstUnit * float64(pixels)
 }
 
+// paceOf is how long an operation's tasks take; what it returns is guarded by mu.
+func (d *dispatcher) paceOf(op string) *policy.Pace {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p, ok := d.pace[op]
+	if !ok {
+		p = &policy.Pace{}
+		d.pace[op] = p
+	}
+	return p
+}
+
 // learnUnit takes in how long an operation took; mu is held.
 func (d *dispatcher) learnUnit(now time.Time, op string, pixels int64, run time.Duration) {
 	if pixels <= 0 || run <= 0 {
@@ -362,16 +376,18 @@ func (d *dispatcher) hedgeOf(op string) *tail.Hedge {
 	return h
 }
 
-// beginTask counts a task in, and returns how long after its sending a copy is due;
-// 0: never.
-func (d *dispatcher) beginTask(op string, work float64) time.Duration {
+// copyAfter is how long after the sending of an attempt a copy is due; 0: never. The
+// first attempt counts its task in.
+func (d *dispatcher) copyAfter(op string, work float64, first bool) time.Duration {
 	if !d.hedges {
 		return 0
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	h := d.hedgeOf(op)
-	h.Begin()
+	if first {
+		h.Begin()
+	}
 	after, _ := h.After(work)
 	return after
 }

@@ -28,15 +28,16 @@ type race struct {
 	after  time.Duration           // when one is overdue
 	copies sync.WaitGroup
 
-	mu     sync.Mutex // guards what follows
-	number int        // of the attempt that left last
-	barred policy.Set // nodes that it has failed on, or that are not for it
-	last   bool       // no copy begins any more
-	out    int        // copies that run, or want a node
-	on     []runner   // attempts that run, oldest first
-	won    *lap       // nil: none is done
-	failed *lap       // the first, if it has failed
-	lost   []lap      // others that have ended, and were wanted
+	mu     sync.Mutex    // guards what follows
+	number int           // of the attempt that left last
+	barred policy.Set    // nodes that it has failed on, or that are not for it
+	last   bool          // no copy begins any more: one is done, or none runs
+	over   chan struct{} // closed with last
+	out    int           // copies that run, or want a node
+	on     []runner      // attempts that run, oldest first
+	won    *lap          // nil: none is done
+	failed *lap          // the first, if it has failed
+	lost   []lap         // others that have ended, and were wanted
 }
 
 // runner is an attempt that runs.
@@ -64,7 +65,7 @@ type lap struct {
 // run makes the attempts, of which the first goes to node i, and returns what they came
 // to: the one that was done, or else the first, and the others.
 func (s *Scheduler) run(ctx context.Context, y *try, i int) (l lap, lost []lap) {
-	after := y.d.beginTask(y.t.Operation.Name, y.wish.waiter.Work)
+	after := y.d.copyAfter(y.t.Operation.Name, y.wish.waiter.Work, y.t.Attempt == 1)
 	if after == 0 {
 		return s.lap(ctx, y, i, y.t.Attempt, lateness{}), nil
 	}
@@ -72,7 +73,7 @@ func (s *Scheduler) run(ctx context.Context, y *try, i int) (l lap, lost []lap) 
 	defer cancel(nil)
 	asking, enough := context.WithCancel(ctx)
 	defer enough()
-	r := &race{y: y, cancel: cancel, after: after, number: y.t.Attempt}
+	r := &race{y: y, cancel: cancel, after: after, number: y.t.Attempt, over: make(chan struct{})}
 	for n := range y.failed.All {
 		r.barred.Add(n)
 	}
@@ -87,7 +88,7 @@ func (s *Scheduler) run(ctx context.Context, y *try, i int) (l lap, lost []lap) 
 	if !l.late.marked { // its timer was stopped
 		r.copies.Done()
 	}
-	r.noMore()
+	<-r.over
 	enough()
 	r.copies.Wait()
 	y.t.Attempt = r.number
@@ -103,7 +104,7 @@ func (s *Scheduler) copyWhileLate(ctx, asking context.Context, r *race, after ti
 	for pause := max(after/4, time.Millisecond); asking.Err() == nil; pause += pause / 2 {
 		if r.begin(r.y.d) {
 			r.copies.Go(func() { s.copy(ctx, asking, r) })
-			after *= 2
+			after += after / 2
 			pause = after
 		}
 		rest(asking, pause)
@@ -225,25 +226,30 @@ func (r *race) next(a runner, v policy.Verdict, anew bool) (int, bool) {
 	return r.number, true
 }
 
-// noMore lets no further copy begin: the first attempt has ended. Those that run may
-// yet be done.
-func (r *race) noMore() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.last = true
+// end lets no further copy begin; mu is held.
+func (r *race) end() {
+	if !r.last {
+		r.last = true
+		close(r.over)
+	}
 }
 
-// take takes in how an attempt ended.
+// take takes in how an attempt ended. Where the first has failed, copies of it go on
+// and may be followed by others, until none runs.
 func (r *race) take(l lap) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.on = slices.DeleteFunc(r.on, func(a runner) bool { return a.number == l.number })
+	if len(r.on) == 0 {
+		defer r.end()
+	}
 	if l.err != nil && !l.superseded && !l.rejected(r.y.t) {
 		r.barred.Add(l.node)
 	}
 	switch first := l.number == r.y.t.Attempt; {
 	case l.err == nil && r.won == nil:
-		r.won, r.last = &l, true
+		r.won = &l
+		r.end()
 		r.cancel(errSuperseded)
 		if r.failed != nil {
 			r.lost = append(r.lost, *r.failed)

@@ -89,7 +89,7 @@ func newTry(r *record, d *dispatcher, in store.Input) *try {
 		}
 	}
 	y.t.Deadline = r.deadline
-	y.wish.waiter = policy.Waiter[*wish]{Excluded: &y.excluded, Turned: &y.turned} // the job's own timer knows its deadline
+	y.wish.waiter = policy.Waiter[*wish]{Excluded: &y.excluded, Turned: &y.turned, Deadline: r.deadline}
 	return y
 }
 
@@ -137,8 +137,10 @@ func (s *Scheduler) runTask(running, sending context.Context, y *try) {
 
 // size estimates how much there is to do; the baselines do not ask.
 func (y *try) size() {
+	y.wish.waiter.Pace = y.d.paceOf(y.t.Operation.Name)
 	if y.r.carrier != nil && !y.d.traits.Baseline {
 		y.pixels = min(maxPixels, y.r.carrier.Pixels(y.t.Name))
+		y.wish.waiter.Size = float64(y.pixels)
 		y.wish.waiter.Work = y.d.work(y.t.Operation.Name, y.pixels)
 	}
 }
