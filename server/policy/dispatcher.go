@@ -19,7 +19,8 @@ type Dispatcher[T any] struct {
 	known    []known
 	slots    int       // of all nodes that are up
 	out      int       // attempts that were sent and have not ended
-	busy     int       // of them, those that attempts of this dispatcher take
+	busy     int       // slots that are taken
+	review   int       // the node that is looked at next, for what it told long ago
 	eject    *ejector  // nil: nobody is ejected
 	throttle *throttle // nil: nobody is held back
 }
@@ -29,11 +30,22 @@ type known struct {
 	node        Node
 	outstanding int
 	late        int // of them, those that are overdue
+	others      int // attempts of other servers, or other policies, by the node's last word
+	heard       time.Time
 }
+
+// stale is after how long a node's word of others is worth nothing.
+const stale = 15 * time.Second
 
 // taken is how many slots the attempts take. One that is overdue counts no more: it may
 // be delayed, or lost, and must not keep copies of itself from being sent.
-func (k *known) taken() int { return min(k.outstanding-k.late, k.slots()) }
+func (k *known) taken() int { return min(k.outstanding-k.late+k.others, k.slots()) }
+
+// hear takes in a node's word of what it has. Those on their way to it or back are no
+// others.
+func (k *known) hear(now time.Time, l *job.Load) {
+	k.others, k.heard = max(0, l.Running+l.Queued-k.outstanding), now
+}
 
 func (k *known) slots() int {
 	if !k.node.Up {
@@ -89,8 +101,8 @@ func (d *Dispatcher[T]) Set(now time.Time, i int, n Node) {
 	d.rule.Set(now, i, n)
 }
 
-// Utilization is the part of the slots of all nodes that are up that attempts of this
-// dispatcher take, 0 to 1.
+// Utilization is the part of the slots of all nodes that are up that attempts take, by
+// what this dispatcher has sent and nodes tell of others, 0 to 1.
 func (d *Dispatcher[T]) Utilization() float64 {
 	if d.slots == 0 {
 		return 0
@@ -209,7 +221,11 @@ func (d *Dispatcher[T]) Observe(now time.Time, o Observation) {
 				k.late--
 			}
 		}
+		if o.Load != nil {
+			k.hear(now, o.Load)
+		}
 		d.busy += k.taken()
+		d.forgetOne(now)
 	}
 	if d.throttle != nil {
 		d.throttle.observe(now, o)
@@ -218,6 +234,16 @@ func (d *Dispatcher[T]) Observe(now time.Time, o Observation) {
 		d.eject.observe(o)
 	}
 	d.rule.Observe(now, o)
+}
+
+// forgetOne looks at one more node, in turn, and forgets what it told long ago of others.
+func (d *Dispatcher[T]) forgetOne(now time.Time) {
+	d.review = (d.review + 1) % len(d.known)
+	if k := &d.known[d.review]; k.others > 0 && now.Sub(k.heard) > stale {
+		d.busy -= k.taken()
+		k.others = 0
+		d.busy += k.taken()
+	}
 }
 
 // Late notes that an attempt is overdue; the Observation of its end must tell so, too.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"spillway/job"
 	"spillway/server/policy"
 )
 
@@ -273,4 +274,22 @@ func TestDispatcher_AThrottledNodeIsAskedLess(t *testing.T) {
 	_, i, v := d.Next(start)
 	require.Equal(t, policy.Chosen, v, "where it is the only one, it is asked all the same")
 	require.Zero(t, i)
+}
+
+// Servers that share nodes see one another's attempts in what the nodes tell.
+func TestDispatcher_UtilizationCountsOthersWhileTheirWordIsFresh(t *testing.T) {
+	d, _ := newLine(2, 2)
+	send := func(now time.Time, l *job.Load) {
+		d.Observe(now, policy.Observation{Node: 0, Kind: policy.Sent, Work: 1})
+		d.Observe(now, policy.Observation{Node: 0, Kind: policy.Done, Work: 1, Load: l})
+	}
+	send(start, &job.Load{Slots: 2, Running: 2, Queued: 5})
+	require.InDelta(t, .5, d.Utilization(), 1e-9, "one of two nodes is full")
+	send(start, &job.Load{Slots: 2, Running: 1})
+	require.InDelta(t, .25, d.Utilization(), 1e-9)
+	for range 4 {
+		d.Observe(start.Add(time.Minute), policy.Observation{Node: 1, Kind: policy.Sent, Work: 1})
+		d.Observe(start.Add(time.Minute), policy.Observation{Node: 1, Kind: policy.Done, Work: 1})
+	}
+	require.Zero(t, d.Utilization(), "what was said long ago")
 }

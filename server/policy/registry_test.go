@@ -49,5 +49,5 @@ func TestDescribe_HasALineForEachPolicyAndParameter(t *testing.T) {
 	for _, name := range policy.Names() {
 		require.Contains(t, text, "  "+name+" ")
 	}
-	require.Contains(t, text, "q=0.84: quantile")
+	require.Contains(t, text, "q=0.5: quantile")
 }
