@@ -10,6 +10,9 @@ import (
 // What follows is the course of one task as server/scheduler has it: a race of copies,
 // rounds without the nodes that turned it away, pauses, and retries from a budget.
 
+// deathsForgiven is as the scheduler's: here nodes break for no other reason.
+const deathsForgiven = 4
+
 // startRace plans when an attempt that is no copy, and has just left, is overdue.
 func (s *sim) startRace(t *task, a int32) {
 	t.last, t.overdue = false, 0
@@ -170,7 +173,7 @@ func (s *sim) goOn(i int32, t *task, a int32) {
 	}
 	switch {
 	case t.running > 0:
-	case int(t.broke) >= len(s.nodes)+3: // each node may lose it once, and a few losses more are forgiven
+	case int(t.broke) >= deathsForgiven*(len(s.nodes)+3):
 		s.giveUp(i, t)
 	default:
 		s.again(i, t)

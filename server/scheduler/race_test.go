@@ -189,12 +189,12 @@ func TestScheduler_HigherPriorityGoesFirstAmongJobsThatRun(t *testing.T) {
 func TestScheduler_RetriesOfFailuresAreHeldBack(t *testing.T) {
 	inBubble(t, Config{Policy: "p2c:hedge=0", Stall: -1}, []node{fails(job.Unavailable), fails(job.Unavailable)}, func(t *testing.T, r *rig) {
 		r.run(1000, job.Spec{})
-		// Each of the 1000 tasks is tried 2 + 3 times: 4000 retries, of which 1024 are
+		// Each of the 1000 tasks is tried 2 + 3 times: 4000 retries, of which 100 are
 		// there at first, and ten more come each second.
 		sent := r.fleet.sent()
 		require.Len(t, sent, 5000)
 		took := sent[len(sent)-1].at.Sub(sent[0].at)
-		require.InDelta(t, (4000-1024)/10, took.Seconds(), 30)
+		require.InDelta(t, (4000-100)/10, took.Seconds(), 30)
 	})
 }
 

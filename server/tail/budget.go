@@ -11,7 +11,7 @@ type BudgetConfig struct {
 	Part float64
 	// Rate is how many retries a second are allowed beside. Default 10.
 	Rate float64
-	// Most is how many may be saved up, and are there at the start. Default 1024.
+	// Most is how many may be saved up, and are there at the start. Default 100, ten seconds.
 	Most float64
 }
 
@@ -23,7 +23,7 @@ func (c BudgetConfig) withDefaults() BudgetConfig {
 		c.Rate = 10
 	}
 	if c.Most == 0 {
-		c.Most = 1024
+		c.Most = 100
 	}
 	return c
 }
