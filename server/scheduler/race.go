@@ -33,6 +33,7 @@ type race struct {
 	barred policy.Set    // nodes that it has failed on, or that are not for it
 	last   bool          // no copy begins any more: one is done, or none runs
 	over   chan struct{} // closed with last
+	enough func()        // no more copies look for a node; nil: none ever did
 	out    int           // copies that run, or want a node
 	on     []runner      // attempts that run, oldest first
 	won    *lap          // nil: none is done
@@ -71,25 +72,19 @@ func (s *Scheduler) run(ctx context.Context, y *try, i int) (l lap, lost []lap) 
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	asking, enough := context.WithCancel(ctx)
-	defer enough()
 	r := &race{y: y, cancel: cancel, after: after, number: y.t.Attempt, over: make(chan struct{})}
-	for n := range y.failed.All {
-		r.barred.Add(n)
-	}
-	s.bar(y.r.spec.Tags, &r.barred)
-	r.on = []runner{{number: r.number, node: i, sent: time.Now()}}
 	r.copies.Add(1)
 	l = s.lap(ctx, y, i, y.t.Attempt, lateness{after, func() {
 		defer r.copies.Done()
-		s.copyWhileLate(ctx, asking, r, after)
+		if asking := s.enter(ctx, r, i); asking != nil {
+			s.copyWhileLate(ctx, asking, r, after)
+		}
 	}})
-	r.take(l)
-	if !l.late.marked { // its timer was stopped
-		r.copies.Done()
+	if !l.late.marked { // most tasks need no race
+		return l, nil
 	}
+	r.take(l)
 	<-r.over
-	enough()
 	r.copies.Wait()
 	y.t.Attempt = r.number
 	if r.won != nil {
@@ -98,11 +93,29 @@ func (s *Scheduler) run(ctx context.Context, y *try, i int) (l lap, lost []lap) 
 	return l, r.lost
 }
 
+// enter makes a race of the attempt on node i, which is overdue, and returns the context
+// of those that look for a node; nil: it has just ended.
+func (s *Scheduler) enter(ctx context.Context, r *race, i int) context.Context {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last {
+		return nil
+	}
+	for n := range r.y.failed.All {
+		r.barred.Add(n)
+	}
+	s.bar(r.y.r.spec.Tags, &r.barred)
+	r.on = []runner{{number: r.number, node: i, sent: time.Now().Add(-r.after)}}
+	asking, enough := context.WithCancel(ctx)
+	r.enough = enough
+	return asking
+}
+
 // copyWhileLate sends a copy once there is room for it, and another where that takes
 // long as well, until asking ends.
 func (s *Scheduler) copyWhileLate(ctx, asking context.Context, r *race, after time.Duration) {
 	for pause := max(after/4, time.Millisecond); asking.Err() == nil; pause += pause / 2 {
-		if r.begin(r.y.d) {
+		if r.another(r.y.d) {
 			r.copies.Go(func() { s.copy(ctx, asking, r) })
 			after += after / 2
 			pause = after
@@ -111,8 +124,8 @@ func (s *Scheduler) copyWhileLate(ctx, asking context.Context, r *race, after ti
 	}
 }
 
-// begin reports whether a copy may begin, and counts it.
-func (r *race) begin(d *dispatcher) bool {
+// another reports whether a copy may begin, and counts it.
+func (r *race) another(d *dispatcher) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	full, oldest := r.out >= maxAttempts-1, slices.IndexFunc(r.on, runner.copied)
@@ -231,6 +244,9 @@ func (r *race) end() {
 	if !r.last {
 		r.last = true
 		close(r.over)
+		if r.enough != nil {
+			r.enough()
+		}
 	}
 }
 

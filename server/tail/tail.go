@@ -53,6 +53,10 @@ type Hedge struct {
 	latency sketch.Histogram // ns by unit of work, scaled
 	rtt     sketch.Histogram // ns
 	tokens  float64
+
+	news int     // latencies since these were looked up:
+	late float64 // min(p95, 5·p50), ns by unit of work, scaled
+	way  float64 // the median rtt, ns
 }
 
 // Of the unit of work's latency, so many parts are counted, since a unit may be tiny.
@@ -67,6 +71,10 @@ const soonest = 5 * time.Millisecond
 
 // warm is how many latencies must be known for their quantile to count.
 const warm = 20
+
+// lookUp is how many latencies may be new until their quantiles are looked up again, once
+// there are many.
+const lookUp = 16
 
 // burst is how many copies may be saved up.
 const burst = 10
@@ -88,6 +96,7 @@ func (h *Hedge) Observe(latency, run time.Duration, work float64) {
 	if latency <= 0 {
 		return
 	}
+	h.news++
 	h.latency.Add(float64(latency) * scale / unit(work))
 	if run > 0 && run < latency {
 		h.rtt.Add(float64(latency - run))
@@ -103,8 +112,12 @@ func (h *Hedge) After(work float64) (after time.Duration, ok bool) {
 	if h.latency.Count() < warm {
 		return h.cfg.Cold, true
 	}
-	late := min(h.latency.Quantile(h.cfg.Quantile), outlier*h.latency.Quantile(.5)) * unit(work) / scale
-	return time.Duration(max(late, 2*h.rtt.Quantile(.5), float64(soonest))), true
+	if h.news >= lookUp || h.news > 0 && h.latency.Count() < lookUp*lookUp {
+		h.news = 0
+		h.late = min(h.latency.Quantile(h.cfg.Quantile), outlier*h.latency.Quantile(.5))
+		h.way = h.rtt.Quantile(.5)
+	}
+	return time.Duration(max(h.late*unit(work)/scale, 2*h.way, float64(soonest))), true
 }
 
 // Take takes a copy from the budget, where the utilization of the nodes allows it and
