@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -27,6 +28,7 @@ func TestScheduler_WhatIsDoneInAnOverloadIsDoneInTime(t *testing.T) {
 			time.Sleep(time.Until(start.Add(time.Duration(float64(i) / (offered * capacity) * float64(time.Second)))))
 			ids = append(ids, r.submit(job.Spec{Source: "/data", Deadline: time.Second}))
 		}
+		synctest.Wait()
 		good := 0.
 		for _, id := range ids {
 			switch j := r.wait(id); j.State {
