@@ -23,6 +23,7 @@ type Dispatcher[T any] struct {
 	review   int       // the node that is looked at next, for what it told long ago
 	eject    *ejector  // nil: nobody is ejected
 	throttle *throttle // nil: nobody is held back
+	feeler   Feeler    // nil: the policy is none
 }
 
 // known is what a dispatcher keeps of a node.
@@ -68,6 +69,7 @@ const passedEach = 8
 // NewDispatcher makes a dispatcher that knows no node yet and draws from r.
 func NewDispatcher[T any](rule Rule, r *rand.Rand) *Dispatcher[T] {
 	d := &Dispatcher[T]{rule: rule, rand: r, line: newLine[T]()}
+	d.feeler, _ = rule.Policy.(Feeler)
 	if rule.Eject {
 		d.eject = newEjector()
 	}
@@ -132,7 +134,7 @@ func (d *Dispatcher[T]) Withdraw(w *Waiter[T]) {
 // Next is the next waiter that has its answer, which is Chosen with a node, Nobody or
 // TooLate; nil: all must wait on. Where a node is chosen, the attempt counts as sent.
 func (d *Dispatcher[T]) Next(now time.Time) (w *Waiter[T], node int, v Verdict) {
-	for w = d.line.first(); w != nil; w = d.line.first() {
+	for w = d.first(); w != nil; w = d.first() {
 		if node, v = d.answer(now, w); v != Busy {
 			break
 		}
@@ -154,6 +156,16 @@ func (d *Dispatcher[T]) Next(now time.Time) (w *Waiter[T], node int, v Verdict) 
 		d.Observe(now, Observation{Node: node, Kind: Sent, Work: w.Work})
 	}
 	return w, node, v
+}
+
+// first is the waiter whose turn it is; nil: none waits.
+func (d *Dispatcher[T]) first() *Waiter[T] {
+	if d.feeler != nil && d.feeler.Feels(d.line.tasks) {
+		if w := d.line.light(); w != nil {
+			return w
+		}
+	}
+	return d.line.first()
 }
 
 // pass puts a waiter aside that has to wait, and with the last of a few its whole flow, so

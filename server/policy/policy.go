@@ -39,6 +39,13 @@ type Prober interface {
 	Probed(now time.Time, i int, l *job.Load)
 }
 
+// Feeler is a policy that feels nodes out of which nothing is known: those had better get a
+// small task first, since a large one on a slow node ends after all others.
+type Feeler interface {
+	// Feels tells that the next of so many tasks that wait would go to such a node.
+	Feels(tasks int) bool
+}
+
 // LateWatcher is a policy that bounds how many attempts a node has. One that is overdue
 // may be delayed, or lost, and take no slot of the node.
 type LateWatcher interface {

@@ -74,12 +74,21 @@ const (
 	// askAgain is how many times the cost of a node that has just turned a task away that
 	// of another must be, so that the first is asked again.
 	askAgain = 1.5
+	// manyTasks is how many tasks a node must wait for it to be felt out with small ones:
+	// where there are few, the largest must not begin late.
+	manyTasks = 3
+	// exploreWithin is the part of the time until all is done that a task may take which
+	// goes to any node: little may be known of that one.
+	exploreWithin = .75
 	// stuck is how many times the work of an attempt a node may be silent until nobody
 	// waits for it.
 	stuck = 2
 )
 
-var _ Prober = (*pull)(nil)
+var (
+	_ Prober = (*pull)(nil)
+	_ Feeler = (*pull)(nil)
+)
 
 func newPull(p *params.List) Policy {
 	return &pull{
@@ -145,6 +154,11 @@ func (p *pull) Pick(now time.Time, r Request) (int, Verdict) {
 	return p.fresh.equal(i, r.Excluded, draw), Chosen
 }
 
+// Feels implements Feeler.
+func (p *pull) Feels(tasks int) bool {
+	return len(p.proven.order) == 0 && len(p.fresh.order) > 0 && tasks >= manyTasks*len(p.up.up)
+}
+
 // asksAgain tells that the task had better pause and ask again who turned it away than go
 // to node i, the best that is left. It is not told so each time: those may never take it.
 func (p *pull) asksAgain(now time.Time, r Request, i int, draw uint64) bool {
@@ -184,8 +198,8 @@ func (p *pull) explored(now time.Time, r Request, draw uint64) (int, bool) {
 	if best < 0 {
 		return i, true
 	}
-	e := p.learner.estimate(now, i)
-	return i, e.lasts(work(r.Work)) <= p.drain(r)+p.learner.estimate(now, best).cost(work(r.Work))
+	w := work(r.Work)
+	return i, p.learner.estimate(now, i).lasts(w) <= max(exploreWithin*p.drain(r), p.learner.estimate(now, best).cost(w))
 }
 
 // drain is how long all nodes together will take for what there is to do, in ns.

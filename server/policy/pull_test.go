@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -229,4 +230,35 @@ func TestPull_ANodeThatTellsIsBelieved(t *testing.T) {
 	require.Equal(t, Busy, verdict(), "it is at work")
 	p.Probed(zero, 0, &job.Load{Slots: 1, Delayed: 1})
 	require.Equal(t, Chosen, verdict(), "it is not")
+}
+
+// Nodes of which nothing is known begin with small tasks: a large one on a slow node
+// would end after all others. Those that are known get the largest.
+func TestPull_NodesAreFeltOutWithSmallTasks(t *testing.T) {
+	rule, err := New("pull:explore=0")
+	require.NoError(t, err)
+	d := NewDispatcher[string](rule, rand.New(rand.NewPCG(1, 2)))
+	const nodes = 40
+	for i := range nodes {
+		d.Set(zero, i, Node{ID: job.NodeID(fmt.Sprint(i)), Up: true, Slots: 1})
+	}
+	var f Flow[string]
+	var largest []float64
+	for i := range 5 * nodes {
+		w := 1e6 * float64(1+i)
+		d.Push(&f, &Waiter[string]{Work: w})
+		largest = append(largest, w)
+	}
+	for range nodes {
+		w, _, v := d.Next(zero)
+		require.Equal(t, Chosen, v)
+		require.Less(t, w.Work, largest[len(largest)-1]/2)
+	}
+	w, _, _ := d.Next(zero)
+	require.Nil(t, w)
+	d.Observe(zero.Add(time.Second), Observation{Node: 7, Kind: Done, Latency: time.Second, Run: time.Second, Work: 1e6})
+	w, i, v := d.Next(zero.Add(time.Second))
+	require.Equal(t, Chosen, v)
+	require.Equal(t, 7, i)
+	require.InDelta(t, largest[len(largest)-1], w.Work, 0)
 }

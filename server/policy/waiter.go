@@ -1,6 +1,10 @@
 package policy
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // Waiter is a task that wants a node, or a second copy of one. Its owner makes it,
 // sets what is exported, and keeps it; only one dispatcher has it at a time.
@@ -56,6 +60,7 @@ type line[T any] struct {
 	copies heap[*Waiter[T]]
 	now    float64 // virtual time: the start of the task that was served last
 	work   float64 // of all tasks that wait, copies aside
+	tasks  int     // how many those are
 	seq    uint64
 }
 
@@ -122,6 +127,7 @@ func (l *line[T]) restore(w *Waiter[T]) {
 	}
 	f.waiters.push(w)
 	l.work += work(w.Work)
+	l.tasks++
 	if f.at == 0 {
 		f.tag = max(f.tag, l.now)
 		l.flows.push(f)
@@ -139,6 +145,19 @@ func (l *line[T]) first() *Waiter[T] {
 	return nil
 }
 
+// light is one of the lesser tasks of the flow whose turn it is; nil: no task waits.
+func (l *line[T]) light() *Waiter[T] {
+	if len(l.flows.all) == 0 {
+		return nil
+	}
+	all := l.flows.all[0].waiters.all
+	leaves := all[len(all)-min(lightOf, len(all)):]
+	return slices.MinFunc(leaves, func(a, b *Waiter[T]) int { return cmp.Compare(a.Work, b.Work) })
+}
+
+// lightOf is how many leaves of a heap are looked at for a small task.
+const lightOf = 8
+
 // remove takes w out of the line; served: because it was its turn.
 func (l *line[T]) remove(w *Waiter[T], served bool) {
 	if w.copy {
@@ -148,6 +167,7 @@ func (l *line[T]) remove(w *Waiter[T], served bool) {
 	f := w.flow
 	f.waiters.remove(w)
 	l.work -= work(w.Work)
+	l.tasks--
 	if served {
 		l.now = max(l.now, f.tag)
 		f.tag++
