@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"time"
+
 	"spillway/server/policy"
 )
 
@@ -38,6 +40,10 @@ func (s *sim) serve(i int32) {
 	}
 	if s.prober {
 		s.probe(i)
+		if at := v.dispatcher.ProbeAt(); v.dispatcher.Asked() && !at.IsZero() && !v.asks {
+			v.asks = true
+			s.agenda.plan(s.now+max(int64(time.Millisecond), int64(at.Sub(now))), looks, i, 1)
+		}
 	}
 	s.repay(v)
 	if !v.armed && (v.dispatcher.Asked() || len(v.owing) > 0) {

@@ -144,7 +144,11 @@ func (s *sim) play(e event) {
 			s.ask(n)
 		}
 	case looks:
-		s.servers[e.who].armed = false
+		if v := &s.servers[e.who]; e.gen == 0 {
+			v.armed = false
+		} else {
+			v.asks = false
+		}
 		s.touch(e.who)
 	case sweeps:
 		s.servers[e.who].dispatcher.Sweep(s.time())

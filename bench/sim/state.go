@@ -138,7 +138,8 @@ type server struct {
 	hedge      *tail.Hedge
 	budget     *tail.Budget
 	rand       *rand.Rand
-	armed      bool     // it looks again soon at those who wait
+	armed      bool     // it looks again soon at those who wait,
+	asks       bool     // and at its probes
 	owing      []ticket // tasks that wait for a retry
 	probing    int      // probes that are out
 	touched    bool     // its dispatcher may have something ready

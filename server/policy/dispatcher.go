@@ -290,6 +290,15 @@ func (d *Dispatcher[T]) Probes(now time.Time, to []int) []int {
 	return to
 }
 
+// ProbeAt is when Probes is to be called while something waits, if nothing happens before;
+// zero: there is no such time.
+func (d *Dispatcher[T]) ProbeAt() time.Time {
+	if p, ok := d.rule.Policy.(Prober); ok {
+		return p.ProbeAt()
+	}
+	return time.Time{}
+}
+
 // Probed is the answer to one of the Probes; nil: none came.
 func (d *Dispatcher[T]) Probed(now time.Time, i int, l *job.Load) {
 	if p, ok := d.rule.Policy.(Prober); ok {

@@ -217,8 +217,11 @@ func drawChance(mean, count float64, r *rand.Rand) float64 {
 func (e estimate) lasts(w float64) float64 { return e.rate*w + e.late }
 
 // cost is how long a task of work w takes with all rejections, in ns.
-func (e estimate) cost(w float64) float64 {
-	return e.lasts(w) + (e.price+priceWork*e.rate*w)*e.reject/(1-e.reject)
+func (e estimate) cost(w float64) float64 { return e.lasts(w) + e.rejections(w) }
+
+// rejections is the part of the cost that they are, in ns.
+func (e estimate) rejections(w float64) float64 {
+	return (e.price + priceWork*e.rate*w) * e.reject / (1 - e.reject)
 }
 
 // costKey is the upper part of a key of a [ranking]: costs within about 9 % of one

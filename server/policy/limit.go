@@ -85,13 +85,14 @@ func (l *limit) pipe(o Observation) {
 	l.run += (run - l.run) / 16
 }
 
-// refused lowers the limit, once for the attempts that were out at that time.
-func (l *limit) refused(outstanding int) {
+// refused lowers the limit, though not below least, once for the attempts that were out at
+// that time.
+func (l *limit) refused(outstanding, least int) {
 	if l.calm > 0 {
 		l.calm--
 		return
 	}
-	l.value = max(1, limitFall*l.value)
+	l.value = max(1, limitFall*l.value, min(l.value, float64(least)))
 	l.calm = outstanding
 	l.before = 0
 	l.window = limitWindow{overhead: l.window.overhead}

@@ -83,15 +83,15 @@ func TestLimit_FallsByAFifthOnceForTheAttemptsThatWereOut(t *testing.T) {
 	var l limit
 	l.set(20)
 	for range 8 { // eight of those that were out
-		l.refused(8)
+		l.refused(8, 1)
 	}
 	require.Equal(t, 16, l.most())
-	l.refused(8)
+	l.refused(8, 1)
 	require.Equal(t, 16, l.most())
-	l.refused(8)
+	l.refused(8, 1)
 	require.Equal(t, 12, l.most())
 	for range 100 {
-		l.refused(0)
+		l.refused(0, 1)
 	}
 	require.Equal(t, 1, l.most(), "never below one")
 }
@@ -100,7 +100,7 @@ func TestLimit_WinsTheSlotsBack(t *testing.T) {
 	l := limitTest{slots: 10, run: 10 * time.Millisecond, rtt: time.Millisecond, tells: true, now: zero}
 	l.set(10)
 	for range 30 {
-		l.refused(0)
+		l.refused(0, 1)
 	}
 	require.Equal(t, 1, l.most())
 	l.play(500)

@@ -35,6 +35,9 @@ type Prober interface {
 	// Probes appends the nodes to ask now to the slice, and returns it. It is called
 	// after each Pick, and while nothing is picked once in a while.
 	Probes(now time.Time, r *rand.Rand, to []int) []int
+	// ProbeAt is when Probes is to be called while something waits, if nothing happens
+	// before; zero: as good as any time.
+	ProbeAt() time.Time
 	// Probed is the answer of node i; nil: none came.
 	Probed(now time.Time, i int, l *job.Load)
 }

@@ -214,6 +214,9 @@ func (p *prequal) Probes(now time.Time, r *rand.Rand, to []int) []int {
 	return to
 }
 
+// ProbeAt implements Prober.
+func (*prequal) ProbeAt() time.Time { return time.Time{} }
+
 // Probed implements Prober.
 func (p *prequal) Probed(now time.Time, i int, l *job.Load) {
 	if l == nil || l.Draining || !p.up.has(i) {

@@ -15,7 +15,8 @@ import (
 //   - the ready node would be the last to end: it takes longer than
 //     (work that waits + half of the work at nodes)/speed of all nodes + the better cost
 //   - the time until the better one is ready;
-//   - or it turns away most of what it is sent, and the other does not.
+//     Where it turns away most of what it is sent, and the other does not, what that
+//     costs counts, too.
 //
 // Of a small fleet of which nothing is known, few nodes are tried at once, so that
 // few tasks meet those that turn them away or delay them.
@@ -36,8 +37,8 @@ type pull struct {
 	trying  int       // attempts at nodes that have not done a task
 	tried   time.Time // when the last of them was sent
 	review  int       // the node whose key is made anew next
-	doubts  []doubt   // what was sent, in order, until it is due or has ended
-	settled int       // of doubts, how many are done with
+	doubts  doubts    // what was sent, until it is due or has ended,
+	soon    doubts    // and those at nodes that often delay
 }
 
 // pulled is what pull keeps of a node.
@@ -54,8 +55,8 @@ type pulled struct {
 }
 
 const (
-	// mostReject is the chance of a rejection from which a node is only asked where
-	// no other will be ready.
+	// mostReject is the chance of a rejection from which those before a task is taken count
+	// for whether it waits for another node.
 	mostReject = .75
 	// smallFleet is how many nodes may be felt out a few at a time; more could not be
 	// without keeping most of them idle.
@@ -222,14 +223,15 @@ func (p *pull) waits(now time.Time, r Request, i, better int) bool {
 	if since := float64(now.Sub(p.nodes[better].active)); since > stuck*b.rate*p.size+float64(lateBy) {
 		return false
 	}
-	if e.reject > mostReject && b.reject <= mostReject {
-		return true
-	}
 	// Of so many nodes that are at work, the first is ready after about this part of a task.
 	ready := b.lasts(p.size) / float64(len(p.full.order)+1)
 	// Delays count only as far as it is sure that they differ: to wait is to make all those
 	// wait that come after.
-	return e.rate*w+max(0, e.late-sure*e.spread) > p.drain(r)+ready+b.lasts(w)+sure*b.spread
+	lasts := e.rate*w + max(0, e.late-sure*e.spread)
+	if e.reject > mostReject && b.reject <= mostReject {
+		lasts += e.rejections(w)
+	}
+	return lasts > p.drain(r)+ready+b.lasts(w)+sure*b.spread
 }
 
 // Observe implements Policy.
@@ -310,11 +312,16 @@ func (p *pull) ended(now time.Time, o Observation, fresh bool) {
 	case Done:
 		n.limit.done(now, o, full)
 	case Broke:
-		n.limit.refused(n.out)
+		n.limit.refused(n.out, 1)
 	case Rejected:
-		// Where nothing waits for the node's slots, it turned the task away by chance.
-		if l := o.Load; l == nil || l.Queued > 0 || n.out-p.spared(o.Node) > max(1, l.Slots) {
-			n.limit.refused(n.out)
+		switch l := o.Load; {
+		case l == nil:
+			n.limit.refused(n.out, 1)
+		case l.Queued == 0 && n.out-p.spared(o.Node) <= max(1, l.Slots): // it turned the task away by chance
+		case l.Running+l.Queued <= n.out: // what waits there are this server's own, some of which were delayed
+			n.limit.refused(n.out, l.Slots)
+		default:
+			n.limit.refused(n.out, 1)
 		}
 	case Sent, Cancelled, Superseded:
 	}

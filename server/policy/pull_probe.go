@@ -10,7 +10,7 @@ import (
 // A node tells how many of its attempts are in the injected delay, and take no slot, with
 // every answer. Where it has as many attempts as it may have and all of them are delayed,
 // no answer comes; so it is asked, once an attempt has been out for longer than it should
-// take.
+// take, and one that delays now and then soon after each.
 
 // doubt is an attempt that may turn out to be delayed.
 type doubt struct {
@@ -19,46 +19,79 @@ type doubt struct {
 	due  time.Time
 }
 
+// doubts are attempts in the order in which they are due, or nearly.
+type doubts struct {
+	all     []doubt
+	settled int // how many are done with
+}
+
 const (
 	// doubtTimes is how many times the expected time of an attempt it may be out until its
 	// node is asked, and doubtAfter the least time.
 	doubtTimes = 1.1
 	doubtAfter = 2 * time.Millisecond
+	// delays is the chance of a delay from which a node is asked after doubtAfter.
+	delays = .02
 	// maxDoubt is the most time: who waits for an answer is in turn.
 	maxDoubt = time.Second
 	// maxDoubts bounds the attempts that are remembered for it.
 	maxDoubts = 1 << 14
 )
 
-// doubt notes an attempt that has just been sent.
-func (p *pull) doubt(now time.Time, i int, w float64) {
-	if len(p.doubts)-p.settled >= maxDoubts {
+func (q *doubts) add(d doubt) {
+	if len(q.all)-q.settled >= maxDoubts {
 		return
 	}
-	if p.settled > 0 && len(p.doubts) == cap(p.doubts) {
-		p.doubts = p.doubts[:copy(p.doubts, p.doubts[p.settled:])]
-		p.settled = 0
+	if q.settled > 0 && len(q.all) == cap(q.all) {
+		q.all = q.all[:copy(q.all, q.all[q.settled:])]
+		q.settled = 0
 	}
-	after := time.Duration(min(float64(maxDoubt), doubtTimes*p.learner.rate(p.learner.node(i))*w))
-	after = max(doubtAfter, after)
-	p.doubts = append(p.doubts, doubt{i, p.nodes[i].turn, now.Add(after)})
+	q.all = append(q.all, d)
+}
+
+// next is the doubt that is due first; nil: there is none.
+func (q *doubts) next() *doubt {
+	if q.settled == len(q.all) {
+		q.all, q.settled = q.all[:0], 0
+		return nil
+	}
+	return &q.all[q.settled]
+}
+
+// doubt notes an attempt that has just been sent.
+func (p *pull) doubt(now time.Time, i int, w float64) {
+	d, n := doubt{i, p.nodes[i].turn, now.Add(doubtAfter)}, p.learner.node(i)
+	if n.late > 0 && n.late >= delays*(n.late+n.inTime) {
+		p.soon.add(d)
+		return
+	}
+	if after := time.Duration(min(float64(maxDoubt), doubtTimes*p.learner.rate(n)*w)); after > doubtAfter {
+		d.due = now.Add(after)
+	}
+	p.doubts.add(d)
 }
 
 // Probes implements Prober.
 func (p *pull) Probes(now time.Time, _ *rand.Rand, to []int) []int {
-	for p.settled < len(p.doubts) && !now.Before(p.doubts[p.settled].due) {
-		d := p.doubts[p.settled]
-		p.settled++
-		n := &p.nodes[d.node]
-		if n.turn == d.turn && n.out > 0 && !n.asked && p.full.has(d.node) {
-			n.asked = true
-			to = append(to, d.node)
+	for _, q := range [2]*doubts{&p.soon, &p.doubts} {
+		for d := q.next(); d != nil && !now.Before(d.due); d = q.next() {
+			q.settled++
+			n := &p.nodes[d.node]
+			if n.turn == d.turn && n.out > 0 && !n.asked && p.full.has(d.node) {
+				n.asked = true
+				to = append(to, d.node)
+			}
 		}
 	}
-	if p.settled == len(p.doubts) {
-		p.doubts, p.settled = p.doubts[:0], 0
-	}
 	return to
+}
+
+// ProbeAt implements Prober: an attempt at a node that often delays keeps others waiting.
+func (p *pull) ProbeAt() time.Time {
+	if d := p.soon.next(); d != nil {
+		return d.due
+	}
+	return time.Time{}
 }
 
 // Probed implements Prober.

@@ -122,7 +122,7 @@ func TestPull_ATaskWaitsForAFastNodeRatherThanEndLast(t *testing.T) {
 	require.Equal(t, Chosen, v, "the fast one has been silent for so long that nobody waits for it")
 }
 
-func TestPull_ANodeThatTurnsMostAwayIsNotAskedWhileOthersWork(t *testing.T) {
+func TestPull_ANodeThatTurnsMostAwayIsAskedOnlyWhereThereIsMuchToDo(t *testing.T) {
 	p, rng := newPullTest(2, 1), rand.New(rand.NewPCG(1, 2))
 	for range 20 {
 		gave(p, zero, 1, 10*time.Millisecond)
@@ -133,8 +133,11 @@ func TestPull_ANodeThatTurnsMostAwayIsNotAskedWhileOthersWork(t *testing.T) {
 	require.Equal(t, Chosen, v)
 	require.Equal(t, 1, i)
 	p.Observe(zero, Observation{Node: 1, Kind: Sent})
-	_, v = p.Pick(zero, Request{Rand: rng, Backlog: 1000})
+	_, v = p.Pick(zero, Request{Rand: rng, Backlog: 2})
 	require.Equal(t, Busy, v)
+	i, v = p.Pick(zero, Request{Rand: rng, Backlog: 1000})
+	require.Equal(t, Chosen, v, "where there is much to do, it is worth to ask it now and then")
+	require.Zero(t, i)
 	p.Set(zero, 1, Node{Up: false})
 	i, v = p.Pick(zero, Request{Rand: rng, Backlog: 1000})
 	require.Equal(t, Chosen, v, "where there is no other it is")

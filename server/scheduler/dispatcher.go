@@ -30,6 +30,7 @@ type dispatcher struct {
 	due   []int                   // nodes to probe
 	owing []*retries              // of the jobs whose tasks wait for a retry
 	armed bool                    // those who wait are looked at again soon
+	asks  bool                    // probes are looked at again soon
 	used  time.Time               // when a job last began or ended to use it
 	users int                     // jobs that use it
 }
@@ -203,6 +204,10 @@ func (d *dispatcher) serve(now time.Time) {
 	if (d.rule.Asked() || len(d.owing) > 0) && !d.armed {
 		d.armed = true
 		time.AfterFunc(policy.AskEvery, func() { d.change(func(time.Time) { d.armed = false }) })
+	}
+	if at := d.rule.ProbeAt(); d.rule.Asked() && !at.IsZero() && !d.asks {
+		d.asks = true
+		time.AfterFunc(max(time.Millisecond, at.Sub(now)), func() { d.change(func(time.Time) { d.asks = false }) })
 	}
 }
 
