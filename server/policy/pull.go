@@ -29,6 +29,7 @@ type pull struct {
 	explore float64
 
 	turn    uint64
+	salt    uint64    // of the order in which nodes are tried; 0: not drawn yet
 	size    float64   // moving mean of the work of a task
 	out     int       // attempts at nodes
 	outWork float64   // their work
@@ -38,6 +39,11 @@ type pull struct {
 	review  int       // the node whose key is made anew next
 	doubts  []doubt   // what was sent, in order, until it is due or has ended
 	settled int       // of doubts, how many are done with
+
+	crowd  crowd
+	words  []spoken // in order, until they are old
+	silent int      // of words, how many are
+	due    int      // nodes to ask for what others have sent them
 }
 
 // pulled is what pull keeps of a node.
@@ -51,6 +57,7 @@ type pulled struct {
 	active time.Time
 	speed  float64 // its part of the speed of all
 	price  uint64  // the upper part of its key
+	word   word
 }
 
 const (
@@ -124,6 +131,9 @@ func (p *pull) Pick(now time.Time, r Request) (int, Verdict) {
 		return 0, Nobody
 	}
 	draw := r.Rand.Uint64()
+	if p.salt == 0 {
+		p.shuffle(draw | 1)
+	}
 	if i, ok := p.explored(now, r, draw); ok {
 		return i, Chosen
 	}
@@ -152,9 +162,9 @@ func (p *pull) asksAgain(now time.Time, r Request, i int, draw uint64) bool {
 		return false
 	}
 	w := work(r.Work)
-	limit := p.learner.estimate(now, i).cost(w)
+	limit := p.estimate(now, i).cost(w)
 	for t := range r.Turned.All {
-		if p.up.has(t) && askAgain*p.learner.estimate(now, t).cost(w)+float64(time.Millisecond) < limit {
+		if p.up.has(t) && askAgain*p.estimate(now, t).cost(w)+float64(time.Millisecond) < limit {
 			return true
 		}
 	}
@@ -184,8 +194,8 @@ func (p *pull) explored(now time.Time, r Request, draw uint64) (int, bool) {
 	if best < 0 {
 		return i, true
 	}
-	e := p.learner.estimate(now, i)
-	return i, e.lasts(work(r.Work)) <= p.drain(r)+p.learner.estimate(now, best).cost(work(r.Work))
+	e := p.estimate(now, i)
+	return i, e.lasts(work(r.Work)) <= p.drain(r)+p.estimate(now, best).cost(work(r.Work))
 }
 
 // drain is how long all nodes together will take for what there is to do, in ns.
@@ -200,7 +210,7 @@ func (p *pull) drain(r Request) float64 {
 // going to the ready node i.
 func (p *pull) waits(now time.Time, r Request, i, better int) bool {
 	w := work(r.Work)
-	e, b := p.learner.estimate(now, i), p.learner.estimate(now, better)
+	e, b := p.estimate(now, i), p.estimate(now, better)
 	if e.cost(w) <= b.cost(w) || e.rate == 0 {
 		return false
 	}
@@ -215,7 +225,7 @@ func (p *pull) waits(now time.Time, r Request, i, better int) bool {
 	ready := b.lasts(p.size) / float64(len(p.full.order)+1)
 	// Delays count only as far as it is sure that they differ: to wait is to make all those
 	// wait that come after.
-	return e.rate*w+max(0, e.late-sure*e.spread) > p.drain(r)+ready+b.lasts(w)+sure*b.spread
+	return e.rate*w+e.wait+max(0, e.late-sure*e.spread) > p.drain(r)+ready+b.lasts(w)+sure*b.spread
 }
 
 // Observe implements Policy.
@@ -244,6 +254,9 @@ func (p *pull) sent(now time.Time, o Observation, fresh bool) {
 	p.doubt(now, o.Node, w)
 	p.out++
 	p.outWork += w
+	if !p.crowd.alone() {
+		p.due = min(maxCrowdProbes, p.due+crowdProbes)
+	}
 	if p.size == 0 {
 		p.size = w
 	}
@@ -287,7 +300,12 @@ func (p *pull) leave(o Observation, fresh bool) {
 func (p *pull) ended(now time.Time, o Observation, fresh bool) {
 	n := &p.nodes[o.Node]
 	full := n.out >= n.limit.most()
+	before := p.others(now, o.Node)
 	p.leave(o, fresh)
+	if o.Load != nil {
+		p.hear(now, o.Node, o.Load)
+	}
+	o = p.explained(before, o)
 	p.learner.observe(now, o)
 	if fresh && p.learner.node(o.Node).done {
 		p.trying -= n.out // what else it has is at a node that is known now

@@ -45,7 +45,7 @@ func (p *pull) doubt(now time.Time, i int, w float64) {
 }
 
 // Probes implements Prober.
-func (p *pull) Probes(now time.Time, _ *rand.Rand, to []int) []int {
+func (p *pull) Probes(now time.Time, r *rand.Rand, to []int) []int {
 	for p.settled < len(p.doubts) && !now.Before(p.doubts[p.settled].due) {
 		d := p.doubts[p.settled]
 		p.settled++
@@ -58,15 +58,21 @@ func (p *pull) Probes(now time.Time, _ *rand.Rand, to []int) []int {
 	if p.settled == len(p.doubts) {
 		p.doubts, p.settled = p.doubts[:0], 0
 	}
-	return to
+	p.forget(now)
+	return p.askAround(r, to)
 }
 
 // Probed implements Prober.
-func (p *pull) Probed(_ time.Time, i int, l *job.Load) {
+func (p *pull) Probed(now time.Time, i int, l *job.Load) {
 	n := &p.nodes[i]
 	n.asked = false
 	if l != nil {
 		n.asleep = l.Delayed
-		p.place(i)
+		p.hear(now, i, l)
+		if p.crowd.alone() {
+			p.place(i)
+		} else {
+			p.rank(now, i)
+		}
 	}
 }
