@@ -17,6 +17,10 @@ import (
 //   - the time until the better one is ready;
 //   - or it turns away most of what it is sent, and the other does not.
 //
+// Of nodes of like cost, one that was never sent anything comes first, in an order that is
+// drawn, so that servers that know the same do not all go to the same ones. What other
+// servers send to the same nodes counts as far as their answers tell of it (see crowd).
+//
 // Of a small fleet of which nothing is known, few nodes are tried at once, so that
 // few tasks meet those that turn them away or delay them.
 type pull struct {
@@ -86,7 +90,10 @@ const (
 	stuck = 2
 )
 
-var _ Prober = (*pull)(nil)
+var (
+	_ Prober      = (*pull)(nil)
+	_ LateWatcher = (*pull)(nil)
+)
 
 func newPull(p *params.List) Policy {
 	return &pull{
@@ -119,6 +126,7 @@ func (p *pull) Set(now time.Time, i int, n Node) {
 			p.trying += p.nodes[i].out // what it has is at a node that is not known any more
 		}
 		*p.learner.node(i) = learned{}
+		p.nodes[i].word = word{}
 	}
 	p.nodes[i].limit.set(n.Slots)
 	p.up.set(i, n.Up)
@@ -149,10 +157,7 @@ func (p *pull) Pick(now time.Time, r Request) (int, Verdict) {
 	case r.Turned.Len() > 0 && p.asksAgain(now, r, i, draw):
 		return 0, Nobody
 	}
-	if p.proven.has(i) {
-		return p.proven.equal(i, r.Excluded, draw), Chosen
-	}
-	return p.fresh.equal(i, r.Excluded, draw), Chosen
+	return i, Chosen
 }
 
 // asksAgain tells that the task had better pause and ask again who turned it away than go
@@ -226,100 +231,4 @@ func (p *pull) waits(now time.Time, r Request, i, better int) bool {
 	// Delays count only as far as it is sure that they differ: to wait is to make all those
 	// wait that come after.
 	return e.rate*w+e.wait+max(0, e.late-sure*e.spread) > p.drain(r)+ready+b.lasts(w)+sure*b.spread
-}
-
-// Observe implements Policy.
-func (p *pull) Observe(now time.Time, o Observation) {
-	if o.Node < 0 || o.Node >= len(p.nodes) {
-		return
-	}
-	fresh := !p.learner.node(o.Node).done
-	p.nodes[o.Node].active = now
-	if o.Kind == Sent {
-		p.sent(now, o, fresh)
-		p.place(o.Node)
-		return
-	}
-	p.ended(now, o, fresh)
-	p.rank(now, o.Node)
-	p.reviewOne(now)
-}
-
-// sent counts an attempt in.
-func (p *pull) sent(now time.Time, o Observation, fresh bool) {
-	n, w := &p.nodes[o.Node], work(o.Work)
-	p.turn++
-	n.turn = p.turn
-	n.out++
-	p.doubt(now, o.Node, w)
-	p.out++
-	p.outWork += w
-	if !p.crowd.alone() {
-		p.due = min(maxCrowdProbes, p.due+crowdProbes)
-	}
-	if p.size == 0 {
-		p.size = w
-	}
-	p.size += (w - p.size) / 64
-	if fresh {
-		p.trying++
-		p.tried = now
-	}
-}
-
-// Late implements LateWatcher. An attempt that is overdue may be delayed and take no slot
-// of the node, but there may be no more of those than a node's limit.
-func (p *pull) Late(_ time.Time, i int) {
-	p.nodes[i].late++
-	p.place(i)
-}
-
-// leave takes an attempt out of the sums.
-func (p *pull) leave(o Observation, fresh bool) {
-	n := &p.nodes[o.Node]
-	if o.Load != nil {
-		n.asleep = o.Load.Delayed
-	}
-	if o.Late {
-		n.late = max(0, n.late-1)
-	}
-	if n.out > 0 {
-		n.out--
-		p.out--
-		p.outWork -= work(o.Work)
-		if fresh {
-			p.trying--
-		}
-	}
-	if p.out == 0 || p.outWork < 0 {
-		p.outWork = 0
-	}
-}
-
-// ended counts an attempt out, and learns from it.
-func (p *pull) ended(now time.Time, o Observation, fresh bool) {
-	n := &p.nodes[o.Node]
-	full := n.out >= n.limit.most()
-	before := p.others(now, o.Node)
-	p.leave(o, fresh)
-	if o.Load != nil {
-		p.hear(now, o.Node, o.Load)
-	}
-	o = p.explained(before, o)
-	p.learner.observe(now, o)
-	if fresh && p.learner.node(o.Node).done {
-		p.trying -= n.out // what else it has is at a node that is known now
-	}
-	switch o.Kind {
-	case Done:
-		n.limit.done(now, o, full)
-	case Broke:
-		n.limit.refused(n.out)
-	case Rejected:
-		// Where nothing waits for the node's slots, it turned the task away by chance.
-		if l := o.Load; l == nil || l.Queued > 0 || n.out-p.spared(o.Node) > max(1, l.Slots) {
-			n.limit.refused(n.out)
-		}
-	case Sent, Cancelled, Superseded:
-	}
 }

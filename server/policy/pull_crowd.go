@@ -17,7 +17,7 @@ import (
 //   - and where it is a good part of the slots, a few nodes are asked with each task that
 //     leaves, as prequal does, since own answers are too rare to go by.
 //
-// What a node said fades to what is true of all. Alone at its nodes, pull does none of it.
+// What a node said fades to the mean of all. Alone at its nodes, pull does none of it.
 
 // crowd is how many attempts of other servers a node has for each of its slots, moving,
 // by the word of all.
@@ -131,7 +131,7 @@ func (p *pull) explained(before float64, o Observation) Observation {
 
 // askAround appends nodes that are drawn, to be asked for what others have sent them.
 func (p *pull) askAround(r *rand.Rand, to []int) []int {
-	for ; p.due > 0; p.due-- {
+	for ; p.due > 0 && len(p.up.up) > 0; p.due-- {
 		i := int(p.up.up[r.IntN(len(p.up.up))])
 		if !p.nodes[i].asked {
 			p.nodes[i].asked = true
