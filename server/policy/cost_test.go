@@ -96,3 +96,25 @@ func BenchmarkAttempt(b *testing.B) {
 		})
 	}
 }
+
+// TestDispatcher_ChoosesWithoutAllocating holds for all that stands around a policy, too.
+func TestDispatcher_ChoosesWithoutAllocating(t *testing.T) {
+	rule, err := policy.New("p2c:throttle=2")
+	require.NoError(t, err)
+	d := policy.NewDispatcher[string](rule, seeded(1))
+	for i := range 1000 {
+		d.Set(start, i, node(i, true))
+	}
+	var f policy.Flow[string]
+	var most policy.Set
+	for i := range 999 {
+		most.Add(i)
+	}
+	w := &policy.Waiter[string]{Excluded: &most}
+	allocations := testing.AllocsPerRun(1000, func() {
+		d.Push(&f, w)
+		_, i, _ := d.Next(start)
+		d.Observe(start, policy.Observation{Node: i, Kind: policy.Rejected})
+	})
+	require.Zero(t, allocations)
+}

@@ -85,6 +85,8 @@ const (
 	// askAgain is how many times the cost of a node that has just turned a task away that
 	// of another must be, so that the first is asked again.
 	askAgain = 1.5
+	// mostAsked is how many of those that turned a task away are looked at for it.
+	mostAsked = 32
 	// stuck is how many times the work of an attempt a node may be silent until nobody
 	// waits for it.
 	stuck = 2
@@ -129,7 +131,7 @@ func (p *pull) Set(now time.Time, i int, n Node) {
 		p.nodes[i].word = word{}
 	}
 	p.nodes[i].limit.set(n.Slots)
-	p.up.set(i, n.Up)
+	p.up.mark(i, n.Up)
 	p.rank(now, i)
 }
 
@@ -168,10 +170,19 @@ func (p *pull) asksAgain(now time.Time, r Request, i int, draw uint64) bool {
 	}
 	w := work(r.Work)
 	limit := p.estimate(now, i).cost(w)
-	for t := range r.Turned.All {
+	// Of very many it looks at some, another part each time.
+	from, left := 0, r.Turned.Len()
+	if left > mostAsked {
+		from, left = int(draw%uint64(len(p.nodes))), mostAsked
+	}
+	for t := r.Turned.nextWithout(from, nil); left > 0; left-- {
+		if t < 0 {
+			t = r.Turned.nextWithout(0, nil)
+		}
 		if p.up.has(t) && askAgain*p.estimate(now, t).cost(w)+float64(time.Millisecond) < limit {
 			return true
 		}
+		t = r.Turned.nextWithout(t+1, nil)
 	}
 	return false
 }

@@ -32,10 +32,7 @@ func (s *Set) Remove(i int) {
 // nextWithout is the first member from i on that is not in out; −1: none.
 func (s *Set) nextWithout(i int, out *Set) int {
 	for w := i / 64; w < len(s.words); w++ {
-		word := s.words[w]
-		if out != nil && w < len(out.words) {
-			word &^= out.words[w]
-		}
+		word := s.wordWithout(w, out)
 		if w == i/64 {
 			word &= ^uint64(0) << (i % 64)
 		}
@@ -44,6 +41,52 @@ func (s *Set) nextWithout(i int, out *Set) int {
 		}
 	}
 	return -1
+}
+
+// lenWithout is how many members are not in out.
+func (s *Set) lenWithout(out *Set) int {
+	n := 0
+	for w := range s.words {
+		n += bits.OnesCount64(s.wordWithout(w, out))
+	}
+	return n
+}
+
+// nthWithout is the nth, from 0, of the members that are not in out, of which there are more.
+func (s *Set) nthWithout(nth int, out *Set) int {
+	for w := range s.words {
+		word := s.wordWithout(w, out)
+		if n := bits.OnesCount64(word); nth >= n {
+			nth -= n
+			continue
+		}
+		for ; nth > 0; nth-- {
+			word &= word - 1
+		}
+		return w*64 + bits.TrailingZeros64(word)
+	}
+	return -1
+}
+
+// wordWithout is a word of the members that are not in out.
+func (s *Set) wordWithout(w int, out *Set) uint64 {
+	if out == nil || w >= len(out.words) {
+		return s.words[w]
+	}
+	return s.words[w] &^ out.words[w]
+}
+
+// copyOf makes it hold what the other does.
+func (s *Set) copyOf(other *Set) {
+	s.Clear()
+	if other == nil {
+		return
+	}
+	if n := len(other.words); len(s.words) < n {
+		s.words = append(s.words, make([]uint64, n-len(s.words))...)
+	}
+	copy(s.words, other.words)
+	s.size = other.size
 }
 
 // Has reports whether i is in the set. A nil Set is empty.
