@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 
@@ -70,6 +71,31 @@ func BenchmarkPick(b *testing.B) {
 					excluded.Add(i)
 				}
 				b.ReportAllocs()
+				for b.Loop() {
+					p.Pick(start, policy.Request{Rand: rng, Excluded: &excluded, Work: 1, Backlog: 1e6})
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkPickBehindIdleNodes measures one decision among 10,000 nodes, where those that
+// are left out have nothing to do, and the others do: a few nodes with a tag that many want.
+func BenchmarkPickBehindIdleNodes(b *testing.B) {
+	const nodes = 10_000
+	for _, name := range policy.Names() {
+		for _, left := range []int{20, 500, 5000} {
+			b.Run(name+"/left="+strconv.Itoa(left), func(b *testing.B) {
+				p, rng := benched(b, name, nodes)
+				var excluded policy.Set
+				for i := range nodes {
+					if i%(nodes/left) > 0 {
+						excluded.Add(i)
+						continue
+					}
+					p.Observe(start, policy.Observation{Node: i, Kind: policy.Sent, Work: 1})
+					p.Observe(start, policy.Observation{Node: i, Kind: policy.Sent, Work: 1})
+				}
 				for b.Loop() {
 					p.Pick(start, policy.Request{Rand: rng, Excluded: &excluded, Work: 1, Backlog: 1e6})
 				}

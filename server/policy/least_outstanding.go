@@ -131,7 +131,7 @@ func drawFrom(nodes []int32, r Request) (int, Verdict) {
 // leastOfAll is least, found among all nodes that are not excluded.
 func (b *byOutstanding) leastOfAll(r Request) (int, Verdict) {
 	fewest, alike := int32(-1), 0
-	for i := b.set.nextWithout(0, r.Excluded); i >= 0; i = b.set.nextWithout(i+1, r.Excluded) {
+	for i := range b.set.without(r.Excluded) {
 		switch k := b.count[i]; {
 		case alike == 0 || k < fewest:
 			fewest, alike = k, 1
@@ -143,7 +143,7 @@ func (b *byOutstanding) leastOfAll(r Request) (int, Verdict) {
 		return 0, Nobody
 	}
 	nth := r.Rand.IntN(alike)
-	for i := b.set.nextWithout(0, r.Excluded); i >= 0; i = b.set.nextWithout(i+1, r.Excluded) {
+	for i := range b.set.without(r.Excluded) {
 		if b.count[i] != fewest {
 			continue
 		}

@@ -55,7 +55,7 @@ func (r *ranking) least(excluded *Set, others ...int) int {
 	if len(r.order) == 0 {
 		return -1
 	}
-	looks := 8 + len(r.set.words)/8 + max(0, len(r.order)-excluded.Len())/4
+	looks := 8 + (len(r.set.words)+max(0, len(r.order)-excluded.Len()))/16
 	best, bestKey := -1, ^uint64(0)
 	var stack [64]int32 // places still to see: no more than two a level
 	for depth := 1; depth > 0; looks-- {
@@ -84,7 +84,7 @@ func (r *ranking) least(excluded *Set, others ...int) int {
 // leastOfAll is least, found among all nodes that are not excluded.
 func (r *ranking) leastOfAll(excluded *Set, others []int) int {
 	best, bestKey := -1, ^uint64(0)
-	for i := r.set.nextWithout(0, excluded); i >= 0; i = r.set.nextWithout(i+1, excluded) {
+	for i := range r.set.without(excluded) {
 		if r.keys[i] < bestKey && !slices.Contains(others, i) {
 			best, bestKey = i, r.keys[i]
 		}

@@ -43,6 +43,19 @@ func (s *Set) nextWithout(i int, out *Set) int {
 	return -1
 }
 
+// without is the members that are not in out, in rising order.
+func (s *Set) without(out *Set) func(yield func(int) bool) {
+	return func(yield func(int) bool) {
+		for w := range s.words {
+			for word := s.wordWithout(w, out); word != 0; word &= word - 1 {
+				if !yield(w*64 + bits.TrailingZeros64(word)) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // lenWithout is how many members are not in out.
 func (s *Set) lenWithout(out *Set) int {
 	n := 0
