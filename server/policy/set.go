@@ -21,6 +21,25 @@ func (s *Set) Add(i int) {
 	}
 }
 
+// AddAll puts the members of the other set into the set; nil: none.
+func (s *Set) AddAll(other *Set) {
+	if other == nil {
+		return
+	}
+	s.grow(len(other.words))
+	for w, word := range other.words {
+		s.size += bits.OnesCount64(word &^ s.words[w])
+		s.words[w] |= word
+	}
+}
+
+// grow makes room for so many words.
+func (s *Set) grow(words int) {
+	if n := words - len(s.words); n > 0 {
+		s.words = append(s.words, make([]uint64, n)...)
+	}
+}
+
 // Remove takes i out of the set.
 func (s *Set) Remove(i int) {
 	if s.Has(i) {
@@ -87,19 +106,6 @@ func (s *Set) wordWithout(w int, out *Set) uint64 {
 		return s.words[w]
 	}
 	return s.words[w] &^ out.words[w]
-}
-
-// copyOf makes it hold what the other does.
-func (s *Set) copyOf(other *Set) {
-	s.Clear()
-	if other == nil {
-		return
-	}
-	if n := len(other.words); len(s.words) < n {
-		s.words = append(s.words, make([]uint64, n-len(s.words))...)
-	}
-	copy(s.words, other.words)
-	s.size = other.size
 }
 
 // Has reports whether i is in the set. A nil Set is empty.

@@ -82,7 +82,8 @@ type picker interface {
 // pick asks p for another node than i, which is held back. Where it has none,
 // i is asked all the same: a task waits for nobody but for nodes that are busy.
 func (t *throttle) pick(now time.Time, p picker, r Request, i int) (int, Verdict) {
-	t.skip.copyOf(r.Excluded)
+	t.skip.Clear()
+	t.skip.AddAll(r.Excluded)
 	t.skip.Add(i)
 	held, draws := i, r.Rand
 	r.Excluded = &t.skip

@@ -137,6 +137,7 @@ func (s *Scheduler) NodeChanged(i int, n policy.Node) {
 		s.up--
 	}
 	s.members[i] = n
+	clear(s.barred)
 	for _, d := range s.dispatchers {
 		d.change(func(now time.Time) { d.rule.Set(now, i, n) })
 	}
