@@ -29,17 +29,7 @@ func decision(ctx context.Context, e *Env) ([]Figure, error) {
 		if err != nil {
 			return nil, err
 		}
-		took, allocations, rounds := 0., 0., 1
-		if word == policy.Default {
-			rounds = 3
-		}
-		for round := range rounds {
-			r := testing.Benchmark(func(b *testing.B) { pick(b, p, now, e.Seed) })
-			if ns := r.Extra[processorTime]; round == 0 || ns < took {
-				took = ns
-			}
-			allocations = max(allocations, float64(r.AllocsPerOp()))
-		}
+		took, allocations := e.decides(word, p, now)
 		e.Say("  %s: %.0f ns, %.0f allocations", word, took, allocations)
 		for _, m := range []struct {
 			name, unit    string
@@ -57,6 +47,22 @@ func decision(ctx context.Context, e *Env) ([]Figure, error) {
 		}
 	}
 	return slowestFirst(figures), nil
+}
+
+// decides is the processor's time of one decision, in ns, and its allocations.
+func (e *Env) decides(word string, p policy.Policy, now time.Time) (took, allocations float64) {
+	rounds := 1
+	if word == policy.Default {
+		rounds = 3
+	}
+	for round := range rounds {
+		r := testing.Benchmark(func(b *testing.B) { pick(b, p, now, e.Seed) })
+		if ns := r.Extra[processorTime]; round == 0 || ns < took {
+			took = ns
+		}
+		allocations = max(allocations, float64(r.AllocsPerOp()))
+	}
+	return took, allocations
 }
 
 // alsoTakes records what else a policy takes, without a target: decisions where a few
