@@ -219,7 +219,11 @@ func (p *pull) drain(r Request) float64 {
 	if p.speed <= 0 {
 		return 0
 	}
-	return (max(r.Backlog, r.Work) + p.outWork/2) / p.speed
+	all := (max(r.Backlog, r.Work) + p.outWork/2) / p.speed
+	if p.crowd.alone() {
+		return all
+	}
+	return all * (1 + float64(p.crowd)) // the nodes work for others, too
 }
 
 // waits tells whether the task is better off waiting for the full node better than
