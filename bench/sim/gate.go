@@ -49,6 +49,7 @@ func (s *sim) pass(a int32, n *node, mayReject bool) bool {
 		s.turnAway(a, n, d.RetryAfter)
 		return false
 	case d.Delay > 0:
+		p.slept = true
 		s.link(a, delayed)
 		s.agenda.plan(s.now+int64(d.Delay), starts, a, p.gen)
 		return false

@@ -144,7 +144,7 @@ func (s *sim) win(i int32, t *task, a int32) {
 	p := &s.attempts[a]
 	v := &s.servers[t.server]
 	v.budget.Earn()
-	if s.rule.Hedge > 0 {
+	if s.rule.Hedge > 0 && !p.slept {
 		v.hedge.Observe(duration(s.now-p.sent), duration(int64(p.ran)), t.waiter.Work)
 	}
 	s.completed(t)

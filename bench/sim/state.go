@@ -91,6 +91,7 @@ type attempt struct {
 	copied      bool // a second copy,
 	token       bool // which was taken from the budget
 	late        bool // overdue, by the word of its server
+	slept       bool // in the injected delay
 }
 
 // load is a node's own word, in little room.

@@ -59,7 +59,7 @@ func (c *c3) Set(now time.Time, i int, n Node) {
 	if n.Gone {
 		c.nodes[i] = scored{}
 	}
-	c.up.set(i, n.Up)
+	c.up.mark(i, n.Up)
 	c.place(now, i)
 }
 

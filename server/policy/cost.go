@@ -52,7 +52,7 @@ func (c *cost) Set(now time.Time, i int, n Node) {
 		*c.learner.node(i) = learned{}
 	}
 	c.nodes[i].slots = max(1, n.Slots)
-	c.up.set(i, n.Up)
+	c.up.mark(i, n.Up)
 	c.place(now, i)
 }
 

@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 
@@ -78,6 +79,31 @@ func BenchmarkPick(b *testing.B) {
 	}
 }
 
+// BenchmarkPickBehindIdleNodes measures one decision among 10,000 nodes, where those that
+// are left out have nothing to do, and the others do: a few nodes with a tag that many want.
+func BenchmarkPickBehindIdleNodes(b *testing.B) {
+	const nodes = 10_000
+	for _, name := range policy.Names() {
+		for _, left := range []int{20, 500, 5000} {
+			b.Run(name+"/left="+strconv.Itoa(left), func(b *testing.B) {
+				p, rng := benched(b, name, nodes)
+				var excluded policy.Set
+				for i := range nodes {
+					if i%(nodes/left) > 0 {
+						excluded.Add(i)
+						continue
+					}
+					p.Observe(start, policy.Observation{Node: i, Kind: policy.Sent, Work: 1})
+					p.Observe(start, policy.Observation{Node: i, Kind: policy.Sent, Work: 1})
+				}
+				for b.Loop() {
+					p.Pick(start, policy.Request{Rand: rng, Excluded: &excluded, Work: 1, Backlog: 1e6})
+				}
+			})
+		}
+	}
+}
+
 // BenchmarkAttempt measures all that one attempt costs a policy among 10,000 nodes: the
 // pick, and what it is told of the sending and the end.
 func BenchmarkAttempt(b *testing.B) {
@@ -95,4 +121,26 @@ func BenchmarkAttempt(b *testing.B) {
 			}
 		})
 	}
+}
+
+// TestDispatcher_ChoosesWithoutAllocating holds for all that stands around a policy, too.
+func TestDispatcher_ChoosesWithoutAllocating(t *testing.T) {
+	rule, err := policy.New("p2c:throttle=2")
+	require.NoError(t, err)
+	d := policy.NewDispatcher[string](rule, seeded(1))
+	for i := range 1000 {
+		d.Set(start, i, node(i, true))
+	}
+	var f policy.Flow[string]
+	var most policy.Set
+	for i := range 999 {
+		most.Add(i)
+	}
+	w := &policy.Waiter[string]{Excluded: &most}
+	allocations := testing.AllocsPerRun(1000, func() {
+		d.Push(&f, w)
+		_, i, _ := d.Next(start)
+		d.Observe(start, policy.Observation{Node: i, Kind: policy.Rejected})
+	})
+	require.Zero(t, allocations)
 }

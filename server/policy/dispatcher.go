@@ -45,7 +45,7 @@ func (k *known) taken() int { return min(k.outstanding-k.late+k.others, k.slots(
 // hear takes in a node's word of what it has. Those on their way to it or back are no
 // others.
 func (k *known) hear(now time.Time, l *job.Load) {
-	k.others, k.heard = max(0, l.Running+l.Queued-k.outstanding), now
+	k.others, k.heard = foreign(l, k.outstanding), now
 }
 
 func (k *known) slots() int {
@@ -97,7 +97,7 @@ func (d *Dispatcher[T]) Set(now time.Time, i int, n Node) {
 	d.slots += k.slots()
 	d.busy += k.taken()
 	if d.eject != nil {
-		d.eject.set(i, n.Up)
+		d.eject.set(i, n)
 		n.Up = n.Up && !d.eject.out(i)
 	}
 	d.rule.Set(now, i, n)
@@ -207,14 +207,16 @@ func (d *Dispatcher[T]) tooLate(now time.Time, w *Waiter[T]) bool {
 // pick asks the policy, and again without a node that the throttle holds back.
 func (d *Dispatcher[T]) pick(now time.Time, w *Waiter[T]) (int, Verdict) {
 	r := Request{Rand: d.rand, Excluded: w.Excluded, Turned: w.Turned, Work: w.Work, Backlog: d.line.work}
-	i, v := d.rule.Pick(now, r)
+	var from picker = d.rule.Policy
+	i, v := from.Pick(now, r)
 	if v == Nobody && d.eject != nil && w.Turned.Len() == 0 {
-		return d.eject.anyOut(w.Excluded) // a node that fails much is better than none
+		from = d.eject
+		i, v = from.Pick(now, r)
 	}
 	if d.throttle == nil || v != Chosen || !d.throttle.holds(now, i, d.rand) {
 		return i, v
 	}
-	return d.throttle.pick(now, d.rule, r, i)
+	return d.throttle.pick(now, from, r, i)
 }
 
 // Observe tells what happened to an attempt that was sent.

@@ -28,11 +28,14 @@ const (
 type ejector struct {
 	nodes   []ejectable
 	up      int
+	outs    present // those that are up but for their ejection
 	changed []int
 }
 
 type ejectable struct {
 	up         bool
+	slots      int
+	sent       int     // attempts that have not ended
 	ok, failed float64 // since the last sweep
 	times      int     // of its ejections, less those that are forgiven
 	since      time.Time
@@ -41,44 +44,62 @@ type ejectable struct {
 
 func newEjector() *ejector { return &ejector{} }
 
-// set notes whether node i is up.
-func (e *ejector) set(i int, up bool) {
+// set notes what is known of node i.
+func (e *ejector) set(i int, to Node) {
 	for len(e.nodes) <= i {
 		e.nodes = append(e.nodes, ejectable{})
 	}
 	n := &e.nodes[i]
 	switch {
-	case up && !n.up:
+	case to.Up && !n.up:
 		e.up++
-	case !up && n.up:
+	case !to.Up && n.up:
 		e.up--
 	}
-	n.up = up
+	n.up, n.slots = to.Up, max(1, to.Slots)
+	e.outs.mark(i, n.up && n.isOut)
 }
 
 // out reports whether node i is ejected.
 func (e *ejector) out(i int) bool { return i < len(e.nodes) && e.nodes[i].isOut }
 
-// anyOut is an ejected node that is up and not excluded.
-func (e *ejector) anyOut(excluded *Set) (int, Verdict) {
-	for i := range e.nodes {
-		if n := &e.nodes[i]; n.isOut && n.up && !excluded.Has(i) {
-			return i, Chosen
+// Pick is for the task that has no other node left: one that is ejected, is up and not
+// excluded, and has fewer attempts than slots, each with equal chance. Busy: they all have
+// as many. A node that fails much is better than none, but not with all of them at once.
+func (e *ejector) Pick(_ time.Time, r Request) (int, Verdict) {
+	picked, free, v := 0, 0, Nobody
+	for _, at := range e.outs.up {
+		i := int(at)
+		if r.Excluded.Has(i) {
+			continue
+		}
+		if e.nodes[i].sent >= e.nodes[i].slots {
+			v = max(v, Busy)
+			continue
+		}
+		if free++; r.Rand.IntN(free) == 0 {
+			picked, v = i, Chosen
 		}
 	}
-	return 0, Nobody
+	return picked, v
 }
 
-// observe counts an attempt that has ended.
+// observe counts an attempt.
 func (e *ejector) observe(o Observation) {
 	if o.Node >= len(e.nodes) {
 		return
 	}
+	n := &e.nodes[o.Node]
+	if o.Kind == Sent {
+		n.sent++
+		return
+	}
+	n.sent = max(0, n.sent-1)
 	switch o.Kind {
 	case Done:
-		e.nodes[o.Node].ok++
+		n.ok++
 	case Broke:
-		e.nodes[o.Node].failed++
+		n.failed++
 	case Sent, Rejected, Cancelled, Superseded:
 	}
 }
@@ -100,10 +121,12 @@ func (e *ejector) sweep(now time.Time) []int {
 		switch {
 		case n.isOut && now.Sub(n.since) >= min(maxEjection, time.Duration(n.times)*baseEjection):
 			n.isOut = false
+			e.outs.mark(i, false)
 			e.changed = append(e.changed, i)
 		case n.isOut || !n.up:
 		case n.failsMuch(limit, many) && e.mayEject(ejected):
 			n.isOut, n.since = true, now
+			e.outs.mark(i, true)
 			n.times++
 			ejected++
 			e.changed = append(e.changed, i)

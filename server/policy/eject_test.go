@@ -16,7 +16,7 @@ type ejectTest struct {
 func newEjectTest(nodes int) *ejectTest {
 	e := &ejectTest{newEjector(), time.Unix(0, 0)}
 	for i := range nodes {
-		e.set(i, true)
+		e.set(i, Node{Up: true, Slots: 2})
 	}
 	return e
 }
@@ -143,7 +143,7 @@ func TestEjector_NeverMoreThanATenthButAlwaysOneAndNeverTheLast(t *testing.T) {
 	}
 	e := newEjectTest(6)
 	for i := range 5 {
-		e.set(i, false)
+		e.set(i, Node{})
 	}
 	for i := range 6 {
 		e.did(i, 0, 90)

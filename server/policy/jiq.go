@@ -38,7 +38,7 @@ func (j *jiq) Set(now time.Time, i int, n Node) {
 
 // token notes whether node i is idle.
 func (j *jiq) token(i int) {
-	j.idle.set(i, j.rest.up.has(i) && j.rest.count[i]+j.busy[i] < j.slots[i])
+	j.idle.mark(i, j.rest.up.has(i) && j.rest.count[i]+j.busy[i] < j.slots[i])
 }
 
 // Pick implements Policy.

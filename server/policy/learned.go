@@ -171,6 +171,7 @@ type estimate struct {
 	price  float64 // ns: of a rejection, without its part of the work
 	reject float64 // chance, 0 to maxReject
 	late   float64 // ns: the delay, times its chance
+	wait   float64 // ns: behind the attempts of other servers, where that is known
 	spread float64 // ns: the standard deviation of that, by the chance's
 }
 
@@ -214,7 +215,7 @@ func drawChance(mean, count float64, r *rand.Rand) float64 {
 }
 
 // lasts is how long a task of work w takes once it is taken, in ns.
-func (e estimate) lasts(w float64) float64 { return e.rate*w + e.late }
+func (e estimate) lasts(w float64) float64 { return e.rate*w + e.wait + e.late }
 
 // cost is how long a task of work w takes with all rejections, in ns.
 func (e estimate) cost(w float64) float64 { return e.lasts(w) + e.rejections(w) }

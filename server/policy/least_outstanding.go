@@ -14,16 +14,18 @@ type byOutstanding struct {
 	place []int32 // place[i] is where order holds node i, from 1; 0: it is not up
 	count []int32 // attempts at node i, whether it is up or not
 	first []int32 // first[k] is where the nodes with k attempts or more begin
+	set   Set     // the nodes that are up
 }
 
-// set notes whether node i is up.
-func (b *byOutstanding) set(i int, up bool) {
+// mark notes whether node i is up.
+func (b *byOutstanding) mark(i int, up bool) {
 	for len(b.place) <= i {
 		b.place = append(b.place, 0)
 		b.count = append(b.count, 0)
 	}
 	switch k := b.count[i]; {
 	case up && b.place[i] == 0:
+		b.set.Add(i)
 		b.order = append(b.order, int32(i))
 		b.place[i] = int32(len(b.order))
 		for len(b.first) <= int(k) {
@@ -34,6 +36,7 @@ func (b *byOutstanding) set(i int, up bool) {
 			b.first[at]++
 		}
 	case !up && b.place[i] > 0:
+		b.set.Remove(i)
 		for at := int(k) + 1; at < len(b.first); at++ {
 			b.first[at]--
 			b.swap(int(b.place[i])-1, int(b.first[at]))
@@ -77,15 +80,75 @@ func (b *byOutstanding) swap(x, y int) {
 }
 
 // least is a node that is not excluded with the fewest attempts, each of these with
-// equal chance.
+// equal chance. Once the excluded ones that have fewer have cost as much as to look at all
+// that are not excluded, it does so.
 func (b *byOutstanding) least(r Request) (int, Verdict) {
+	looks := len(b.set.words) + max(0, len(b.order)-r.Excluded.Len())
 	for k := range b.first {
 		end := len(b.order)
 		if k+1 < len(b.first) {
 			end = int(b.first[k+1])
 		}
-		if i, v := drawFrom(b.order[b.first[k]:end], r); v == Chosen {
+		class := b.order[b.first[k]:end]
+		for range min(draws, len(class)) {
+			if i := int(class[r.Rand.IntN(len(class))]); !r.Excluded.Has(i) {
+				return i, Chosen
+			}
+		}
+		if looks -= len(class); looks < 0 {
+			return b.leastOfAll(r)
+		}
+		if i, v := drawFrom(class, r); v == Chosen {
 			return i, v
+		}
+	}
+	return 0, Nobody
+}
+
+// drawFrom is one of the nodes that is not excluded, each with equal chance.
+func drawFrom(nodes []int32, r Request) (int, Verdict) {
+	left := 0
+	for _, i := range nodes {
+		if !r.Excluded.Has(int(i)) {
+			left++
+		}
+	}
+	if left == 0 {
+		return 0, Nobody
+	}
+	nth := r.Rand.IntN(left)
+	for _, i := range nodes {
+		if r.Excluded.Has(int(i)) {
+			continue
+		}
+		if nth--; nth < 0 {
+			return int(i), Chosen
+		}
+	}
+	return 0, Nobody
+}
+
+// leastOfAll is least, found among all nodes that are not excluded.
+func (b *byOutstanding) leastOfAll(r Request) (int, Verdict) {
+	fewest, alike := int32(-1), 0
+	for i := range b.set.without(r.Excluded) {
+		switch k := b.count[i]; {
+		case alike == 0 || k < fewest:
+			fewest, alike = k, 1
+		case k == fewest:
+			alike++
+		}
+	}
+	if alike == 0 {
+		return 0, Nobody
+	}
+	nth := r.Rand.IntN(alike)
+	for i := range b.set.without(r.Excluded) {
+		if b.count[i] != fewest {
+			continue
+		}
+		if nth--; nth < 0 {
+			return i, Chosen
 		}
 	}
 	return 0, Nobody
@@ -101,7 +164,7 @@ func newLeastOutstanding(*params.List) Policy { return &leastOutstanding{} }
 func (l *leastOutstanding) Traits() Traits { return Traits{MayReject: true} }
 
 // Set implements Policy.
-func (l *leastOutstanding) Set(_ time.Time, i int, n Node) { l.nodes.set(i, n.Up) }
+func (l *leastOutstanding) Set(_ time.Time, i int, n Node) { l.nodes.mark(i, n.Up) }
 
 // Pick implements Policy.
 func (l *leastOutstanding) Pick(_ time.Time, r Request) (int, Verdict) { return l.nodes.least(r) }

@@ -66,7 +66,7 @@ func TestByOutstanding_KeepsTheNodesInOrder(t *testing.T) {
 		var b byOutstanding
 		up, count := map[int]bool{}, map[int]int{}
 		for i := range 30 {
-			b.set(i, true)
+			b.mark(i, true)
 			up[i] = true
 		}
 		for range 600 {
@@ -74,7 +74,7 @@ func TestByOutstanding_KeepsTheNodesInOrder(t *testing.T) {
 			switch rng.IntN(5) {
 			case 0:
 				up[i] = !up[i]
-				b.set(i, up[i])
+				b.mark(i, up[i])
 			case 1, 2, 3:
 				count[i]++
 				b.observe(Observation{Node: i, Kind: Sent})
@@ -152,7 +152,7 @@ func TestPresent_EveryPairIsDrawnAlike(t *testing.T) {
 	var p present
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i := range 40 {
-		p.set(i, true)
+		p.mark(i, true)
 	}
 	var excluded Set
 	for i := range 36 { // so many that the others are counted out

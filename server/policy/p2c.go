@@ -24,7 +24,7 @@ func (p *p2c) Set(_ time.Time, i int, n Node) {
 	for len(p.count) <= i {
 		p.count = append(p.count, 0)
 	}
-	p.up.set(i, n.Up)
+	p.up.mark(i, n.Up)
 }
 
 // Pick implements Policy.

@@ -53,7 +53,7 @@ func (p *peakEWMA) Set(_ time.Time, i int, n Node) {
 	if n.Gone {
 		p.nodes[i] = peak{}
 	}
-	p.up.set(i, n.Up)
+	p.up.mark(i, n.Up)
 }
 
 // Pick implements Policy.

@@ -94,7 +94,7 @@ func (p *prequal) Set(_ time.Time, i int, n Node) {
 	if n.Gone {
 		p.nodes[i] = probed{}
 	}
-	p.up.set(i, n.Up)
+	p.up.mark(i, n.Up)
 	if !n.Up {
 		p.forget(func(a *answer) bool { return a.node == i })
 	}

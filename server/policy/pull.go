@@ -18,6 +18,10 @@ import (
 //     Where it turns away most of what it is sent, and the other does not, what that
 //     costs counts, too.
 //
+// Of nodes of like cost, one that was never sent anything comes first, in an order that is
+// drawn, so that servers that know the same do not all go to the same ones. What other
+// servers send to the same nodes counts as far as their answers tell of it (see crowd).
+//
 // Of a small fleet of which nothing is known, few nodes are tried at once, so that
 // few tasks meet those that turn them away or delay them.
 type pull struct {
@@ -30,6 +34,7 @@ type pull struct {
 	explore float64
 
 	turn    uint64
+	salt    uint64    // of the order in which nodes are tried; 0: not drawn yet
 	size    float64   // moving mean of the work of a task
 	out     int       // attempts at nodes
 	outWork float64   // their work
@@ -39,19 +44,26 @@ type pull struct {
 	review  int       // the node whose key is made anew next
 	doubts  doubts    // what was sent, until it is due or has ended,
 	soon    doubts    // and those at nodes that often delay
+
+	crowd  crowd
+	words  []spoken // in order, until they are old
+	silent int      // of words, how many are
+	due    int      // nodes to ask for what others have sent them
 }
 
 // pulled is what pull keeps of a node.
 type pulled struct {
 	limit  limit
 	out    int
-	late   int    // of them, those that are overdue
-	asleep int    // in the injected delay, by the node's last word
-	asked  bool   // a probe of it is out
-	turn   uint64 // when it was last sent something
+	late   int       // of them, those that are overdue
+	asleep int       // in the injected delay, by the node's last word
+	asked  bool      // a probe of it is out
+	slept  time.Time // when some were last so
+	turn   uint64    // when it was last sent something
 	active time.Time
 	speed  float64 // its part of the speed of all
 	price  uint64  // the upper part of its key
+	word   word
 }
 
 const (
@@ -81,14 +93,17 @@ const (
 	// exploreWithin is the part of the time until all is done that a task may take which
 	// goes to any node: little may be known of that one.
 	exploreWithin = .75
+	// mostAsked is how many of those that turned a task away are looked at for it.
+	mostAsked = 32
 	// stuck is how many times the work of an attempt a node may be silent until nobody
 	// waits for it.
 	stuck = 2
 )
 
 var (
-	_ Prober = (*pull)(nil)
-	_ Feeler = (*pull)(nil)
+	_ Prober      = (*pull)(nil)
+	_ LateWatcher = (*pull)(nil)
+	_ Feeler      = (*pull)(nil)
 )
 
 func newPull(p *params.List) Policy {
@@ -122,9 +137,10 @@ func (p *pull) Set(now time.Time, i int, n Node) {
 			p.trying += p.nodes[i].out // what it has is at a node that is not known any more
 		}
 		*p.learner.node(i) = learned{}
+		p.nodes[i].word = word{}
 	}
 	p.nodes[i].limit.set(n.Slots)
-	p.up.set(i, n.Up)
+	p.up.mark(i, n.Up)
 	p.rank(now, i)
 }
 
@@ -134,6 +150,9 @@ func (p *pull) Pick(now time.Time, r Request) (int, Verdict) {
 		return 0, Nobody
 	}
 	draw := r.Rand.Uint64()
+	if p.salt == 0 {
+		p.shuffle(draw | 1)
+	}
 	if i, ok := p.explored(now, r, draw); ok {
 		return i, Chosen
 	}
@@ -149,10 +168,7 @@ func (p *pull) Pick(now time.Time, r Request) (int, Verdict) {
 	case r.Turned.Len() > 0 && p.asksAgain(now, r, i, draw):
 		return 0, Nobody
 	}
-	if p.proven.has(i) {
-		return p.proven.equal(i, r.Excluded, draw), Chosen
-	}
-	return p.fresh.equal(i, r.Excluded, draw), Chosen
+	return i, Chosen
 }
 
 // Feels implements Feeler.
@@ -167,11 +183,20 @@ func (p *pull) asksAgain(now time.Time, r Request, i int, draw uint64) bool {
 		return false
 	}
 	w := work(r.Work)
-	limit := p.learner.estimate(now, i).cost(w)
-	for t := range r.Turned.All {
-		if p.up.has(t) && askAgain*p.learner.estimate(now, t).cost(w)+float64(time.Millisecond) < limit {
+	limit := p.estimate(now, i).cost(w)
+	// Of very many it looks at some, another part each time.
+	from, left := 0, r.Turned.Len()
+	if left > mostAsked {
+		from, left = int(draw%uint64(len(p.nodes))), mostAsked
+	}
+	for t := r.Turned.nextWithout(from, nil); left > 0; left-- {
+		if t < 0 {
+			t = r.Turned.nextWithout(0, nil)
+		}
+		if p.up.has(t) && askAgain*p.estimate(now, t).cost(w)+float64(time.Millisecond) < limit {
 			return true
 		}
+		t = r.Turned.nextWithout(t+1, nil)
 	}
 	return false
 }
@@ -200,7 +225,7 @@ func (p *pull) explored(now time.Time, r Request, draw uint64) (int, bool) {
 		return i, true
 	}
 	w := work(r.Work)
-	return i, p.learner.estimate(now, i).lasts(w) <= max(exploreWithin*p.drain(r), p.learner.estimate(now, best).cost(w))
+	return i, p.estimate(now, i).lasts(w) <= max(exploreWithin*p.drain(r), p.estimate(now, best).cost(w))
 }
 
 // drain is how long all nodes together will take for what there is to do, in ns.
@@ -208,14 +233,18 @@ func (p *pull) drain(r Request) float64 {
 	if p.speed <= 0 {
 		return 0
 	}
-	return (max(r.Backlog, r.Work) + p.outWork/2) / p.speed
+	all := (max(r.Backlog, r.Work) + p.outWork/2) / p.speed
+	if p.crowd.alone() {
+		return all
+	}
+	return all * (1 + float64(p.crowd)) // the nodes work for others, too
 }
 
 // waits tells whether the task is better off waiting for the full node better than
 // going to the ready node i.
 func (p *pull) waits(now time.Time, r Request, i, better int) bool {
 	w := work(r.Work)
-	e, b := p.learner.estimate(now, i), p.learner.estimate(now, better)
+	e, b := p.estimate(now, i), p.estimate(now, better)
 	if e.cost(w) <= b.cost(w) || e.rate == 0 {
 		return false
 	}
@@ -227,102 +256,9 @@ func (p *pull) waits(now time.Time, r Request, i, better int) bool {
 	ready := b.lasts(p.size) / float64(len(p.full.order)+1)
 	// Delays count only as far as it is sure that they differ: to wait is to make all those
 	// wait that come after.
-	lasts := e.rate*w + max(0, e.late-sure*e.spread)
+	lasts := e.rate*w + e.wait + max(0, e.late-sure*e.spread)
 	if e.reject > mostReject && b.reject <= mostReject {
 		lasts += e.rejections(w)
 	}
 	return lasts > p.drain(r)+ready+b.lasts(w)+sure*b.spread
-}
-
-// Observe implements Policy.
-func (p *pull) Observe(now time.Time, o Observation) {
-	if o.Node < 0 || o.Node >= len(p.nodes) {
-		return
-	}
-	fresh := !p.learner.node(o.Node).done
-	p.nodes[o.Node].active = now
-	if o.Kind == Sent {
-		p.sent(now, o, fresh)
-		p.place(o.Node)
-		return
-	}
-	p.ended(now, o, fresh)
-	p.rank(now, o.Node)
-	p.reviewOne(now)
-}
-
-// sent counts an attempt in.
-func (p *pull) sent(now time.Time, o Observation, fresh bool) {
-	n, w := &p.nodes[o.Node], work(o.Work)
-	p.turn++
-	n.turn = p.turn
-	n.out++
-	p.doubt(now, o.Node, w)
-	p.out++
-	p.outWork += w
-	if p.size == 0 {
-		p.size = w
-	}
-	p.size += (w - p.size) / 64
-	if fresh {
-		p.trying++
-		p.tried = now
-	}
-}
-
-// Late implements LateWatcher. An attempt that is overdue may be delayed and take no slot
-// of the node, but there may be no more of those than a node's limit.
-func (p *pull) Late(_ time.Time, i int) {
-	p.nodes[i].late++
-	p.place(i)
-}
-
-// leave takes an attempt out of the sums.
-func (p *pull) leave(o Observation, fresh bool) {
-	n := &p.nodes[o.Node]
-	if o.Load != nil {
-		n.asleep = o.Load.Delayed
-	}
-	if o.Late {
-		n.late = max(0, n.late-1)
-	}
-	if n.out > 0 {
-		n.out--
-		p.out--
-		p.outWork -= work(o.Work)
-		if fresh {
-			p.trying--
-		}
-	}
-	if p.out == 0 || p.outWork < 0 {
-		p.outWork = 0
-	}
-}
-
-// ended counts an attempt out, and learns from it.
-func (p *pull) ended(now time.Time, o Observation, fresh bool) {
-	n := &p.nodes[o.Node]
-	full := n.out >= n.limit.most()
-	p.leave(o, fresh)
-	p.learner.observe(now, o)
-	if fresh && p.learner.node(o.Node).done {
-		p.trying -= n.out // what else it has is at a node that is known now
-	}
-	switch o.Kind {
-	case Done:
-		n.limit.done(now, o, full)
-	case Broke:
-		n.limit.refused(n.out, 1)
-	case Rejected:
-		switch l := o.Load; {
-		case l == nil:
-			n.limit.refused(n.out, 1)
-		case l.Queued == 0 && n.out-p.spared(o.Node) <= max(1, l.Slots): // it turned the task away by chance
-		case l.Running+l.Queued <= n.out: // what waits there are this server's own, some of which were delayed
-			n.limit.refused(n.out, l.Slots)
-		default:
-			n.limit.refused(n.out, 1)
-		}
-	case Sent, Cancelled, Superseded:
-	}
 }

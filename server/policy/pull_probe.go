@@ -30,8 +30,8 @@ const (
 	// node is asked, and doubtAfter the least time.
 	doubtTimes = 1.1
 	doubtAfter = 2 * time.Millisecond
-	// delays is the chance of a delay from which a node is asked after doubtAfter.
-	delays = .02
+	// delays is for how long a node that had delayed attempts is asked after doubtAfter.
+	delays = time.Minute
 	// maxDoubt is the most time: who waits for an answer is in turn.
 	maxDoubt = time.Second
 	// maxDoubts bounds the attempts that are remembered for it.
@@ -60,19 +60,19 @@ func (q *doubts) next() *doubt {
 
 // doubt notes an attempt that has just been sent.
 func (p *pull) doubt(now time.Time, i int, w float64) {
-	d, n := doubt{i, p.nodes[i].turn, now.Add(doubtAfter)}, p.learner.node(i)
-	if n.late > 0 && n.late >= delays*(n.late+n.inTime) {
+	d := doubt{i, p.nodes[i].turn, now.Add(doubtAfter)}
+	if slept := p.nodes[i].slept; !slept.IsZero() && now.Sub(slept) < delays {
 		p.soon.add(d)
 		return
 	}
-	if after := time.Duration(min(float64(maxDoubt), doubtTimes*p.learner.rate(n)*w)); after > doubtAfter {
+	if after := time.Duration(min(float64(maxDoubt), doubtTimes*p.learner.rate(p.learner.node(i))*w)); after > doubtAfter {
 		d.due = now.Add(after)
 	}
 	p.doubts.add(d)
 }
 
 // Probes implements Prober.
-func (p *pull) Probes(now time.Time, _ *rand.Rand, to []int) []int {
+func (p *pull) Probes(now time.Time, r *rand.Rand, to []int) []int {
 	for _, q := range [2]*doubts{&p.soon, &p.doubts} {
 		for d := q.next(); d != nil && !now.Before(d.due); d = q.next() {
 			q.settled++
@@ -83,7 +83,8 @@ func (p *pull) Probes(now time.Time, _ *rand.Rand, to []int) []int {
 			}
 		}
 	}
-	return to
+	p.forget(now)
+	return p.askAround(r, to)
 }
 
 // ProbeAt implements Prober: an attempt at a node that often delays keeps others waiting.
@@ -94,12 +95,24 @@ func (p *pull) ProbeAt() time.Time {
 	return time.Time{}
 }
 
+// sleep takes in how many attempts are in the injected delay.
+func (n *pulled) sleep(now time.Time, l *job.Load) {
+	if n.asleep = l.Delayed; n.asleep > 0 {
+		n.slept = now
+	}
+}
+
 // Probed implements Prober.
-func (p *pull) Probed(_ time.Time, i int, l *job.Load) {
+func (p *pull) Probed(now time.Time, i int, l *job.Load) {
 	n := &p.nodes[i]
 	n.asked = false
 	if l != nil {
-		n.asleep = l.Delayed
-		p.place(i)
+		n.sleep(now, l)
+		p.hear(now, i, l)
+		if p.crowd.alone() {
+			p.place(i)
+		} else {
+			p.rank(now, i)
+		}
 	}
 }

@@ -8,7 +8,7 @@ func (p *pull) rank(now time.Time, i int) {
 	p.speed -= n.speed
 	n.speed = 0
 	if p.up.has(i) {
-		e := p.learner.estimate(now, i)
+		e := p.estimate(now, i)
 		n.price = costKey(e.cost(p.size))
 		if e.rate > 0 {
 			n.speed = float64(n.limit.most()) / e.rate
@@ -37,7 +37,7 @@ func (p *pull) place(i int) {
 		}
 	}
 	if in != nil {
-		in.put(i, n.price|n.turn)
+		in.put(i, n.price|p.orderOf(i))
 	}
 }
 
@@ -85,8 +85,33 @@ func (p *pull) ready(now time.Time, r Request) int {
 		return fresh
 	}
 	w := work(r.Work)
-	if p.learner.estimate(now, fresh).cost(w) <= likeCost*p.learner.estimate(now, proven).cost(w) {
+	if p.estimate(now, fresh).cost(w) <= likeCost*p.estimate(now, proven).cost(w) {
 		return fresh
 	}
 	return proven
+}
+
+// firstTurn is the first turn that a node is served in; those below are of nodes that
+// were never sent anything.
+const firstTurn = 1 << (turnBits - 1)
+
+// orderOf is where node i stands among nodes of like cost: who was sent something longest
+// ago comes first, and before it who never was, by chance.
+func (p *pull) orderOf(i int) uint64 {
+	if t := p.nodes[i].turn; t > 0 {
+		return firstTurn | t
+	}
+	x := (uint64(i) + 1) * p.salt
+	x ^= x >> 32
+	x *= 0x9e3779b97f4a7c15
+	return x >> (64 - turnBits + 1)
+}
+
+// shuffle draws the order in which nodes are tried, so that servers that know the same do
+// not go to the same ones.
+func (p *pull) shuffle(salt uint64) {
+	p.salt = salt
+	for i := range p.nodes {
+		p.place(i)
+	}
 }

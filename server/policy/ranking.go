@@ -9,6 +9,7 @@ type ranking struct {
 	order []int32
 	place []int32  // place[i] is where order holds node i, from 1; 0: nowhere
 	keys  []uint64 // by node
+	set   Set      // the ranked nodes
 }
 
 // turnBits of a key are for the turn; those above are for the cost.
@@ -24,6 +25,7 @@ func (r *ranking) put(i int, key uint64) {
 	if r.place[i] == 0 {
 		r.order = append(r.order, int32(i))
 		r.place[i] = int32(len(r.order))
+		r.set.Add(i)
 	}
 	r.settle(int(r.place[i]) - 1)
 }
@@ -37,6 +39,7 @@ func (r *ranking) drop(i int) {
 	r.swap(at, last)
 	r.order = r.order[:last]
 	r.place[i] = 0
+	r.set.Remove(i)
 	if at < last {
 		r.settle(at)
 	}
@@ -47,14 +50,18 @@ func (r *ranking) has(i int) bool { return i < len(r.place) && r.place[i] > 0 }
 
 // least is the node of the least key that is neither excluded nor one of the others;
 // −1: none. It looks at those that it must not take, if they have lesser keys, and at
-// their children.
+// their children; once that has cost as much as to look at all that it may take, it does so.
 func (r *ranking) least(excluded *Set, others ...int) int {
 	if len(r.order) == 0 {
 		return -1
 	}
+	looks := 8 + (len(r.set.words)+max(0, len(r.order)-excluded.Len()))/16
 	best, bestKey := -1, ^uint64(0)
 	var stack [64]int32 // places still to see: no more than two a level
-	for depth := 1; depth > 0; {
+	for depth := 1; depth > 0; looks-- {
+		if looks == 0 {
+			return r.leastOfAll(excluded, others)
+		}
 		depth--
 		at := int(stack[depth])
 		i := int(r.order[at])
@@ -69,6 +76,17 @@ func (r *ranking) least(excluded *Set, others ...int) int {
 					depth++
 				}
 			}
+		}
+	}
+	return best
+}
+
+// leastOfAll is least, found among all nodes that are not excluded.
+func (r *ranking) leastOfAll(excluded *Set, others []int) int {
+	best, bestKey := -1, ^uint64(0)
+	for i := range r.set.without(excluded) {
+		if r.keys[i] < bestKey && !slices.Contains(others, i) {
+			best, bestKey = i, r.keys[i]
 		}
 	}
 	return best

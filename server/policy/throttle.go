@@ -74,13 +74,16 @@ func (t *throttle) holds(now time.Time, i int, r *rand.Rand) bool {
 	return true
 }
 
-// pick asks the policy for another node than i, which is held back. Where it has none,
+// picker is what chooses nodes: a policy, or the ejector of those that are left.
+type picker interface {
+	Pick(now time.Time, r Request) (int, Verdict)
+}
+
+// pick asks p for another node than i, which is held back. Where it has none,
 // i is asked all the same: a task waits for nobody but for nodes that are busy.
-func (t *throttle) pick(now time.Time, p Policy, r Request, i int) (int, Verdict) {
+func (t *throttle) pick(now time.Time, p picker, r Request, i int) (int, Verdict) {
 	t.skip.Clear()
-	for e := range r.Excluded.All {
-		t.skip.Add(e)
-	}
+	t.skip.AddAll(r.Excluded)
 	t.skip.Add(i)
 	held, draws := i, r.Rand
 	r.Excluded = &t.skip

@@ -25,7 +25,7 @@ func newBalance(*params.List) Policy { return &uniform{mayReject: true} }
 func (u *uniform) Traits() Traits { return Traits{MayReject: u.mayReject, Baseline: true} }
 
 // Set implements Policy.
-func (u *uniform) Set(_ time.Time, i int, n Node) { u.up.set(i, n.Up) }
+func (u *uniform) Set(_ time.Time, i int, n Node) { u.up.mark(i, n.Up) }
 
 // Pick implements Policy.
 func (u *uniform) Pick(_ time.Time, r Request) (int, Verdict) { return u.up.draw(r) }

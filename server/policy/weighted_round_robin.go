@@ -68,7 +68,7 @@ func (p *weightedRoundRobin) Set(_ time.Time, i int, n Node) {
 	if n.Up == p.up.has(i) {
 		return
 	}
-	p.up.set(i, n.Up)
+	p.up.mark(i, n.Up)
 	p.weigh(w, w.weight)
 	if !n.Up {
 		p.uncount(w)

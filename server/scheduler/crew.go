@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"fmt"
 	"slices"
 
 	"spillway/server/policy"
@@ -21,6 +22,10 @@ func (s *Scheduler) mayHave(i int, tags []string) bool {
 	return !lacks(s.members[i], tags)
 }
 
+// mostBarred is how many lists of tags the nodes are remembered of that lack one of them;
+// all tasks of a job ask for the same.
+const mostBarred = 64
+
 // bar adds the nodes that lack one of the tags to set.
 func (s *Scheduler) bar(tags []string, set *policy.Set) {
 	if len(tags) == 0 {
@@ -28,11 +33,21 @@ func (s *Scheduler) bar(tags []string, set *policy.Set) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, n := range s.members {
-		if lacks(n, tags) {
-			set.Add(i)
+	key := fmt.Sprintf("%q", tags) // quoted, so that no two lists are alike
+	barred := s.barred[key]
+	if barred == nil {
+		barred = &policy.Set{}
+		for i, n := range s.members {
+			if lacks(n, tags) {
+				barred.Add(i)
+			}
 		}
+		if len(s.barred) >= mostBarred {
+			clear(s.barred)
+		}
+		s.barred[key] = barred
 	}
+	set.AddAll(barred)
 }
 
 // someTake reports whether a node with all of the tags answers and takes tasks.

@@ -139,6 +139,7 @@ func (s *Scheduler) NodeChanged(i int, n policy.Node) {
 		s.up--
 	}
 	s.members[i] = n
+	clear(s.barred)
 	for _, d := range s.dispatchers {
 		d.change(func(now time.Time) { d.rule.Set(now, i, n) })
 	}
@@ -320,7 +321,7 @@ func (d *dispatcher) observe(l lap, y *try) {
 			y.retries.budget.Earn()
 			d.learnUnit(now, y.t.Operation.Name, y.pixels, l.res.Run)
 			y.wish.waiter.Pace.Observe(l.took, l.res.Run, y.wish.waiter.Size)
-			if d.hedges {
+			if d.hedges && !l.res.Delayed { // what was delayed is what copies are for
 				d.hedgeOf(y.t.Operation.Name).Observe(l.took, l.res.Run, o.Work)
 			}
 		}

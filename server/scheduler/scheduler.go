@@ -73,8 +73,9 @@ type Scheduler struct {
 	leftTasks   int64 // theirs that had not ended
 	dispatchers map[string]*dispatcher
 	members     []policy.Node
-	up          int       // members that answer
-	renewed     time.Time // when the leases were last known to hold
+	barred      map[string]*policy.Set // by tags, the members that lack one; until a member changes
+	up          int                    // members that answer
+	renewed     time.Time              // when the leases were last known to hold
 }
 
 var _ job.Service = (*Scheduler)(nil)
@@ -93,6 +94,7 @@ func New(cfg Config, open Opener, fleet Fleet, st Store, log *slog.Logger) *Sche
 		jobs:        map[job.ID]*record{},
 		dispatchers: map[string]*dispatcher{},
 		members:     make([]policy.Node, fleet.Len()),
+		barred:      map[string]*policy.Set{},
 		renewed:     time.Now(),
 	}
 }

@@ -91,7 +91,8 @@ func NewHedge(cfg HedgeConfig) *Hedge {
 func (h *Hedge) Begin() { h.tokens = min(burst, h.tokens+h.cfg.Budget) }
 
 // Observe takes in how long the attempt that won took from its sending, with the time
-// of the operation by the node's word (0: unknown) and its work (0: unknown).
+// of the operation by the node's word (0: unknown) and its work (0: unknown). One that is
+// known to have been delayed says nothing of how long others take, and is left out.
 func (h *Hedge) Observe(latency, run time.Duration, work float64) {
 	if latency <= 0 {
 		return
