@@ -80,12 +80,17 @@ func ramp(ctx context.Context, e *Env) ([]Figure, error) {
 		if _, err := e.Mean("deadline_errors", word, errorsWhereFeasible(all, word), ""); err != nil {
 			return nil, err
 		}
+		if _, err := e.Mean("goodput", word, all.get(word, inTime), "", "on", report.OnSimulator); err != nil {
+			return nil, err
+		}
 	}
 	return []Figure{
 		e.judged("deadline_errors", policy.Default, late, "", 0),
 		Figure{Metric: "feasible_runs", Policy: Central, Value: float64(len(late)), N: len(all[Central]), Target: 1}.least(),
 	}, nil
 }
+
+func inTime(o outcome) float64 { return o.goodput }
 
 // errorsWhereFeasible are the tasks that were late in those runs in which none of the
 // central queue's was.
@@ -119,6 +124,9 @@ func spike(ctx context.Context, e *Env) ([]Figure, error) {
 	recovered := func(o outcome) float64 { return o.recovered(ends * time.Second) }
 	for _, word := range words {
 		if _, err := e.Mean("goodput_after_spike", word, all.get(word, after), ""); err != nil {
+			return nil, err
+		}
+		if _, err := e.Mean("goodput", word, all.get(word, inTime), "", "on", report.OnSimulator); err != nil {
 			return nil, err
 		}
 		if _, err := e.Mean("recovery", word, all.get(word, recovered), "s"); err != nil {

@@ -143,7 +143,8 @@ func (s *sample) record(e *Env, word, state string) error {
 		{"copies", s.counts.Copies(), ""},
 		{"wasted", s.counts.Wasted(), ""},
 	} {
-		if err := e.Put(report.Metric, word, m.value, m.unit, append(on, "metric", m.name)...); err != nil {
+		r := report.Result{Name: report.Metric, Params: parameters(word, append(on, "metric", m.name)), Value: m.value, Unit: m.unit, N: len(s.took)}
+		if err := e.note(r); err != nil {
 			return err
 		}
 	}
