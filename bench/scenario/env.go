@@ -31,10 +31,23 @@ type Env struct {
 	Progress io.Writer
 
 	scenario string
+	// least is how many seeds even Quick leaves, as far as there are; 0: quickRuns.
+	least int
 }
 
-// quickRuns is how many seeds Quick leaves.
-const quickRuns = 2
+// quickRuns is how many seeds Quick leaves on real programs, and quickStudies in the
+// simulator: as many as it takes to tell policies apart.
+const (
+	quickRuns    = 2
+	quickStudies = 10
+)
+
+// studied is e with the seeds of simulated runs.
+func (e *Env) studied() *Env {
+	other := *e
+	other.least = quickStudies
+	return &other
+}
 
 // leastJudged is how many seeds the policy that is judged has on real programs at least, as
 // far as there are, where a run takes next to no time.
@@ -46,7 +59,7 @@ func (e *Env) judgedRuns() int { return max(e.Runs(), min(e.Seeds, leastJudged))
 // Runs is how many seeds there are to play.
 func (e *Env) Runs() int {
 	if e.Quick {
-		return min(e.Seeds, quickRuns)
+		return min(e.Seeds, max(quickRuns, e.least))
 	}
 	return e.Seeds
 }

@@ -18,6 +18,10 @@ const (
 	deadline      = time.Second
 )
 
+// loadRest is how many seeds the policies of S9 and S11 have that are not judged: as few
+// as there may be for an interval.
+const loadRest = 5
+
 // withDeadline is a fleet of equal nodes whose tasks take 100 ms on average.
 func withDeadline(nodes int) sim.Config {
 	return sim.Config{
@@ -57,7 +61,7 @@ func ramp(ctx context.Context, e *Env) ([]Figure, error) {
 	}
 	const rate = rampNodes / .1 // tasks a second that are one allotment
 	words := e.Lineup(Central)
-	all, err := e.study(ctx, study{words: words, rest: 3, config: func(uint64) sim.Config {
+	all, err := e.study(ctx, study{words: words, rest: loadRest, config: func(uint64) sim.Config {
 		cfg := withDeadline(rampNodes)
 		for i := range cfg.Nodes {
 			cfg.Nodes[i].Speed = 2
@@ -109,7 +113,7 @@ func spike(ctx context.Context, e *Env) ([]Figure, error) {
 	const rate, ends, recovery = deadlineNodes / .1, 5 + 3, 5
 	steps := []sim.Step{step(5, .5), step(3, 2), step(12, .8)}
 	words := e.Lineup(Central)
-	all, err := e.study(ctx, study{words: words, rest: 3, config: func(uint64) sim.Config {
+	all, err := e.study(ctx, study{words: words, rest: loadRest, config: func(uint64) sim.Config {
 		cfg := withDeadline(deadlineNodes)
 		cfg.Arrivals, cfg.Tasks = sim.Arrivals{Rate: rate, Steps: steps}, within(steps, rate)
 		return cfg

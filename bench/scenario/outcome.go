@@ -70,6 +70,7 @@ type outcomes map[string][]outcome
 
 // study plays one, and records the figures that all scenarios have.
 func (e *Env) study(ctx context.Context, s study) (outcomes, error) {
+	e = e.studied()
 	first := slices.DeleteFunc(slices.Clone(s.words), func(word string) bool {
 		return s.rest > 0 && word != policy.Default && word != Central
 	})

@@ -20,6 +20,7 @@ func realParts() map[string][]Part {
 		"S2":  {sixOnMachine},
 		"S3":  {hundredOnMachine},
 		"S4":  {rejecterOnMachine},
+		"S10": {overloadOnMachine},
 		"S12": {flapOnMachine},
 		"S13": {twinsOnMachine},
 	}
