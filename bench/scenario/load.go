@@ -199,14 +199,18 @@ func (e *Env) moment(word string, of []outcome, from, to int) error {
 			latency += float64(b.Good) * b.Mean.Seconds()
 		}
 	}
-	at := spell((time.Duration(from) * of[0].width).Seconds())
+	put := func(metric string, value float64, unit string) error {
+		at := spell((time.Duration(from) * of[0].width).Seconds())
+		p := parameters(word, []string{"metric", metric, "at", at, "on", report.OnSimulator})
+		return e.note(report.Result{Name: report.Moment, Params: p, Value: value, Unit: unit, N: len(of)})
+	}
 	if good+failed == 0 {
 		return nil
 	}
 	if good > 0 {
-		if err := e.Put(report.Moment, word, latency/float64(good), "s", "metric", "latency", "at", at, "on", report.OnSimulator); err != nil {
+		if err := put("latency", latency/float64(good), "s"); err != nil {
 			return err
 		}
 	}
-	return e.Put(report.Moment, word, float64(good)/float64(good+failed), "", "metric", "goodput", "at", at, "on", report.OnSimulator)
+	return put("goodput", float64(good)/float64(good+failed), "")
 }

@@ -138,7 +138,8 @@ func (e *Env) figures(word string, of []outcome, pairs []string) error {
 func (e *Env) cdf(word string, of []outcome, pairs ...string) error {
 	for i, q := range grid() {
 		v := report.Mean(values(of, func(o outcome) float64 { return o.quantiles[i] }))
-		if err := e.Put(report.CDF, word, v, "s", append(pairs, "q", spell(q), "on", report.OnSimulator)...); err != nil {
+		p := parameters(word, append(pairs, "q", spell(q), "on", report.OnSimulator))
+		if err := e.note(report.Result{Name: report.CDF, Params: p, Value: v, Unit: "s", N: len(of)}); err != nil {
 			return err
 		}
 	}

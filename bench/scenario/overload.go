@@ -78,8 +78,8 @@ func overloaded(load float64, span time.Duration, controller string) sim.Config 
 // offered plays a load, and records the goodputs and attempts.
 func (e *Env) offered(ctx context.Context, load float64, span time.Duration) (outcomes, error) {
 	words := e.Some(policy.Default, Central, "random", "p2c")
-	pairs := []string{"offered", spell(load)}
-	all, err := e.study(ctx, study{words: words, rest: comparedSeeds, pairs: pairs, config: func(uint64) sim.Config {
+	pairs := []string{"offered", spell(load), "on", report.OnSimulator}
+	all, err := e.study(ctx, study{words: words, rest: comparedSeeds, pairs: pairs[:2], config: func(uint64) sim.Config {
 		return overloaded(load, span, admission.DefaultName)
 	}})
 	if err != nil {
@@ -132,7 +132,7 @@ func heldControllers() []string { return []string{"random", policy.Default} }
 // controller records what came of a controller at a load.
 func (e *Env) controller(name string, load float64, all outcomes) error {
 	for _, word := range heldControllers() {
-		pairs := []string{"admission", name, "offered", spell(load)}
+		pairs := []string{"admission", name, "offered", spell(load), "on", report.OnSimulator}
 		err := errors.Join(
 			e.sampled(report.Controller, word, all.get(word, workGoodput), append(pairs, "metric", "goodput_work")...),
 			e.sampled(report.Controller, word, all.get(word, perDone), append(pairs, "metric", "attempts")...),
