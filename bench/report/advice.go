@@ -12,10 +12,10 @@ type advice struct {
 	// others, with its figure.
 	Equal, Next string
 	// Seeds says how many observations there are, and whether they are too few.
-	Seeds       string
-	Metric      string
-	Scenario    string
-	Setting     string
+	Seeds    string
+	Metric   string
+	Scenario string
+	Setting  string
 }
 
 // advise looks in each scenario that stands for a use at its main metric.

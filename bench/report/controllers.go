@@ -59,10 +59,11 @@ func (b *figureBuilder) controllers() {
 		if of.bounded() {
 			caption += " Dots are means, and bars their 95 % intervals."
 		}
+		parts := []string{caption}
 		for _, names := range alike {
-			caption += fmt.Sprintf(" The same for each load: %s.", strings.Join(names, ", "))
+			parts = append(parts, fmt.Sprintf("The same for each load: %s.", strings.Join(names, ", ")))
 		}
-		b.add(p, curveHeight, caption+" "+of.observed("admission"), "controllers", policy)
+		b.add(p, curveHeight, strings.Join(append(parts, of.observed("admission")), " "), "controllers", policy)
 	}
 }
 

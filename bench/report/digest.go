@@ -23,7 +23,7 @@ type digest struct {
 // verdict is a row of the table of targets.
 type verdict struct {
 	Scenario, Title, Metric, Policy, Target, Measured, Interval, Sample string
-	Met                                                         bool
+	Met                                                                 bool
 }
 
 // section is that of one scenario.

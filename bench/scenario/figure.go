@@ -24,7 +24,7 @@ type Figure struct {
 	// Median is that of the observations, which tells how far the mean is led astray by
 	// a few of them; 0 where there is one.
 	Median float64
-	Unit             string
+	Unit   string
 	// Target is the most that Value may be, or with AtLeast the least.
 	Target  float64
 	AtLeast bool
