@@ -39,6 +39,7 @@ func metrics() []term {
 		{"allocations", "Allocations of memory for each decision.", true},
 		{"processor", "Time of the processor that the simulator takes.", true},
 		{"wall", "Time that the simulator takes.", true},
+		{"outside", "How long a job that was done took beyond what the server saw of it, from when it should have come. Deadlines count from when the server has a job, so that much time here tells that the machine could not keep up with the arrivals.", true},
 		{"kills", "How many nodes were killed.", false},
 	}
 }
@@ -59,7 +60,7 @@ func title(word string) string {
 	titles := map[string]string{
 		"makespan_ratio": "makespan ÷ bound", "p999": "p99.9", "p99_ratio": "p99 ÷ central", "goodput_work": "goodput ÷ ideal, by work", "goodput_tasks": "goodput ÷ ideal, by tasks",
 		"copying_p2c_p99_ratio": "p99 of p2c with copies ÷ p99", "jain": "Jain index",
-		"attempts": "attempts a task", "rejections": "rejections a task", "copies": "copies a task", "wasted": "wasted work",
+		"attempts": "attempts a task", "rejections": "rejections a task", "copies": "copies a task", "wasted": "wasted work", "outside": "outside the server",
 	}
 	if t, ok := titles[word]; ok {
 		return t

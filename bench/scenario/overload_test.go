@@ -87,14 +87,14 @@ func TestTimes_AreThoseOfThePolicyThatIsNamed(t *testing.T) {
 func TestCountOffered_LeavesOutTheWarmUpAndTheEnd(t *testing.T) {
 	var all []load.Outcome
 	for i := range 20 {
-		o := load.Outcome{Due: time.Duration(i) * 100 * time.Millisecond, Late: i%3 == 0, Job: job.Job{Total: 1, Nodes: []job.Tally{{Done: 1, Rejected: 1}}}}
+		o := load.Outcome{Due: time.Duration(i) * 100 * time.Millisecond, Took: time.Second, Late: i%3 == 0, Job: job.Job{Total: 1, Nodes: []job.Tally{{Done: 1, Rejected: 1}}}}
 		if o.Late {
 			o.Job.Nodes = []job.Tally{{Superseded: 1}}
 		}
 		all = append(all, o)
 	}
 	c := countOffered(all, 500*time.Millisecond, 500*time.Millisecond)
-	require.Equal(t, offeredJobs{span: 900 * time.Millisecond, tasks: 9, done: 6, attempts: 15}, c)
+	require.Equal(t, offeredJobs{span: 900 * time.Millisecond, tasks: 9, done: 6, attempts: 15, outside: time.Second}, c)
 	require.InDelta(t, 6./9, c.goodput(100), 1e-9, "all that came could have been done")
 	require.InDelta(t, 6./4.5, c.goodput(5), 1e-9)
 	require.InDelta(t, 15./6, c.perDone(), 1e-9)

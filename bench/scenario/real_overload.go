@@ -40,15 +40,16 @@ func overloadOnMachine(ctx context.Context, e *Env) ([]Figure, error) {
 			Jobs:      int(rate * (realWarmup + realSpan + realDeadline).Seconds()),
 			Operation: job.Operation{Name: job.NoOperation, Params: map[string]string{"ms": strconv.FormatInt(realTask.Milliseconds(), 10)}},
 		}
-		var goodputs, attempts []float64
+		var goodputs, attempts, outside []float64
 		for n := range min(e.Runs(), realRuns) {
 			outcomes, err := lab.Try(ctx, trial, policy.Default, e.Seed+uint64(n))
 			if err != nil {
 				return nil, err
 			}
 			c := countOffered(outcomes, realWarmup, realDeadline)
-			e.Say("  %s on real programs: %d of %d jobs in time, %.2f attempts for each, goodput %.3f of ideal", policy.Default,
-				c.done, c.tasks, c.perDone(), c.goodput(capacity))
+			e.Say("  %s on real programs: %d of %d jobs in time, %.2f attempts for each, goodput %.3f of ideal; %.0f ms outside the server", policy.Default,
+				c.done, c.tasks, c.perDone(), c.goodput(capacity), 1e3*c.outside.Seconds())
+			outside = append(outside, c.outside.Seconds())
 			goodputs, attempts = append(goodputs, c.goodput(capacity)), append(attempts, c.perDone())
 		}
 		pairs := []string{"on", report.OnMachine, "offered", spell(realOverload)}
@@ -56,6 +57,9 @@ func overloadOnMachine(ctx context.Context, e *Env) ([]Figure, error) {
 			return nil, err
 		}
 		if _, err := e.Mean("attempts", policy.Default, attempts, "", pairs...); err != nil {
+			return nil, err
+		}
+		if _, err := e.Mean("outside", policy.Default, outside, "s", pairs...); err != nil {
 			return nil, err
 		}
 		return []Figure{
@@ -71,6 +75,10 @@ type offeredJobs struct {
 	span        time.Duration
 	tasks, done int
 	attempts    int64
+	// outside is how long those that were done took beyond what the server saw of them, on
+	// average: deadlines count from when it has a job, and where the machine cannot keep up
+	// with the arrivals, that is late.
+	outside time.Duration
 }
 
 // countOffered counts the jobs that came after the warm-up and before a deadline before
@@ -85,11 +93,13 @@ func countOffered(all []load.Outcome, warmup, deadline time.Duration) offeredJob
 		c.tasks++
 		if !o.Late {
 			c.done++
+			c.outside += o.Took - o.Job.Finished.Sub(o.Job.Created)
 		}
 		for _, n := range o.Job.Nodes {
 			c.attempts += n.Done + n.Rejected + n.Failed + n.Superseded
 		}
 	}
+	c.outside /= time.Duration(max(1, c.done))
 	return c
 }
 
