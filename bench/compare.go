@@ -60,7 +60,7 @@ func newCompareFlags(c *compareConfig) *pflag.FlagSet {
 	flags.Float64SliceVar(&c.trial.Loads, "load-probabilities", nil, "of the nodes, in turn: `.1,.5,.2,.9` (default: 0)")
 	flags.DurationVar(&c.trial.Delay, "delay", 3*time.Second, "injected delay")
 	flags.IntVar(&c.trial.Slots, "slots", 0, "tasks that a node works on at once (default: one a core)")
-	flags.StringVar(&c.trial.Admission, "admission", "probability", "what nodes decide on tasks by")
+	flags.StringVar(&c.trial.Admission, "admission", usualAdmission, "what nodes decide on tasks by")
 	flags.IntVar(&c.trial.Window, "window", usualWindow, "tasks in flight at once, of all jobs together")
 	flags.StringVar(&c.operation, "op", job.NoOperation, "the operation, as `NAME[:k=v,…]`, on small pictures; none:ms=20 takes 20 ms and no CPU")
 	flags.IntVar(&c.images, "images", 6, "images of a job")
@@ -84,8 +84,11 @@ const (
 	mostJobs   = 1000 // that a server takes at once; more, where a deadline ends them
 )
 
-// usualWindow is the default of --window.
-const usualWindow = 1024
+// The defaults of --window and --admission.
+const (
+	usualWindow    = 1024
+	usualAdmission = "probability"
+)
 
 // parseCompare reads the command line of compare. Errors: pflag.ErrHelp;
 // InvalidArgument.

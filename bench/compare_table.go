@@ -11,7 +11,6 @@ import (
 
 	"spillway/bench/load"
 	"spillway/bench/report"
-	"spillway/computenode/admission"
 	"spillway/job"
 )
 
@@ -145,7 +144,7 @@ func (c *compareConfig) setting() map[string]string {
 		{"delay", c.trial.Delay.String(), slices.Max(c.trial.Loads) == 0},
 		{"deadline", c.trial.Deadline.String(), c.trial.Deadline == 0},
 		{"slots", strconv.Itoa(c.trial.Slots), c.trial.Slots == 0},
-		{"admission", c.trial.Admission, c.trial.Admission == admission.DefaultName},
+		{"admission", c.trial.Admission, c.trial.Admission == usualAdmission},
 		{"window", strconv.Itoa(c.trial.Window), c.trial.Window == usualWindow},
 		{"op", c.operation, c.operation == job.NoOperation},
 	} {

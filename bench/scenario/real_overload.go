@@ -16,7 +16,7 @@ import (
 const (
 	realNodes    = 2
 	realSlots    = 2
-	realTask     = 20 * time.Millisecond
+	realTask     = 40 * time.Millisecond
 	realOverload = 1.5
 	realDeadline = 500 * time.Millisecond
 	realWarmup   = 3 * time.Second
