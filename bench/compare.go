@@ -23,11 +23,14 @@ const compareUsage = `bench compare runs policies on real clusters of the progra
 this machine, and prints what came of each: means and quantiles over all of its jobs, and
 ± half of the interval that holds them with 95 % confidence. The policies take turns;
 each gets a fresh server and fresh nodes for every seed, whose nodes draw the same for all.
+What a setting came to is kept in the folder of the results, beside that of other settings,
+and bench report shows them all.
 
 Examples:
   bench compare
   bench compare --policy pull --policy balance --load-probabilities .1,.5,.2,.9 --images 100 --window 4
   bench compare --policy pull --policy p2c --nodes 8 --op none:ms=20 --images 1 --rate 100 --jobs 500
+  bench compare --policy pull --nodes 2 --slots 2 --op none:ms=20 --images 1 --rate 300 --jobs 4500 --deadline 500ms
   bench compare --policy pull:hedge=0 --policy pull --op edges --images 200 --jobs 5 --seeds 10 --json
 
 Flags:
@@ -57,13 +60,14 @@ func newCompareFlags(c *compareConfig) *pflag.FlagSet {
 	flags.Float64SliceVar(&c.trial.Loads, "load-probabilities", nil, "of the nodes, in turn: `.1,.5,.2,.9` (default: 0)")
 	flags.DurationVar(&c.trial.Delay, "delay", 3*time.Second, "injected delay")
 	flags.IntVar(&c.trial.Slots, "slots", 0, "tasks that a node works on at once (default: one a core)")
-	flags.StringVar(&c.trial.Admission, "admission", "probability", "what nodes decide on tasks by")
-	flags.IntVar(&c.trial.Window, "window", 1024, "tasks in flight at once, of all jobs together")
+	flags.StringVar(&c.trial.Admission, "admission", usualAdmission, "what nodes decide on tasks by")
+	flags.IntVar(&c.trial.Window, "window", usualWindow, "tasks in flight at once, of all jobs together")
 	flags.StringVar(&c.operation, "op", job.NoOperation, "the operation, as `NAME[:k=v,…]`, on small pictures; none:ms=20 takes 20 ms and no CPU")
 	flags.IntVar(&c.images, "images", 6, "images of a job")
 	flags.IntVar(&c.trial.Jobs, "jobs", 3, "jobs on each cluster")
 	flags.BoolVar(&c.batch, "batch", false, "a job begins when that before has ended; this is so without --rate")
 	flags.Float64Var(&c.trial.Rate, "rate", 0, "`JOBS` a second that come by chance, whether or not others have ended; times count from when they should have come")
+	flags.DurationVar(&c.trial.Deadline, "deadline", 0, "of each job; those that miss it are counted, and no error (default: none)")
 	flags.IntVar(&c.seeds, "seeds", 5, "runs of each policy, each with the next seed")
 	flags.Uint64Var(&c.seed, "seed", 1, "the first of them")
 	flags.StringVar(&c.out, "out", "bench/out", "`folder` of the results")
@@ -77,7 +81,13 @@ func compareHelp() string { return compareUsage + newCompareFlags(&compareConfig
 const (
 	mostNodes  = 64
 	mostImages = 100_000
-	mostJobs   = 1000 // that a server takes at once
+	mostJobs   = 1000 // that a server takes at once; more, where a deadline ends them
+)
+
+// The defaults of --window and --admission.
+const (
+	usualWindow    = 1024
+	usualAdmission = "probability"
 )
 
 // parseCompare reads the command line of compare. Errors: pflag.ErrHelp;
@@ -118,7 +128,7 @@ func (c *compareConfig) checkCounts() error {
 	}{
 		{"nodes", c.nodes, mostNodes},
 		{"images", c.images, mostImages},
-		{"jobs", c.trial.Jobs, mostJobs},
+		{"jobs", c.trial.Jobs, c.mostJobs()},
 		{"seeds", c.seeds, math.MaxInt},
 		{"window", c.trial.Window, math.MaxInt},
 	} {
@@ -129,6 +139,8 @@ func (c *compareConfig) checkCounts() error {
 	switch {
 	case c.trial.Slots < 0:
 		return badCompare(fmt.Sprintf("--slots %d do nothing", c.trial.Slots))
+	case c.trial.Deadline < 0:
+		return badCompare(fmt.Sprintf("--deadline %v is in the past", c.trial.Deadline))
 	case c.trial.Delay < 0:
 		return badCompare(fmt.Sprintf("--delay %v is in the past", c.trial.Delay))
 	case !(c.trial.Rate >= 0) || math.IsInf(c.trial.Rate, 1):
@@ -137,6 +149,14 @@ func (c *compareConfig) checkCounts() error {
 		return badCompare(fmt.Sprintf("%d load probabilities are too many for %d nodes", len(c.trial.Loads), c.nodes))
 	}
 	return nil
+}
+
+// mostJobs is the most that --jobs may be.
+func (c *compareConfig) mostJobs() int {
+	if c.trial.Deadline > 0 {
+		return mostImages
+	}
+	return mostJobs
 }
 
 // spread gives the load probabilities to the nodes, in turn.

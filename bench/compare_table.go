@@ -3,12 +3,15 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 
 	"spillway/bench/load"
 	"spillway/bench/report"
+	"spillway/job"
 )
 
 // compared is what the jobs of a policy came to, by seed.
@@ -17,13 +20,20 @@ type compared struct {
 	seeds  [][]load.Outcome
 }
 
-// seconds are the times of jobs.
+// seconds are the times of jobs that were not late.
 func seconds(outcomes []load.Outcome) []float64 {
-	all := make([]float64, len(outcomes))
-	for i, o := range outcomes {
-		all[i] = o.Took.Seconds()
+	all := make([]float64, 0, len(outcomes))
+	for _, o := range outcomes {
+		if !o.Late {
+			all = append(all, o.Took.Seconds())
+		}
 	}
 	return all
+}
+
+// inTime is the part of the jobs that were not late.
+func inTime(outcomes []load.Outcome) float64 {
+	return float64(len(seconds(outcomes))) / float64(len(outcomes))
 }
 
 func counts(outcomes []load.Outcome) load.Counts {
@@ -34,7 +44,8 @@ func counts(outcomes []load.Outcome) load.Counts {
 	return c
 }
 
-// column is a figure that is told of each policy.
+// column is a figure that is told of each policy; NaN where there is none, as no job was in
+// time.
 type column struct {
 	metric, unit string
 	of           func([]load.Outcome) float64
@@ -51,7 +62,7 @@ func (c *compareConfig) columns() []column {
 	count := func(f func(load.Counts) float64) func([]load.Outcome) float64 {
 		return func(all []load.Outcome) float64 { return f(counts(all)) }
 	}
-	return []column{
+	columns := []column{
 		{name, "s", func(all []load.Outcome) float64 { return report.Mean(seconds(all)) }},
 		{"p50", "s", at(.5)},
 		{"p95", "s", at(.95)},
@@ -61,6 +72,10 @@ func (c *compareConfig) columns() []column {
 		{"copies", "", count(load.Counts.Copies)},
 		{"wasted", "", count(load.Counts.Wasted)},
 	}
+	if c.trial.Deadline > 0 {
+		columns = append(columns, column{"goodput", "", inTime})
+	}
+	return columns
 }
 
 // tell records and prints the figures.
@@ -75,12 +90,16 @@ func (c *compareConfig) tell(all []compared, stdout io.Writer) error {
 		row := []string{one.policy}
 		for _, col := range columns {
 			r := c.result(one, col)
+			if math.IsNaN(r.Value) {
+				row = append(row, "–")
+				continue
+			}
 			kept.results = append(kept.results, r)
 			row = append(row, cell(r))
 		}
 		rows = append(rows, row)
 	}
-	if err := kept.save(scenarioCompare); err != nil {
+	if err := kept.save(kept.again); err != nil {
 		return err
 	}
 	if !c.json {
@@ -102,15 +121,38 @@ func (c *compareConfig) result(of compared, col column) report.Result {
 	jobs := slices.Concat(of.seeds...)
 	r := report.Result{
 		Name: report.Metric, Seed: c.seed, Value: col.of(jobs), Unit: col.unit, N: len(jobs), Command: c.called,
-		Params: map[string]string{
-			"scenario": scenarioCompare, "policy": of.policy, "metric": col.metric, "on": report.OnMachine, "nodes": strconv.Itoa(c.nodes),
-			"tasks": strconv.Itoa(c.images), "jobs": strconv.Itoa(c.trial.Jobs), "rate": strconv.FormatFloat(c.trial.Rate, 'g', -1, 64),
-		},
+		Params: c.setting(),
 	}
+	r.Params["policy"], r.Params["metric"] = of.policy, col.metric
 	if len(of.seeds) > 1 {
 		r.Low, r.High = resampled(of.seeds, col.of, c.seed)
 	}
 	return r
+}
+
+// setting is all that tells one comparison from others, but for seeds: what is as usual is
+// left out, so that it can be read.
+func (c *compareConfig) setting() map[string]string {
+	p := map[string]string{
+		"scenario": scenarioCompare, "on": report.OnMachine, "nodes": strconv.Itoa(c.nodes), "loads": strings.Trim(fmt.Sprint(c.trial.Loads), "[]"),
+		"tasks": strconv.Itoa(c.images), "jobs": strconv.Itoa(c.trial.Jobs), "rate": strconv.FormatFloat(c.trial.Rate, 'g', -1, 64),
+	}
+	for _, other := range []struct {
+		key, value string
+		usual      bool
+	}{
+		{"delay", c.trial.Delay.String(), slices.Max(c.trial.Loads) == 0},
+		{"deadline", c.trial.Deadline.String(), c.trial.Deadline == 0},
+		{"slots", strconv.Itoa(c.trial.Slots), c.trial.Slots == 0},
+		{"admission", c.trial.Admission, c.trial.Admission == usualAdmission},
+		{"window", strconv.Itoa(c.trial.Window), c.trial.Window == usualWindow},
+		{"op", c.operation, c.operation == job.NoOperation},
+	} {
+		if !other.usual {
+			p[other.key] = other.value
+		}
+	}
+	return p
 }
 
 // resampled bounds a figure of all jobs with 95 % confidence by the bootstrap (see
@@ -126,8 +168,12 @@ func resampled(seeds [][]load.Outcome, of func([]load.Outcome) float64, seed uin
 		}
 		figures[i] = of(jobs)
 	}
+	figures = slices.DeleteFunc(figures, math.IsNaN) // of draws without a job in time
+	if len(figures) == 0 {
+		return 0, 0
+	}
 	slices.Sort(figures)
-	return figures[draws*25/1000], figures[draws*975/1000-1]
+	return figures[len(figures)*25/1000], figures[max(0, len(figures)*975/1000-1)]
 }
 
 // cell is a figure, and how far off it may be.

@@ -2,6 +2,10 @@ package main
 
 import (
 	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +35,7 @@ func TestCompare_WrongUsageIsOneLineAndCode2(t *testing.T) {
 		{"no probability", "--load-probabilities 1.5", "a probability is not between 0 and 1"},
 		{"more probabilities than nodes", "--nodes 2 --load-probabilities .1,.2,.3", "3 load probabilities are too many for 2 nodes"},
 		{"negative delay", "--delay -1s", "--delay -1s is in the past"},
+		{"negative deadline", "--deadline -1s", "--deadline -1s is in the past"},
 		{"negative rate", "--rate -3", "--rate -3 is no number of jobs a second"},
 		{"no rate at all", "--rate NaN", "--rate NaN is no number of jobs a second"},
 		{"both ways", "--batch --rate 3", "--batch and --rate do not go together"},
@@ -110,4 +115,52 @@ func TestCompare_OpenLoopTellsLatencies(t *testing.T) {
 	c, err := parseCompare([]string{"--rate", "10"})
 	require.NoError(t, err)
 	require.Equal(t, "latency", c.columns()[0].metric)
+}
+
+func TestCompare_ResultsOfOtherSettingsStay(t *testing.T) {
+	dir := t.TempDir()
+	for _, args := range []string{
+		"--load-probabilities .2,.2,.2,.2", "--load-probabilities .1,.5,.2,.9", "--load-probabilities .1,.5,.2,.9 --deadline 5s",
+		"--load-probabilities .2,.2,.2,.2 --seed 7",
+	} {
+		c, err := parseCompare(append([]string{"--policy", "pull", "--out", dir}, strings.Fields(args)...))
+		require.NoError(t, err)
+		require.NoError(t, c.tell([]compared{{"pull", [][]load.Outcome{{outcome(1, 2, 0)}}}}, io.Discard))
+	}
+	all, err := readScenarios(filepath.Join(dir, scenariosFile))
+	require.NoError(t, err)
+	var got []string
+	for _, r := range all {
+		if r.Params["metric"] == "makespan" {
+			got = append(got, strings.TrimSpace(fmt.Sprint(r.Params["loads"], " ", r.Params["deadline"], " seed ", r.Seed)))
+		}
+	}
+	require.Equal(t, []string{"0.1 0.5 0.2 0.9  seed 1", "0.1 0.5 0.2 0.9 5s seed 1", "0.2 0.2 0.2 0.2  seed 7"}, got)
+
+	var stderr bytes.Buffer
+	require.NoError(t, render(dir, &stderr))
+	page, err := os.ReadFile(filepath.Join(dir, policiesFile))
+	require.NoError(t, err)
+	require.Contains(t, string(page), "loads 0.1 0.5 0.2 0.9")
+	require.Contains(t, string(page), "loads 0.2 0.2 0.2 0.2")
+	require.Contains(t, string(page), "deadline 5s")
+}
+
+func TestCompare_LateJobsCountAsLateAndInNoLatency(t *testing.T) {
+	c, err := parseCompare([]string{"--rate", "10", "--deadline", "1s", "--policy", "pull", "--policy", "random", "--images", "2"})
+	require.NoError(t, err)
+	c.out = t.TempDir()
+	late := outcome(9, 0, 4)
+	late.Late, late.Job.State = true, job.Failed
+	var table bytes.Buffer
+	require.NoError(t, c.tell([]compared{
+		{"pull", [][]load.Outcome{{outcome(.5, 2, 0), late}}},
+		{"random", [][]load.Outcome{{late}, {late}}},
+		{"p2c", [][]load.Outcome{{late}, {outcome(.25, 2, 0)}}},
+	}, &table))
+	rows := strings.Split(strings.TrimSpace(table.String()), "\n")
+	require.Regexp(t, `goodput$`, rows[0])
+	require.Regexp(t, `^pull +0\.5 s +0\.5 s .* 3 +2 +0 +0 +0\.5$`, rows[1])
+	require.Regexp(t, `^random +– +– +– +– .* 0$`, rows[2])
+	require.Regexp(t, `^p2c +0\.25 s +0\.25 s`, rows[3])
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,7 +59,7 @@ func runScenarios(ctx context.Context, cfg config, stdout, stderr io.Writer) int
 			Record: kept.record, Progress: stderr,
 		})
 		if err == nil {
-			err = kept.save(s.ID)
+			err = kept.save(func(r report.Result) bool { return r.Params["scenario"] == s.ID })
 		}
 		if err != nil {
 			fmt.Fprintln(stdout, s.ID, "failed")
@@ -99,14 +100,19 @@ func (k *keeper) record(r report.Result) error {
 	return nil
 }
 
-// save puts the results in the place of those that the scenario left before.
-func (k *keeper) save(id string) error {
+// again tells whether r is what the same setting came to before.
+func (k *keeper) again(r report.Result) bool {
+	return slices.ContainsFunc(k.results, func(now report.Result) bool { return now.Name == r.Name && maps.Equal(now.Params, r.Params) })
+}
+
+// save puts the results in the place of those that are replaced.
+func (k *keeper) save(replaced func(report.Result) bool) error {
 	name := filepath.Join(k.dir, scenariosFile)
 	all, err := readScenarios(name)
 	if err != nil {
 		return err
 	}
-	all = slices.DeleteFunc(all, func(r report.Result) bool { return r.Params["scenario"] == id })
+	all = slices.DeleteFunc(all, replaced)
 	file, err := os.CreateTemp(k.dir, scenariosFile)
 	if err != nil {
 		return unwritable(k.dir, err)

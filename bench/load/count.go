@@ -2,7 +2,8 @@ package load
 
 import "spillway/job"
 
-// Counts are the attempts of one or more jobs.
+// Counts are the attempts of one or more jobs, and their Tasks: those that are done, where
+// a job failed, since what was sent for the others is a cost of these.
 type Counts struct {
 	Tasks                                       int64
 	Done, Delayed, Rejected, Failed, Superseded int64
@@ -10,7 +11,11 @@ type Counts struct {
 
 // Add counts those of a job.
 func (c *Counts) Add(j job.Job) {
-	c.Tasks += j.Total
+	if j.State == job.Failed {
+		c.Tasks += j.Done
+	} else {
+		c.Tasks += j.Total
+	}
 	for _, n := range j.Nodes {
 		c.Done += n.Done
 		c.Delayed += n.Delayed

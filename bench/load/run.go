@@ -9,15 +9,20 @@ import (
 	"spillway/job"
 )
 
-// Run runs one job to its end, as the assignment's client does, and returns it. Errors:
-// those of the server; plain, where a task is not done.
+// Run runs one job to its end, as the assignment's client does, and returns it, also where
+// it failed and the server still tells of it. Errors: those of the server; plain, where a
+// task is not done.
 func (c *Cluster) Run(ctx context.Context, spec job.Spec) (job.Job, error) {
 	spec.ID = cmp.Or(spec.ID, job.NewID())
 	conn := c.conn()
-	if _, err := conn.Run(ctx, spec, false); err != nil {
-		return job.Job{}, err
+	_, failed := conn.Run(ctx, spec, false)
+	if failed != nil && job.CodeOf(failed) != job.DeadlineExceeded {
+		return job.Job{}, failed
 	}
 	j, err := conn.Job(ctx, spec.ID)
+	if failed != nil {
+		return j, failed
+	}
 	if err == nil && j.State != job.Succeeded {
 		err = fmt.Errorf("job %s: %s, %d of %d tasks done", j.ID, j.State, j.Done, j.Total)
 	}

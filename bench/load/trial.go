@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,6 +21,9 @@ type Trial struct {
 	Window    int           // of the server; 0: its default
 	Base      string        // folder of the jobs, of [Lab.Empty] or [Lab.Pictures]
 	Operation job.Operation
+	// Deadline of each job, from its submission; 0: none. Jobs that miss theirs are no
+	// error then, but Late.
+	Deadline time.Duration
 	// Jobs of a fresh cluster. Default 1.
 	Jobs int
 	// Rate is jobs a second, which come by chance (a Poisson process) whether or not
@@ -33,8 +37,15 @@ type Outcome struct {
 	Turn int
 	// Took is from its intended start to the answer.
 	Took time.Duration
+	// Due is when it should have come, after the first.
+	Due time.Duration
+	// Late tells that it was given up at its deadline, or as it could not meet it.
+	Late bool
 	Job  job.Job
 }
+
+// mostJobs is how many have not ended at once, at most: as many as a server takes.
+const mostJobs = 1000
 
 // streams keeps the draws of nodes of one cluster from those of the next: a node draws
 // from the seed of its cluster plus its number.
@@ -46,7 +57,7 @@ func (t Trial) Pool(seed uint64) Pool {
 		Loads: t.Loads, Seed: seed * streams,
 		NodeArgs: []string{"--delay", t.Delay.String(), "--log-level", "warn"},
 		// As many jobs as come run at once.
-		ServerArgs: []string{"--jobs", strconv.Itoa(max(8, t.Jobs))},
+		ServerArgs: []string{"--jobs", strconv.Itoa(min(mostJobs, max(8, t.Jobs)))},
 	}
 	if t.Admission != "" {
 		p.NodeArgs = append(p.NodeArgs, "--admission", t.Admission)
@@ -84,7 +95,8 @@ func (c *Cluster) Try(ctx context.Context, t Trial, policy string, seed uint64) 
 		jobs.SetLimit(1)
 	}
 	rng := rand.New(rand.NewPCG(seed, 1))
-	next := time.Now()
+	first := time.Now()
+	next := first
 	for turn := range ended {
 		due := next
 		if t.Rate > 0 {
@@ -97,13 +109,26 @@ func (c *Cluster) Try(ctx context.Context, t Trial, policy string, seed uint64) 
 				start = time.Now()
 			}
 			o := &ended[turn]
-			o.Turn = turn
-			o.Job, err = c.Run(ctx, job.Spec{Source: t.Base, Policy: policy, Operation: t.Operation})
+			o.Turn, o.Due = turn, due.Sub(first)
+			o.Job, err = c.Run(ctx, job.Spec{Source: t.Base, Policy: policy, Operation: t.Operation, Deadline: t.Deadline})
 			o.Took = time.Since(start)
+			if o.Late = t.Deadline > 0 && ctx.Err() == nil && late(o.Job, err); o.Late {
+				err = nil
+			}
 			return err
 		})
 	}
 	return ended, jobs.Wait()
+}
+
+// late tells that a job has ended without a result because of its deadline.
+func late(j job.Job, err error) bool {
+	if job.CodeOf(err) == job.DeadlineExceeded {
+		return true
+	}
+	return j.State == job.Failed && !slices.ContainsFunc(j.Failures, func(f job.Failure) bool {
+		return f.Err == nil || f.Err.Code != job.DeadlineExceeded
+	})
 }
 
 // pause waits for a time, or until ctx ends.

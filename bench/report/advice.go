@@ -1,6 +1,9 @@
 package report
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // advice is which policy suits whom, by what was measured.
 type advice struct {
@@ -8,9 +11,11 @@ type advice struct {
 	// Equal are policies whose intervals meet that of the best; Next is the best of the
 	// others, with its figure.
 	Equal, Next string
-	Metric      string
-	Scenario    string
-	Setting     string
+	// Seeds says how many observations there are, and whether they are too few.
+	Seeds    string
+	Metric   string
+	Scenario string
+	Setting  string
 }
 
 // advise looks in each scenario that stands for a use at its main metric.
@@ -53,7 +58,7 @@ func adviseOn(of Results) (advice, bool) {
 		return advice{}, false
 	}
 	best := of.where(Metric, "policy", word).first()
-	a := advice{Policy: word, Measured: best.written(), Interval: best.interval()}
+	a := advice{Policy: word, Measured: best.written(), Interval: best.interval(), Seeds: seedsToTell(of)}
 	var equal []string
 	var others Results
 	for _, r := range of {
@@ -74,6 +79,23 @@ func adviseOn(of Results) (advice, bool) {
 		a.Next = next + " " + others.where(Metric, "policy", next).first().written()
 	}
 	return a, true
+}
+
+// seedsToTell says how many observations the policies have, the fewest first, and that they
+// are too few where no interval can be given.
+func seedsToTell(of Results) string {
+	least, most := of[0].N, of[0].N
+	for _, r := range of {
+		least, most = min(least, r.N), max(most, r.N)
+	}
+	s := strconv.Itoa(least)
+	if most > least {
+		s += " to " + strconv.Itoa(most)
+	}
+	if least < fewest {
+		s += ": too few to tell them apart"
+	}
+	return s
 }
 
 // meets tells whether two results cannot be told apart by their intervals.

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -20,6 +19,7 @@ type curve struct {
 	name   string
 	style  draw.LineStyle
 	points plotter.XYs
+	marks  []mark
 }
 
 // addCurves adds lines, and their names at the right.
@@ -35,6 +35,9 @@ func addCurves(p *plot.Plot, curves []curve) error {
 		}
 		line.LineStyle = c.style
 		p.Add(line)
+		if len(c.marks) <= fewPoints {
+			p.Add(marks{c.marks, c.style.Color})
+		}
 		labels = append(labels, endLabel{c.points[len(c.points)-1].Y, c.name, c.style})
 	}
 	p.Add(labels)
@@ -54,10 +57,10 @@ func curvesOf(of Results, at func(Result) (plotter.XY, bool)) []curve {
 				continue
 			}
 			if xy, ok := at(r); ok {
-				c.points = append(c.points, xy)
+				c.add(xy, r)
 			}
 		}
-		slices.SortStableFunc(c.points, func(a, b plotter.XY) int { return cmp.Compare(a.X, b.X) })
+		c.sort()
 		curves = append(curves, c)
 	}
 	return curves
@@ -118,9 +121,9 @@ func (percentiles) Ticks(low, high float64) []plot.Tick {
 	return ticks
 }
 
-// goodputFigure has the goodput by what was offered, beside what is possible.
+// goodputFigure has the useful work by what was offered, beside what is possible.
 func goodputFigure(of Results) (*plot.Plot, error) {
-	p := newFigure("offered load ÷ capacity", "part of the offered tasks done in time")
+	p := newFigure("offered load ÷ capacity", "work done in time ÷ capacity")
 	low, high := math.Inf(1), 0.
 	curves := curvesOf(of, func(r Result) (plotter.XY, bool) {
 		x := r.parameter("offered")
@@ -136,10 +139,10 @@ func goodputFigure(of Results) (*plot.Plot, error) {
 	ideal := curve{name: "possible", style: draw.LineStyle{Color: grey(), Width: 1, Dashes: []vg.Length{2, 2}}}
 	for i := range 101 {
 		x := low + (high-low)*float64(i)/100
-		ideal.points = append(ideal.points, plotter.XY{X: x, Y: min(1, 1/x)})
+		ideal.points = append(ideal.points, plotter.XY{X: x, Y: min(1, x)})
 	}
 	grid(p, false, true)
-	p.Y.Min, p.Y.Max = 0, 1.02
+	p.Y.Min, p.Y.Max = 0, 1.05
 	return p, addCurves(p, append([]curve{ideal}, curves...))
 }
 
@@ -161,6 +164,7 @@ func momentFigure(of Results, title string) (*plot.Plot, error) {
 	case ok && unit == "s" && high/low > 20:
 		for i := range curves { // what is 0 has no place on such an axis
 			curves[i].points = slices.DeleteFunc(curves[i].points, func(xy plotter.XY) bool { return !(xy.Y > 0) })
+			curves[i].marks = slices.DeleteFunc(curves[i].marks, func(m mark) bool { return !(m.low > 0) })
 		}
 		logarithmic(&p.Y, low, high, seconds)
 		p.Y.Label.Text = title

@@ -22,8 +22,8 @@ type digest struct {
 
 // verdict is a row of the table of targets.
 type verdict struct {
-	Scenario, Title, Metric, Policy, Target, Measured, Interval string
-	Met                                                         bool
+	Scenario, Title, Metric, Policy, Target, Measured, Interval, Sample string
+	Met                                                                 bool
 }
 
 // section is that of one scenario.
@@ -41,6 +41,7 @@ type table struct {
 	Label string // of the setting; empty: there is one
 	Head  []string
 	Rows  []row
+	Note  string // of how many observations
 }
 
 // row is a policy with a cell for each metric.
@@ -66,7 +67,7 @@ func digestOf(rs Results, rules map[string]string) (digest, error) {
 		s.Verdicts = verdictsOf(of)
 		s.Where = whereOf(of)
 		of = of.alike()
-		s.Tables = tablesOf(id, of.where(Metric))
+		s.Tables = append(tablesOf(id, of.where(Metric)), controllerTables(of)...)
 		var err error
 		if s.Figures, err = figuresOf(id, of); err != nil {
 			return d, fmt.Errorf("scenario %s: %w", id, err)
@@ -103,7 +104,7 @@ func verdictsOf(of Results) []verdict {
 	for _, r := range of.where(Verdict) {
 		all = append(all, verdict{
 			Scenario: r.Params["scenario"], Title: settingOf(r.Params["scenario"]).title, Metric: title(r.Params["metric"]),
-			Policy: r.Params["policy"], Target: r.Params["target"], Measured: r.written(), Interval: r.interval(),
+			Policy: r.Params["policy"], Target: r.Params["target"], Measured: r.written(), Interval: r.interval(), Sample: r.sample(),
 			Met: r.Params["verdict"] == "ok",
 		})
 	}
@@ -147,7 +148,7 @@ func tablesOf(id string, of Results) []table {
 	if len(tables) < manyTables || !short {
 		return tables
 	}
-	one := table{Head: append([]string{"policy", "setting"}, tables[0].Head[1:]...)}
+	one := table{Note: of.observed("policy"), Head: append([]string{"policy", "setting"}, tables[0].Head[1:]...)}
 	for _, t := range tables {
 		for _, r := range t.Rows {
 			one.Rows = append(one.Rows, row{r.Policy, append([]cell{{Value: t.Label}}, r.Cells...)})
@@ -158,7 +159,7 @@ func tablesOf(id string, of Results) []table {
 
 // tableOf is the table of one setting.
 func tableOf(id string, g group) table {
-	t := table{Label: g.label, Head: []string{"policy"}}
+	t := table{Label: g.label, Head: []string{"policy"}, Note: g.results.observed("policy")}
 	words := slices.DeleteFunc(sortedMetrics(g.results), func(word string) bool {
 		return !slices.ContainsFunc(g.results.where(Metric, "metric", word), func(r Result) bool { return r.Value != 0 })
 	})

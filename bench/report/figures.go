@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -19,7 +20,8 @@ func figuresOf(id string, of Results) ([]figure, error) {
 		"Latency that a part of the tasks does not exceed. To the right are ever fewer and slower tasks, and both axes are logarithmic, so that the tail is as wide as the middle. Lower is better.")
 	b.dots("p99", "p99 latency", 0, "Latency that 99 % of the tasks do not exceed.")
 	b.curves(Goodput, []string{"offered"}, goodputFigure,
-		"Goodput by offered load. The dotted line is what is possible: everything up to the capacity, and beyond it the capacity.")
+		"Goodput by offered load: the work of the tasks that were done in time ÷ the capacity. The dotted line is what is possible: everything up to the capacity, and beyond it the capacity. Dots are means, and bars their 95 % intervals.")
+	b.controllers()
 	const worthSeeing = 1.05
 	if slices.ContainsFunc(of.where(Metric, "metric", "attempts"), func(r Result) bool { return r.Value > worthSeeing }) {
 		b.dots("attempts", "attempts a task", 1, "Attempts a task; the dotted line is one, the least there can be.")
@@ -75,7 +77,7 @@ func (b *figureBuilder) dots(word, title string, mark float64, caption string) {
 	if of.bounded() {
 		caption += " Dots are means, and bars their 95 % intervals."
 	}
-	b.add(p, height, caption, word)
+	b.add(p, height, noted(caption, of), word)
 }
 
 // bounded tells whether any result has an interval.
@@ -91,8 +93,13 @@ func (b *figureBuilder) curves(name string, own []string, draw func(Results) (*p
 			b.err = fmt.Errorf("plot of %s: %w", name, err)
 			return
 		}
-		b.add(p, curveHeight, in(g.label)+caption, name, g.label)
+		b.add(p, curveHeight, noted(in(g.label)+caption, g.results), name, g.label)
 	}
+}
+
+// noted is a caption that ends with how many observations the figure has.
+func noted(caption string, of Results) string {
+	return strings.TrimSpace(caption + " " + of.observed("policy"))
 }
 
 // in begins a caption with the setting of its figure.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -141,6 +142,18 @@ func figureIn(v float64, unit string) string {
 		return short(v)
 	}
 	return short(v) + " " + unit
+}
+
+// sample says of how many observations a result is the mean, and what their median is.
+func (r Result) sample() string {
+	if r.N == 0 {
+		return ""
+	}
+	s := fmt.Sprintf("N = %d", r.N)
+	if r.Median != 0 {
+		s += ", median " + figureIn(r.Median, r.Unit)
+	}
+	return s
 }
 
 // written is the value of a result.

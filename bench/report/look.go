@@ -17,6 +17,12 @@ func grey() color.Color       { return color.Gray{0x88} }
 // faint is the colour of grids; the page shows it by another on a dark ground.
 func faint() color.Color { return color.Gray{0xe0} }
 
+// palette is a colour for each of a few things without a look of their own.
+func palette(i int) color.Color {
+	all := []color.Color{blue(), vermillion(), green(), orange(), purple(), sky(), grey()}
+	return all[i%len(all)]
+}
+
 // look is how a policy is drawn, the same in every plot.
 type look struct {
 	colour color.Color

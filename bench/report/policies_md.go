@@ -37,13 +37,13 @@ func (d *document) advice(all []advice) {
 	}
 	d.line("## Which policy for whom")
 	d.line("The best mean of each scenario's main figure. Those whose 95 %% intervals meet that of the best cannot be told from it.")
-	rows := [][]string{{"you have", "take", "measured", "cannot be told from it", "best of the others", "from"}}
+	rows := [][]string{{"you have", "take", "measured", "cannot be told from it", "best of the others", "seeds", "from"}}
 	for _, a := range all {
 		from := a.Scenario
 		if a.Setting != "" {
 			from += ", " + a.Setting
 		}
-		rows = append(rows, []string{a.Whom, "**" + plain(a.Policy) + "**", a.Metric + " " + ranged(a.Measured, a.Interval), plain(a.Equal), plain(a.Next), plain(from)})
+		rows = append(rows, []string{a.Whom, "**" + plain(a.Policy) + "**", a.Metric + " " + ranged(a.Measured, a.Interval), plain(a.Equal), plain(a.Next), a.Seeds, plain(from)})
 	}
 	d.table(rows)
 }
@@ -55,13 +55,13 @@ func (d *document) targets(all digest) {
 	}
 	d.line("## Targets")
 	d.line("%d of %d figures meet their targets.", all.Met, len(all.Verdicts))
-	rows := [][]string{{"scenario", "figure", "policy", "target", "measured", "verdict"}}
+	rows := [][]string{{"scenario", "figure", "policy", "target", "measured", "observations", "verdict"}}
 	for _, v := range all.Verdicts {
 		word := "**short**"
 		if v.Met {
 			word = "met"
 		}
-		rows = append(rows, []string{plain(v.Scenario) + " " + v.Title, plain(v.Metric), plain(v.Policy), plain(v.Target), ranged(v.Measured, v.Interval), word})
+		rows = append(rows, []string{plain(v.Scenario) + " " + v.Title, plain(v.Metric), plain(v.Policy), plain(v.Target), ranged(v.Measured, v.Interval), v.Sample, word})
 	}
 	d.table(rows)
 }
@@ -102,6 +102,9 @@ func (d *document) section(s section, dir string) error {
 			rows = append(rows, cells)
 		}
 		d.table(rows)
+		if t.Note != "" {
+			d.line("%s", plain(t.Note))
+		}
 	}
 	for _, f := range s.Figures {
 		if err := f.PNG(dir); err != nil {

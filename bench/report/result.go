@@ -25,6 +25,8 @@ type Result struct {
 	Low  float64 `json:"low,omitempty"`
 	High float64 `json:"high,omitempty"`
 	N    int     `json:"n,omitempty"`
+	// Median is that of the observations; 0 where it is not told.
+	Median float64 `json:"median,omitempty"`
 	// Command is what was run, with DIR for a temporary folder.
 	Command string `json:"command"`
 }

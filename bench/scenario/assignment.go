@@ -204,7 +204,8 @@ func (e *Env) shares(word string, of []outcome) error {
 				}
 				return float64(o.shares[at][i]) / float64(max(1, sum))
 			}))
-			if err := e.Put(report.Share, word, v, "", "node", strconv.Itoa(i), "step", strconv.Itoa(at), "on", report.OnSimulator); err != nil {
+			p := parameters(word, []string{"node", strconv.Itoa(i), "step", strconv.Itoa(at), "on", report.OnSimulator})
+			if err := e.note(report.Result{Name: report.Share, Params: p, Value: v, N: len(of)}); err != nil {
 				return err
 			}
 		}

@@ -31,15 +31,35 @@ type Env struct {
 	Progress io.Writer
 
 	scenario string
+	// least is how many seeds even Quick leaves, as far as there are; 0: quickRuns.
+	least int
 }
 
-// quickRuns is how many seeds Quick leaves.
-const quickRuns = 2
+// quickRuns is how many seeds Quick leaves on real programs, and quickStudies in the
+// simulator: as many as it takes to tell policies apart.
+const (
+	quickRuns    = 2
+	quickStudies = 10
+)
+
+// studied is e with the seeds of simulated runs.
+func (e *Env) studied() *Env {
+	other := *e
+	other.least = quickStudies
+	return &other
+}
+
+// leastJudged is how many seeds the policy that is judged has on real programs at least, as
+// far as there are, where a run takes next to no time.
+const leastJudged = 8
+
+// judgedRuns is [Env.Runs] for such a policy.
+func (e *Env) judgedRuns() int { return max(e.Runs(), min(e.Seeds, leastJudged)) }
 
 // Runs is how many seeds there are to play.
 func (e *Env) Runs() int {
 	if e.Quick {
-		return min(e.Seeds, quickRuns)
+		return min(e.Seeds, max(quickRuns, e.least))
 	}
 	return e.Seeds
 }
@@ -86,14 +106,27 @@ func (e *Env) Put(name, word string, value float64, unit string, pairs ...string
 // Mean records the mean of the values that the seeds gave, with its interval, and
 // returns it as a Figure without a target.
 func (e *Env) Mean(metric, word string, values []float64, unit string, pairs ...string) (Figure, error) {
-	f := Figure{Metric: metric, Policy: word, Value: report.Mean(values), Unit: unit, N: len(values)}
+	r := e.summary(values)
+	r.Name, r.Params, r.Unit = report.Metric, parameters(word, append(pairs, "metric", metric)), unit
+	f := Figure{Metric: metric, Policy: word, Value: r.Value, Low: r.Low, High: r.High, Median: r.Median, N: r.N, Unit: unit}
+	return f, e.note(r)
+}
+
+// sampled is Mean for results of another name, which have no unit.
+func (e *Env) sampled(name, word string, values []float64, pairs ...string) error {
+	r := e.summary(values)
+	r.Name, r.Params = name, parameters(word, pairs)
+	return e.note(r)
+}
+
+// summary is the mean of values, with their median, their number and an interval.
+func (e *Env) summary(values []float64) report.Result {
+	r := report.Result{Value: report.Mean(values), N: len(values)}
 	if len(values) > 1 {
-		f.Low, f.High = report.Interval(values, e.Seed)
+		r.Low, r.High = report.Interval(values, e.Seed)
+		r.Median = report.Median(values)
 	}
-	return f, e.note(report.Result{
-		Name: report.Metric, Params: parameters(word, append(pairs, "metric", metric)),
-		Value: f.Value, Low: f.Low, High: f.High, N: f.N, Unit: unit,
-	})
+	return r
 }
 
 func parameters(word string, pairs []string) map[string]string {

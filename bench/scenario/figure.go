@@ -21,7 +21,10 @@ type Figure struct {
 	// N observations with 95 % confidence, where Value is one.
 	Value, Low, High float64
 	N                int
-	Unit             string
+	// Median is that of the observations, which tells how far the mean is led astray by
+	// a few of them; 0 where there is one.
+	Median float64
+	Unit   string
 	// Target is the most that Value may be, or with AtLeast the least.
 	Target  float64
 	AtLeast bool
@@ -52,7 +55,7 @@ func (f Figure) result() report.Result {
 			"metric": f.Metric, "policy": f.Policy, "verdict": word(f.Met()),
 			"target": strings.TrimSpace(sign + exact(f.Target) + " " + f.Unit),
 		},
-		Value: f.Value, Low: f.Low, High: f.High, N: f.N, Unit: f.Unit,
+		Value: f.Value, Low: f.Low, High: f.High, Median: f.Median, N: f.N, Unit: f.Unit,
 	}
 }
 

@@ -18,6 +18,10 @@ const (
 	deadline      = time.Second
 )
 
+// loadRest is how many seeds the policies of S9 and S11 have that are not judged: as few
+// as there may be for an interval.
+const loadRest = 5
+
 // withDeadline is a fleet of equal nodes whose tasks take 100 ms on average.
 func withDeadline(nodes int) sim.Config {
 	return sim.Config{
@@ -57,7 +61,7 @@ func ramp(ctx context.Context, e *Env) ([]Figure, error) {
 	}
 	const rate = rampNodes / .1 // tasks a second that are one allotment
 	words := e.Lineup(Central)
-	all, err := e.study(ctx, study{words: words, rest: 3, config: func(uint64) sim.Config {
+	all, err := e.study(ctx, study{words: words, rest: loadRest, config: func(uint64) sim.Config {
 		cfg := withDeadline(rampNodes)
 		for i := range cfg.Nodes {
 			cfg.Nodes[i].Speed = 2
@@ -80,12 +84,17 @@ func ramp(ctx context.Context, e *Env) ([]Figure, error) {
 		if _, err := e.Mean("deadline_errors", word, errorsWhereFeasible(all, word), ""); err != nil {
 			return nil, err
 		}
+		if _, err := e.Mean("goodput", word, all.get(word, inTime), "", "on", report.OnSimulator); err != nil {
+			return nil, err
+		}
 	}
 	return []Figure{
 		e.judged("deadline_errors", policy.Default, late, "", 0),
 		Figure{Metric: "feasible_runs", Policy: Central, Value: float64(len(late)), N: len(all[Central]), Target: 1}.least(),
 	}, nil
 }
+
+func inTime(o outcome) float64 { return o.goodput }
 
 // errorsWhereFeasible are the tasks that were late in those runs in which none of the
 // central queue's was.
@@ -104,7 +113,7 @@ func spike(ctx context.Context, e *Env) ([]Figure, error) {
 	const rate, ends, recovery = deadlineNodes / .1, 5 + 3, 5
 	steps := []sim.Step{step(5, .5), step(3, 2), step(12, .8)}
 	words := e.Lineup(Central)
-	all, err := e.study(ctx, study{words: words, rest: 3, config: func(uint64) sim.Config {
+	all, err := e.study(ctx, study{words: words, rest: loadRest, config: func(uint64) sim.Config {
 		cfg := withDeadline(deadlineNodes)
 		cfg.Arrivals, cfg.Tasks = sim.Arrivals{Rate: rate, Steps: steps}, within(steps, rate)
 		return cfg
@@ -119,6 +128,9 @@ func spike(ctx context.Context, e *Env) ([]Figure, error) {
 	recovered := func(o outcome) float64 { return o.recovered(ends * time.Second) }
 	for _, word := range words {
 		if _, err := e.Mean("goodput_after_spike", word, all.get(word, after), ""); err != nil {
+			return nil, err
+		}
+		if _, err := e.Mean("goodput", word, all.get(word, inTime), "", "on", report.OnSimulator); err != nil {
 			return nil, err
 		}
 		if _, err := e.Mean("recovery", word, all.get(word, recovered), "s"); err != nil {
@@ -187,14 +199,18 @@ func (e *Env) moment(word string, of []outcome, from, to int) error {
 			latency += float64(b.Good) * b.Mean.Seconds()
 		}
 	}
-	at := spell((time.Duration(from) * of[0].width).Seconds())
+	put := func(metric string, value float64, unit string) error {
+		at := spell((time.Duration(from) * of[0].width).Seconds())
+		p := parameters(word, []string{"metric", metric, "at", at, "on", report.OnSimulator})
+		return e.note(report.Result{Name: report.Moment, Params: p, Value: value, Unit: unit, N: len(of)})
+	}
 	if good+failed == 0 {
 		return nil
 	}
 	if good > 0 {
-		if err := e.Put(report.Moment, word, latency/float64(good), "s", "metric", "latency", "at", at, "on", report.OnSimulator); err != nil {
+		if err := put("latency", latency/float64(good), "s"); err != nil {
 			return err
 		}
 	}
-	return e.Put(report.Moment, word, float64(good)/float64(good+failed), "", "metric", "goodput", "at", at, "on", report.OnSimulator)
+	return put("goodput", float64(good)/float64(good+failed), "")
 }

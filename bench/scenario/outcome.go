@@ -17,6 +17,7 @@ import (
 type outcome struct {
 	makespan, ratio, mean, p50, p95, p99, p999       float64
 	goodput, failed                                  float64
+	offered                                          sim.Offered
 	attempts, rejections, copies, wasted, used, jain float64
 	quantiles                                        []float64 // at grid
 	shares                                           [][]int
@@ -35,9 +36,12 @@ func grid() []float64 {
 func look(r *sim.Result) outcome {
 	o := outcome{
 		makespan: r.Makespan.Seconds(), mean: r.Latency.Mean.Seconds(), p50: r.Latency.P50.Seconds(), p95: r.Latency.P95.Seconds(),
-		p99: r.Latency.P99.Seconds(), p999: r.Latency.P999.Seconds(), goodput: r.Goodput, failed: float64(r.Failed + r.Unfinished),
+		p99: r.Latency.P99.Seconds(), p999: r.Latency.P999.Seconds(), goodput: r.Goodput, offered: r.Offered, failed: float64(r.Failed + r.Unfinished),
 		attempts: r.PerTask(r.Attempts), rejections: r.PerTask(r.Rejections), copies: r.PerTask(r.Copies), wasted: r.Wasted,
 		used: r.Utilization, jain: r.Jain, shares: r.Shares, series: r.Series, width: r.Width,
+	}
+	if r.Offered.Tasks > 0 {
+		o.attempts = r.Offered.PerDone()
 	}
 	if r.Bound > 0 {
 		o.ratio = o.makespan / r.Bound.Seconds()
@@ -66,6 +70,7 @@ type outcomes map[string][]outcome
 
 // study plays one, and records the figures that all scenarios have.
 func (e *Env) study(ctx context.Context, s study) (outcomes, error) {
+	e = e.studied()
 	first := slices.DeleteFunc(slices.Clone(s.words), func(word string) bool {
 		return s.rest > 0 && word != policy.Default && word != Central
 	})
@@ -113,7 +118,6 @@ func (e *Env) figures(word string, of []outcome, pairs []string) error {
 		{"p95", "s", !batch, func(o outcome) float64 { return o.p95 }},
 		{"p99", "s", !batch, func(o outcome) float64 { return o.p99 }},
 		{"p999", "s", !batch, func(o outcome) float64 { return o.p999 }},
-		{"goodput", "", !batch, func(o outcome) float64 { return o.goodput }},
 		{"attempts", "", true, func(o outcome) float64 { return o.attempts }},
 		{"rejections", "", true, func(o outcome) float64 { return o.rejections }},
 		{"copies", "", true, func(o outcome) float64 { return o.copies }},
@@ -134,7 +138,8 @@ func (e *Env) figures(word string, of []outcome, pairs []string) error {
 func (e *Env) cdf(word string, of []outcome, pairs ...string) error {
 	for i, q := range grid() {
 		v := report.Mean(values(of, func(o outcome) float64 { return o.quantiles[i] }))
-		if err := e.Put(report.CDF, word, v, "s", append(pairs, "q", spell(q), "on", report.OnSimulator)...); err != nil {
+		p := parameters(word, append(pairs, "q", spell(q), "on", report.OnSimulator))
+		if err := e.note(report.Result{Name: report.CDF, Params: p, Value: v, Unit: "s", N: len(of)}); err != nil {
 			return err
 		}
 	}
@@ -143,11 +148,8 @@ func (e *Env) cdf(word string, of []outcome, pairs ...string) error {
 
 // judged is a figure with a target: the mean of one value a seed.
 func (e *Env) judged(metric, word string, of []float64, unit string, target float64) Figure {
-	f := Figure{Metric: metric, Policy: word, Value: report.Mean(of), Unit: unit, N: len(of), Target: target}
-	if len(of) > 1 {
-		f.Low, f.High = report.Interval(of, e.Seed)
-	}
-	return f
+	r := e.summary(of)
+	return Figure{Metric: metric, Policy: word, Value: r.Value, Low: r.Low, High: r.High, Median: r.Median, N: r.N, Unit: unit, Target: target}
 }
 
 // least is f with its target as the least.

@@ -20,6 +20,7 @@ func realParts() map[string][]Part {
 		"S2":  {sixOnMachine},
 		"S3":  {hundredOnMachine},
 		"S4":  {rejecterOnMachine},
+		"S10": {overloadOnMachine},
 		"S12": {flapOnMachine},
 		"S13": {twinsOnMachine},
 	}
@@ -143,7 +144,8 @@ func (s *sample) record(e *Env, word, state string) error {
 		{"copies", s.counts.Copies(), ""},
 		{"wasted", s.counts.Wasted(), ""},
 	} {
-		if err := e.Put(report.Metric, word, m.value, m.unit, append(on, "metric", m.name)...); err != nil {
+		r := report.Result{Name: report.Metric, Params: parameters(word, append(on, "metric", m.name)), Value: m.value, Unit: m.unit, N: len(s.took)}
+		if err := e.note(r); err != nil {
 			return err
 		}
 	}

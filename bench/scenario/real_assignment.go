@@ -30,8 +30,8 @@ func sixOnMachine(ctx context.Context, e *Env) ([]Figure, error) {
 		for _, word := range e.Lineup() {
 			doses[word] = dose{seeds: min(e.Runs(), 5), jobs: 2}
 		}
-		doses["balance"] = dose{seeds: min(e.Runs(), 15), jobs: 2}
-		doses[policy.Default] = dose{seeds: e.Runs(), jobs: 4}
+		doses["balance"] = dose{seeds: min(e.judgedRuns(), 15), jobs: 2}
+		doses[policy.Default] = dose{seeds: e.judgedRuns(), jobs: 4}
 		all, err := try(ctx, e, lab, trial, doses)
 		if err == nil {
 			err = record(e, all)
@@ -48,7 +48,7 @@ func sixOnMachine(ctx context.Context, e *Env) ([]Figure, error) {
 			e.judged("attempts_warm", policy.Default, ours.warm.attempts, "", 1.3),
 			{
 				Metric: "balance_ratio", Policy: policy.Default, Target: 20, AtLeast: true,
-				Value: report.Mean(append(balance.cold.took, balance.warm.took...)) / report.Mean(ours.cold.took),
+				Value: report.Mean(append(balance.cold.took, balance.warm.took...)) / report.Mean(ours.cold.took), N: len(ours.cold.took),
 			},
 		}, nil
 	})
@@ -62,7 +62,7 @@ func hundredOnMachine(ctx context.Context, e *Env) ([]Figure, error) {
 			return nil, err
 		}
 		trial.Window = 4
-		doses := map[string]dose{policy.Default: {seeds: e.Runs(), jobs: 1}}
+		doses := map[string]dose{policy.Default: {seeds: e.judgedRuns(), jobs: 1}}
 		for _, word := range e.Some("random", "balance", "p2c", "cost") {
 			if word != policy.Default {
 				doses[word] = dose{seeds: min(e.Runs(), 4), jobs: 1}

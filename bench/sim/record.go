@@ -16,6 +16,7 @@ type record struct {
 	latencies     []int64
 	shares        [][]int
 	spans         []Span
+	fates         []fate // by number, where tasks have a deadline
 	series        series
 }
 
@@ -29,6 +30,9 @@ func (r *record) begin(cfg *Config) {
 	r.epoch = epoch()
 	r.series.width = int64(cfg.Bucket)
 	r.latencies = make([]int64, 0, max(0, cfg.Tasks-cfg.Warmup))
+	if cfg.Deadline > 0 && !cfg.Arrivals.batch() {
+		r.fates = make([]fate, cfg.Tasks)
+	}
 	if len(cfg.Nodes) <= shareNodes {
 		r.shares = make([][]int, min(shareParts, cfg.Tasks))
 		for i := range r.shares {
@@ -42,6 +46,9 @@ func (s *sim) arrived(t *task) {
 	s.work += t.size
 	s.largest = max(s.largest, t.size)
 	s.series.at(t.arrived).arrived++
+	if s.fates != nil {
+		s.fates[t.number] = fate{arrived: t.arrived, size: t.size}
+	}
 }
 
 // sentTo notes an attempt that leaves for node n.
@@ -50,6 +57,9 @@ func (s *sim) sentTo(t *task, n int, copied bool) {
 	s.series.at(s.now).sent++
 	if copied {
 		s.copies++
+	}
+	if s.fates != nil {
+		s.fates[t.number].attempts++
 	}
 	if t.sent {
 		return
@@ -75,6 +85,9 @@ func (s *sim) completed(t *task) {
 	b.latency += float64(latency)
 	if inTime {
 		b.good++
+	}
+	if s.fates != nil {
+		s.fates[t.number].inTime = inTime
 	}
 	if t.number < s.cfg.Warmup {
 		return

@@ -23,6 +23,8 @@ type Result struct {
 	Latency Latency
 	// Goodput is the part of all tasks after the warm-up that were done in time.
 	Goodput float64
+	// Offered is what the goodput under overload is judged by.
+	Offered Offered
 	// Attempts that were sent, of all tasks; of them Copies beside another. Rejections,
 	// Broken: how they ended. Pauses for want of a node. Probes that were sent.
 	Attempts, Copies, Rejections, Broken, Pauses, Probes int
@@ -79,10 +81,9 @@ type Span struct {
 	Done bool
 }
 
-// PerTask is a count for each task that came.
-func (r *Result) PerTask(count int) float64 {
-	return float64(count) / float64(max(1, r.Done+r.Failed+r.Unfinished))
-}
+// PerTask is a count for each task that is done: what was sent for those that were given
+// up is a cost of the others. Where none is done it is the count itself.
+func (r *Result) PerTask(count int) float64 { return float64(count) / float64(max(1, r.Done)) }
 
 // Quantile is the latency that a part q, 0 to 1, of the tasks that are done does not
 // exceed; 0 where there are none.
@@ -107,6 +108,8 @@ func (s *sim) result() Result {
 	}
 	if s.cfg.Arrivals.batch() {
 		r.Bound = s.bound()
+	} else {
+		r.Offered = s.offered()
 	}
 	s.sumLatency(&r)
 	s.sumNodes(&r)
