@@ -21,22 +21,23 @@ type advice struct {
 // advise looks in each scenario that stands for a use at its main metric.
 func advise(rs Results) []advice {
 	var all []advice
-	for _, use := range []struct{ whom, scenario, state string }{
-		{"a few pictures, on nodes that reject and delay", "S2", "cold"},
-		{"many pictures there, a few at once", "S3", ""},
-		{"a node that rejects nearly everything", "S4", ""},
-		{"a folder of pictures, on machines of unequal speed", "S5", ""},
-		{"the same, with some machines much slower than they say", "S6", ""},
-		{"a steady stream, one server", "S7", ""},
-		{"many servers that share the machines", "S8", ""},
-		{"a load that rises, with deadlines", "S9", ""},
-		{"more work than the machines can do, with deadlines", "S10", ""},
-		{"after a burst", "S11", ""},
+	for _, use := range []struct{ whom, scenario, key, value string }{
+		{"a few pictures, on nodes that reject and delay", "S2", "state", "cold"},
+		{"many pictures there, a few at once", "S3", "images", ""},
+		{"many pictures there that take their time, all at once", "S3", "images", "200"},
+		{"a node that rejects nearly everything", "S4", "", ""},
+		{"a folder of pictures, on machines of unequal speed", "S5", "", ""},
+		{"the same, with some machines much slower than they say", "S6", "", ""},
+		{"a steady stream, one server", "S7", "", ""},
+		{"many servers that share the machines", "S8", "", ""},
+		{"a load that rises, with deadlines", "S9", "", ""},
+		{"more work than the machines can do, with deadlines", "S10", "", ""},
+		{"after a burst", "S11", "", ""},
 	} {
 		word := mainMetric(use.scenario)
 		of := rs.of(use.scenario).alike().where(Metric, "metric", word)
-		if use.state != "" {
-			of = of.where(Metric, "metric", word, "state", use.state)
+		if use.key != "" {
+			of = of.where(Metric, "metric", word, use.key, use.value)
 		}
 		groups := groupsOf(of)
 		if len(groups) == 0 {

@@ -107,7 +107,8 @@ func settingOf(scenario string) setting {
 		"S2": {"Six images on .1 .5 .2 .9", "Six images at once on four nodes that reject and delay with the chances .1, .5, .2 and .9; the delay is 3 s and the work itself takes almost no time. " +
 			"Cold: nothing is known of the nodes before; warm: jobs have run there."},
 		"S3": {"A hundred images, four at once", "The nodes of S2, a hundred images, and never more than four under way. " +
-			"A delay that strikes one of four places holds up a quarter of everything, so that the policy must learn fast and cut delays short."},
+			"A delay that strikes one of four places holds up a quarter of everything, so that the policy must learn fast and cut delays short. " +
+			"Beside it 200 images of 300 ms, all at once: there the nodes sleep through delays side by side, and a slot that idles costs most."},
 		"S4": {"A node that rejects nearly everything", "One node answers at once, but with a rejection nine times in ten or more, so that it looks fast. " +
 			"A policy that takes a quick answer for a good one keeps sending there; shown is how soon each stops."},
 		"S5": {"Unequal nodes", "A batch of tasks on many nodes of unequal speeds, a hundred tasks a node and then ten. " +

@@ -155,6 +155,19 @@ func hundredImages(ctx context.Context, e *Env) ([]Figure, error) {
 	return []Figure{f}, nil
 }
 
+// workingImages are two hundred images all at once on the nodes of S3, which have real work
+// to do, so that both a slot that idles and a delay that nobody sees coming cost. It has no
+// target: random, whose nodes sleep through delays side by side, is hard to beat.
+func workingImages(ctx context.Context, e *Env) ([]Figure, error) {
+	_, err := e.study(ctx, study{
+		words: e.Lineup(), pairs: []string{"images", "200", "work", "300 ms"},
+		config: func(uint64) sim.Config {
+			return sim.Config{Nodes: loaded(mixed()...), Tasks: 200, Sizes: sim.Sizes{Mean: 300 * time.Millisecond}}
+		},
+	})
+	return nil, err
+}
+
 // rejecter is S4 in the simulator: one node of four turns nine tasks in ten away at
 // once, and would be done with the tenth as fast as the others.
 func rejecter(ctx context.Context, e *Env) ([]Figure, error) {

@@ -5,7 +5,7 @@ func simulatedParts() map[string][]Part {
 	return map[string][]Part{
 		"S1":  {fidelity},
 		"S2":  {sixImages},
-		"S3":  {hundredImages},
+		"S3":  {hundredImages, workingImages},
 		"S4":  {rejecter},
 		"S5":  {unequalNodes},
 		"S6":  {slowNodes},
