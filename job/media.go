@@ -60,11 +60,11 @@ func FrameName(video string, frame int64) string {
 	return video + "." + strconv.FormatInt(frame, 10) + ".png"
 }
 
-// FrameOf is what [Activity.Frame] promises, of a name. White space in the id becomes
-// an underscore, so that names made of it can stand in a sequence.
+// FrameOf is what [Activity.Frame] promises, of a name. White space and control
+// characters in the id become underscores, so that it is one word.
 func FrameOf(name string) (video string, frame int64) {
 	video = strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
+		if unicode.IsSpace(r) || unicode.IsControl(r) {
 			return '_'
 		}
 		return r

@@ -254,3 +254,18 @@ func TestDesk_CallsBeyondTheSlotsWaitAsLongAsTheirCaller(t *testing.T) {
 	_, err = os.Stat(filepath.Join(space.Path(), shelf, "f.png"))
 	require.NoError(t, err)
 }
+
+func TestDesk_WhatAnAbandonedCallWritesLateIsRemoved(t *testing.T) {
+	d, space := open(t, 1000, &fakeNative{})
+	put(t, d, "f", "1")
+	late := filepath.Join(space.Path(), bench, "7")
+	require.NoError(t, os.MkdirAll(late, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(late, "1.png"), []byte("x"), 0o600))
+	for _, elsewhere := range []string{"", "/", "/etc", space.Path(), filepath.Join(space.Path(), shelf), filepath.Join(space.Path(), bench, "..", shelf)} {
+		d.Abandoned(elsewhere)
+	}
+	require.Equal(t, "1", got(t, d, "f"))
+	require.DirExists(t, late)
+	d.Abandoned(late)
+	require.NoDirExists(t, late)
+}

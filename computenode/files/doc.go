@@ -4,5 +4,5 @@
 // lives as long as the node.
 //
 // A file is seen only when it is whole: what comes or is made lies elsewhere until it
-// is moved to its name. Native code runs in the node's child processes; see [Native].
+// is moved to its name. Native code runs in the node's child processes; see package media.
 package files

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"spillway/computenode/media"
 	"spillway/computenode/workspace"
 	"spillway/job"
 )
@@ -95,7 +96,7 @@ func face() []job.Point {
 }
 
 // open makes a desk in a workspace of its own with so much room.
-func open(t *testing.T, quota int64, native Native) (*Desk, *workspace.Workspace) {
+func open(t *testing.T, quota int64, native media.Native) (*Desk, *workspace.Workspace) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	space, err := workspace.Open(workspace.Config{Dir: t.TempDir(), Quota: quota}, log)
