@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 
 	"spillway/computenode/isolate"
+	"spillway/computenode/media"
 	"spillway/computenode/operation"
 	"spillway/confine"
 	"spillway/job"
@@ -14,14 +15,14 @@ import (
 // child processes. The roots follow.
 const childMode = "isolated-child"
 
-// runChild does operations for the parent process until it closes the pipe.
+// runChild does native work for the parent process until it closes the pipe.
 func runChild(dirs []string) error {
 	roots, err := confine.NewRoots(dirs...)
 	if err != nil {
 		return badRoot(err)
 	}
 	opencv.SetThreads(1)
-	err = isolate.Serve(operation.NewExecutor(roots).Execute)
+	err = isolate.Serve(childWork(operation.NewExecutor(roots), media.Here{}))
 	if job.CodeOf(err) == job.FailedPrecondition { // somebody typed it
 		return usage(childMode, err.Error(), job.HintOf(err))
 	}

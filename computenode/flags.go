@@ -31,6 +31,7 @@ type config struct {
 	Isolated  bool
 	Isolate   isolate.Config
 	Listen    string
+	Text      string // HOST:PORT of the line protocol; "": none
 	Insecure  bool
 	TLS       *rpc.Credentials // nil: no TLS
 	Roots     []string
@@ -74,6 +75,7 @@ func newFlags(c *config, r *raw) *pflag.FlagSet {
 	fs.StringVar(&r.memory, "memory", "2GiB", "memory of one child process: a number with KiB, MiB, GiB or nothing")
 	fs.DurationVar(&c.Grace, "grace", defaultGrace, "how long what runs may go on when the node is told to stop")
 	fs.DurationVar(&c.CrashAfter, "crash-after", 0, "die as by kill -9 so long after the start, to try what a cluster does then (default: never)")
+	fs.StringVar(&c.Text, "text", "", "HOST:PORT on which to answer lines of text, for nc and programs of one's own; see docs/text-protocol.md (default: nowhere)")
 	fs.BoolVar(&c.Insecure, "insecure", false, "listen beyond this machine, without any login")
 	r.tls.Flags(fs.StringVar)
 	fs.StringVar(&r.level, "log-level", "info", "debug, info, warn or error")
