@@ -90,8 +90,8 @@ type VideoInfo struct {
 	Audio         bool // there is sound, too
 }
 
-// Extraction asks for the pictures of a video. The frame at time t, from 0, of one
-// that is extracted at r pictures a second has the number t·r + 1.
+// Extraction asks for the pictures of a video. The one of the moment t, from 0, of a
+// video that is extracted at r pictures a second has the number t·r.
 type Extraction struct {
 	Name     string
 	Rate     Rate          // pictures a second; zero: every frame of the video

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"context"
 	"io/fs"
 	"log/slog"
 	"path"
@@ -10,7 +11,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"spillway/computenode/media"
 	"spillway/computenode/workspace"
 	"spillway/job"
 )
@@ -22,10 +22,27 @@ const (
 	bench = "making"
 )
 
+// Native does what needs native code, in child processes. Paths are absolute, and lie
+// in the workspace. Errors: those of [job.Media], as *job.Error; ResourceExhausted for
+// a disk that is full.
+type Native interface {
+	// Metadata describes the video at path.
+	Metadata(ctx context.Context, path string) (job.VideoInfo, error)
+	// Extract writes the pictures that e asks for into dir, as 0.png, 1.png and so on,
+	// and returns how many. The name in e is not looked at.
+	Extract(ctx context.Context, path, dir string, e job.Extraction) (int, error)
+	// Create makes the video that c asks for at out; the names in c are paths, too.
+	Create(ctx context.Context, c job.Creation, out string) error
+	// DetectFace is the 68 points of the first face; none where there is no face.
+	DetectFace(ctx context.Context, path string) ([]job.Point, error)
+	// DrawMesh writes a copy of the picture with the mesh of face to out.
+	DrawMesh(ctx context.Context, path, out string, face []job.Point) error
+}
+
 // Config says what a Desk works with. Space and Native must be set.
 type Config struct {
 	Space  *workspace.Workspace
-	Native media.Native
+	Native Native
 	// Slots is how many calls run native code at once; others wait. Zero: one a core.
 	Slots int
 }

@@ -53,7 +53,7 @@ func checkExtraction(e job.Extraction) error {
 func (d *Desk) firstFrame(ctx context.Context, in string, e job.Extraction) (int64, error) {
 	rate := e.Rate
 	if e.From == 0 {
-		return 1, nil
+		return 0, nil
 	}
 	if rate.IsZero() {
 		v, err := d.cfg.Native.Metadata(ctx, in)
@@ -62,7 +62,7 @@ func (d *Desk) firstFrame(ctx context.Context, in string, e job.Extraction) (int
 		}
 		rate = v.Rate
 	}
-	return int64(math.Round(e.From.Seconds()*rate.Float())) + 1, nil
+	return int64(math.Round(e.From.Seconds() * rate.Float())), nil
 }
 
 // shelve gives n pictures in folder their names: all, or none.
@@ -87,7 +87,7 @@ func (d *Desk) shelve(folder string, e job.Extraction, first int64, n int) (name
 	video, _ := job.FrameOf(e.Name)
 	for i := range n {
 		name := job.FrameName(video, first+int64(i))
-		if err := d.cfg.Space.Move(path.Join(folder, strconv.Itoa(i+1)+".png"), path.Join(shelf, name)); err != nil {
+		if err := d.cfg.Space.Move(path.Join(folder, strconv.Itoa(i)+".png"), path.Join(shelf, name)); err != nil {
 			for _, moved := range names {
 				d.clear(path.Join(shelf, moved))
 			}

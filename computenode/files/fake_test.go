@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"spillway/computenode/media"
 	"spillway/computenode/workspace"
 	"spillway/job"
 )
@@ -54,7 +53,7 @@ func (f *fakeNative) Extract(ctx context.Context, path, dir string, _ job.Extrac
 		if f.big {
 			data = make([]byte, 1000)
 		}
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.png", i+1)), data, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.png", i)), data, 0o600); err != nil {
 			return 0, err
 		}
 	}
@@ -96,7 +95,7 @@ func face() []job.Point {
 }
 
 // open makes a desk in a workspace of its own with so much room.
-func open(t *testing.T, quota int64, native media.Native) (*Desk, *workspace.Workspace) {
+func open(t *testing.T, quota int64, native Native) (*Desk, *workspace.Workspace) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	space, err := workspace.Open(workspace.Config{Dir: t.TempDir(), Quota: quota}, log)

@@ -12,19 +12,12 @@ import (
 	"spillway/job"
 )
 
-// Native does the work. Paths are absolute, and lie in the node's workspace. Errors:
-// those of [job.Media], as *job.Error; ResourceExhausted for a disk that is full.
+// Native does the work, as package files asks for it: its doc comments say how.
 type Native interface {
-	// Metadata describes the video at path.
 	Metadata(ctx context.Context, path string) (job.VideoInfo, error)
-	// Extract writes the pictures that e asks for into dir, as 1.png, 2.png and so on,
-	// and returns how many. The name in e is not looked at.
 	Extract(ctx context.Context, path, dir string, e job.Extraction) (int, error)
-	// Create makes the video that c asks for at out; the names in c are paths, too.
 	Create(ctx context.Context, c job.Creation, out string) error
-	// DetectFace is the 68 points of the first face; none where there is no face.
 	DetectFace(ctx context.Context, path string) ([]job.Point, error)
-	// DrawMesh writes a copy of the picture with the mesh of face to out.
 	DrawMesh(ctx context.Context, path, out string, face []job.Point) error
 }
 

@@ -38,7 +38,7 @@ func TestPort_EveryRequestHasItsReply(t *testing.T) {
 		{"get video metadata for file 12.mp4", "video metadata for file 12.mp4 framerate 29.97, duration 12.5, resolution 640,480"},
 		{"get video metadata for file n.txt", "unknown video format for file n.txt"},
 		{"get video metadata for file gone.mp4", "file not found for file gone.mp4"},
-		{"extract video images with framerate 2 duration 1.5 for file 12.mp4", "video extracted for file 12.mp4 with file sequence 12.1.png 12.2.png 12.3.png"},
+		{"extract video images with framerate 2 duration 1.5 for file 12.mp4", "video extracted for file 12.mp4 with file sequence 12.0.png 12.1.png 12.2.png"},
 		{"extract video images with framerate 2 duration 1.5 for file n.txt", "extract video failed: unknown video format for file n.txt"},
 		{"extract video images with framerate 2 duration 1.5 for file gone", "extract video failed: file not found for file gone"},
 		{"create video from images with framerate 25, duration 0, for file sequence 12.1.png 12.2.png", "video created with filename 12-2.mp4"},

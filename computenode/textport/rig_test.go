@@ -56,7 +56,7 @@ func (f *fakeNative) Extract(_ context.Context, path, dir string, e job.Extracti
 	}
 	n := int(e.Rate.Float() * e.Duration.Seconds())
 	for i := range n {
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.png", i+1)), []byte("face"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.png", i)), []byte("face"), 0o600); err != nil {
 			return 0, err
 		}
 	}
