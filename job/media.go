@@ -15,6 +15,9 @@ import (
 // MeshPrefix begins the name of a picture with a mesh drawn on it.
 const MeshPrefix = "mesh-"
 
+// MaxFrames bounds the pictures that one call makes, or that a video is made of.
+const MaxFrames = 100_000
+
 // FacePoints is how many points a face has.
 const FacePoints = 68
 

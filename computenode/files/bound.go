@@ -17,7 +17,7 @@ const lookEvery = 250 * time.Millisecond
 // that makes too many files.
 var (
 	errFull = errors.New("the node's workspace is full")
-	errMany = fmt.Errorf("it makes more than %d pictures", MaxFrames)
+	errMany = fmt.Errorf("it makes more than %d pictures", job.MaxFrames)
 )
 
 // bound ends ctx when what lies in folder is more than the quota has room for, since
@@ -63,7 +63,7 @@ func (d *Desk) look(folder string) error {
 		total += f.Size
 	}
 	switch {
-	case len(made) > MaxFrames:
+	case len(made) > job.MaxFrames:
 		return errMany
 	case total > d.cfg.Space.Room():
 		return errFull

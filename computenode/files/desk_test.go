@@ -113,8 +113,10 @@ func TestDesk_HostileNamesAndPiecesAreRefused(t *testing.T) {
 	}
 	large := make([]byte, job.ChunkBytes+1)
 	for _, p := range []job.Piece{
-		{Name: "g", Size: int64(len(large)), Data: large, Sum: sum(string(large))}, {Name: "g", Size: -1},
-		{Name: "g", Size: 2, Offset: 1, Data: []byte("xy")}, {Name: "g", Size: 1, Data: []byte("x")},
+		{Name: "g", Size: int64(len(large)), Data: large, Sum: sum(string(large))},
+		{Name: "g", Size: -1},
+		{Name: "g", Size: 2, Offset: 1, Data: []byte("xy")},
+		{Name: "g", Size: 1, Data: []byte("x")},
 	} {
 		require.Equal(t, job.InvalidArgument, job.CodeOf(d.Put(ctx, p)))
 	}

@@ -20,9 +20,6 @@ const (
 	opMesh     = "draw_mesh"
 )
 
-// MaxFrames bounds the pictures of one call.
-const MaxFrames = 100_000
-
 // defaultRate is that of a video whose creator asks for none.
 func defaultRate() job.Rate { return job.Rate{Num: 25, Den: 1} }
 
@@ -170,8 +167,8 @@ func (d *Desk) checkCreation(ctx context.Context, c *job.Creation) (paths []stri
 	switch {
 	case len(c.Names) == 0:
 		return nil, bad("no picture is named", "name them in order")
-	case len(c.Names) > MaxFrames:
-		return nil, bad(fmt.Sprintf("%d pictures are more than %d", len(c.Names), MaxFrames), "make several videos")
+	case len(c.Names) > job.MaxFrames:
+		return nil, bad(fmt.Sprintf("%d pictures are more than %d", len(c.Names), job.MaxFrames), "make several videos")
 	case c.Duration < 0:
 		return nil, bad("its duration is negative", "use seconds, or 0 for all pictures")
 	case c.Output != "" && strings.ToLower(path.Ext(c.Output)) != ".mp4":

@@ -89,14 +89,12 @@ func (c *conn) skip(r request) bool {
 // line reads one request without its end, and passes over lines that are empty. The
 // line of put also ends with a space behind the length, from where on its bytes come.
 func (c *conn) line() (string, error) {
+	c.wait()
 	var line []byte
-	c.peer.until = time.Time{}
-	c.idle = true
-	long := false
 	for {
 		b, err := c.in.ReadByte()
-		if err != nil && errors.Is(err, io.EOF) && len(line) > 0 {
-			err = errHalf
+		if errors.Is(err, io.EOF) && len(line) > 0 {
+			return "", errHalf
 		}
 		if err != nil {
 			return "", err
@@ -106,27 +104,35 @@ func (c *conn) line() (string, error) {
 			c.peer.until = time.Now().Add(c.peer.stall)
 		}
 		switch {
-		case b == '\n':
-			text := strings.TrimSuffix(string(line), "\r")
-			switch {
-			case long:
-				return "", errLine
-			case text == "":
-				c.idle, line = true, line[:0]
-				c.peer.until = time.Time{}
-				continue
-			case strings.HasSuffix(text, " HTTP/1.1") || strings.HasSuffix(text, " HTTP/1.0"):
-				return "", errWeb // else a page could have its browser send requests
-			}
-			return text, nil
 		case b == ' ' && endsPut(line):
 			return string(line), nil
-		case len(line) == c.port.cfg.Line:
-			long = true
-		default:
-			line = append(line, b)
+		case b != '\n':
+			if len(line) <= c.port.cfg.Line { // one more tells that it is too long
+				line = append(line, b)
+			}
+			continue
+		case len(line) > c.port.cfg.Line:
+			return "", errLine
 		}
+		if text := strings.TrimSuffix(string(line), "\r"); text != "" {
+			return text, web(text)
+		}
+		c.wait()
+		line = line[:0]
 	}
+}
+
+// wait lets the peer be idle.
+func (c *conn) wait() {
+	c.idle, c.peer.until = true, time.Time{}
+}
+
+// web refuses what a browser sends first: a page could have it send requests, too.
+func web(line string) error {
+	if strings.HasSuffix(line, " HTTP/1.1") || strings.HasSuffix(line, " HTTP/1.0") {
+		return errWeb
+	}
+	return nil
 }
 
 // endsPut tells whether line is a whole put file.

@@ -113,7 +113,7 @@ func (p *Port) accept(ctx context.Context, l net.Listener, serve func(net.Conn))
 			}
 			continue
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // it was closed for that
 		case errors.Is(err, net.ErrClosed):
 			return job.E(job.Unavailable, "text port", err, "")
 		}

@@ -200,9 +200,10 @@ func TestPort_StopsWhenItsRequestsAreDone(t *testing.T) {
 	half.send("put file h with length 100\nhello")
 	busy.send("detect face for file f.png\nview job\n")
 	<-entered
+	require.Eventually(t, func() bool { return r.space.Used() == 104 }, time.Minute, time.Millisecond)
 	r.leave()
 	idle.ends()
-	half.in.ReadString('\n') // it may be told, or not
+	require.Equal(t, "error: put file h: the node stops; nothing of it is kept", half.reply())
 	half.ends()
 	close(goOn)
 	require.Contains(t, busy.reply(), "face detected for file f.png")
@@ -253,8 +254,7 @@ func TestPort_ABrowserCannotDriveIt(t *testing.T) {
 	q := r.dial()
 	q.send("POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 17\r\n\r\ndelete all files\n")
 	require.Equal(t, "error: this is no web server", q.reply())
-	q.in.Discard(q.in.Buffered())
-	_, _ = io.ReadAll(q.in)
+	_, _ = io.ReadAll(q.in) // it is closed with bytes that nobody read
 	require.Equal(t, "deleted file x", p.ask("delete x"))
 }
 

@@ -143,7 +143,7 @@ func (p *peer) send(text string) {
 // reply is the next line, without its stamp.
 func (p *peer) reply() string {
 	p.t.Helper()
-	p.nc.SetReadDeadline(time.Now().Add(time.Minute))
+	_ = p.nc.SetReadDeadline(time.Now().Add(time.Minute))
 	line, err := p.in.ReadString('\n')
 	require.NoError(p.t, err, line)
 	text, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), nowText)
@@ -161,7 +161,7 @@ func (p *peer) ask(text string) string {
 // ends waits until the port closes the connection.
 func (p *peer) ends() {
 	p.t.Helper()
-	p.nc.SetReadDeadline(time.Now().Add(time.Minute))
+	_ = p.nc.SetReadDeadline(time.Now().Add(time.Minute))
 	rest, err := io.ReadAll(p.in)
 	if err != nil {
 		require.ErrorContains(p.t, err, "reset")
