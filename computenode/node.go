@@ -30,6 +30,7 @@ type node struct {
 	worker *worker.Worker
 	pool   *pool // nil where operations run in this process
 	files  *workspace.Workspace
+	here   *operation.Executor // for what runs in this process
 }
 
 // newNode makes a node that has started nothing yet. The caller serves or closes it.
@@ -61,7 +62,9 @@ func (n *node) wire(cfg config, roots confine.Roots, control admission.Controlle
 		return badRoot(err)
 	}
 	cfg.Isolate.Args = append(slices.Clone(cfg.Isolate.Args), n.files.Path())
-	here := isolate.NewInline(cfg.Worker.Slots, operation.NewExecutor(wide).Execute)
+	n.here = operation.NewExecutor(wide)
+	n.here.ModelsIn(cfg.Models)
+	here := isolate.NewInline(cfg.Worker.Slots, n.here.Execute)
 	runner := worker.Runner(here)
 	if cfg.Isolated {
 		n.pool = isolate.New[operation.Request, operation.Reply](cfg.Isolate, func(r operation.Request) { n.worker.Discard(r) }, log)
@@ -73,8 +76,11 @@ func (n *node) wire(cfg config, roots confine.Roots, control admission.Controlle
 	return err
 }
 
-// close removes the files of the node.
+// close removes the files of the node, and frees its models.
 func (n *node) close(log *slog.Logger) {
+	if err := n.here.Close(); err != nil {
+		log.Warn("models left behind", "err", err)
+	}
 	if err := n.files.Close(); err != nil {
 		log.Warn("workspace left behind", "path", n.files.Path(), "err", err)
 	}
