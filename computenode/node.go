@@ -32,7 +32,8 @@ type node struct {
 	worker *worker.Worker
 	pool   *pool // nil where operations run in this process
 	files  *workspace.Workspace
-	desk   *files.Desk // the node's own files in the workspace, and the work on them
+	desk   *files.Desk         // the node's own files in the workspace, and the work on them
+	here   *operation.Executor // for what runs in this process
 }
 
 // newNode makes a node that has started nothing yet. The caller serves or closes it.
@@ -64,8 +65,10 @@ func (n *node) wire(cfg config, roots confine.Roots, control admission.Controlle
 		return badRoot(err)
 	}
 	cfg.Isolate.Args = append(slices.Clone(cfg.Isolate.Args), n.files.Path())
-	here := isolate.NewInline(cfg.Worker.Slots, operation.NewExecutor(wide).Execute)
-	runner, native := worker.Runner(here), media.NewClient(media.Handler(media.Here{}))
+	n.here = operation.NewExecutor(wide)
+	n.here.ModelsIn(cfg.Models)
+	here := isolate.NewInline(cfg.Worker.Slots, n.here.Execute)
+	runner, native := worker.Runner(here), media.NewClient(media.Handler(media.Here{Faces: n.here}))
 	if cfg.Isolated {
 		n.pool = isolate.New[work, outcome](cfg.Isolate, n.abandoned, log)
 		runner, native = newRouter(taskPool{n.pool}, here), media.NewClient(mediaPool{n.pool}.Do)
@@ -87,8 +90,11 @@ func (n *node) abandoned(w work) {
 	}
 }
 
-// close removes the files of the node.
+// close removes the files of the node, and frees its models.
 func (n *node) close(log *slog.Logger) {
+	if err := n.here.Close(); err != nil {
+		log.Warn("models left behind", "err", err)
+	}
 	if err := n.files.Close(); err != nil {
 		log.Warn("workspace left behind", "path", n.files.Path(), "err", err)
 	}
