@@ -29,7 +29,7 @@ func runChild(args []string) error {
 	exec := operation.NewExecutor(roots)
 	exec.ModelsIn(models)
 	err = isolate.Serve(childWork(exec, media.Here{Faces: exec})) // the models end with the process
-	if job.CodeOf(err) == job.FailedPrecondition { // somebody typed it
+	if job.CodeOf(err) == job.FailedPrecondition {                // somebody typed it
 		return usage(childMode, err.Error(), job.HintOf(err))
 	}
 	return err

@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 
+	"spillway/computenode/operation"
 	"spillway/job"
 	"spillway/native/ffmpeg"
-	"spillway/native/opencv"
 )
 
 // Create implements [Native]. All pictures must have the size of the first. The sound
@@ -47,7 +46,7 @@ func (h Here) encode(ctx context.Context, c job.Creation, out string, picture *s
 	var frames *ffmpeg.FrameWriter
 	var width, height int
 	for _, *picture = range names {
-		im, err := load(*picture)
+		im, err := operation.Picture(*picture)
 		if err != nil {
 			return err
 		}
@@ -99,33 +98,4 @@ func (h Here) addSound(ctx context.Context, silent string, c job.Creation, out s
 	}
 	err = h.Programs.Join(ctx, to, ffmpeg.Joining{Segments: []*os.File{video}, Rate: ffmpeg.Ratio(c.Rate), Sound: sound, Info: info})
 	return errors.Join(err, to.Close())
-}
-
-// maxPicture bounds the size of a picture file.
-const maxPicture = 512 << 20
-
-// load reads a picture; the caller closes it.
-func load(path string) (*opencv.Image, error) {
-	info, err := os.Stat(path)
-	if err == nil && info.Size() > maxPicture {
-		err = job.E(job.InvalidArgument, "", fmt.Errorf("its %d MiB are more than the %d that are allowed", info.Size()>>20, maxPicture>>20), "make the file smaller")
-	}
-	if err != nil {
-		return nil, err
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	return opencv.Decode(data)
-}
-
-// store writes a picture in the format that the name's extension says.
-func store(path string, im *opencv.Image) error {
-	data, err := opencv.Encode(im, filepath.Ext(path))
-	if err != nil {
-		return err
-	}
-	defer data.Close()
-	return os.WriteFile(path, data.Bytes(), 0o644)
 }

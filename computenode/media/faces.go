@@ -2,18 +2,58 @@ package media
 
 import (
 	"context"
-	"image"
-	"math"
+	"errors"
+	"os"
+	"path/filepath"
 
+	"spillway/computenode/operation"
 	"spillway/job"
 	"spillway/native/opencv"
 )
 
-// Faces finds faces in pictures.
-type Faces interface {
-	// FirstFace is the points of the face with the highest score; none where there is
-	// no face. Errors: *job.Error, and those of the native packages.
-	FirstFace(ctx context.Context, im *opencv.Image) ([]image.Point, error)
-	// DrawMesh draws the mesh of a face into the picture.
-	DrawMesh(im *opencv.Image, face []image.Point) error
+// errNoFaces tells that a Here was made without what finds faces.
+var errNoFaces = job.E(job.Unimplemented, "", errors.New("this node does not look for faces"), "")
+
+// DetectFace implements [Native].
+func (h Here) DetectFace(ctx context.Context, path string) ([]job.Point, error) {
+	if h.Faces == nil {
+		return nil, errNoFaces
+	}
+	im, err := operation.Picture(path)
+	if err != nil {
+		return nil, explain(path, err)
+	}
+	defer im.Close()
+	face, found, err := h.Faces.FirstFace(ctx, im)
+	if err != nil || !found {
+		return nil, explain(path, err)
+	}
+	points := make([]job.Point, len(face.Points))
+	for i, p := range face.Points {
+		points[i] = job.Point{X: float64(p[0]), Y: float64(p[1])}
+	}
+	return points, nil
+}
+
+// DrawMesh implements [Native].
+func (h Here) DrawMesh(_ context.Context, path, out string, face []job.Point) error {
+	im, err := operation.Picture(path)
+	if err != nil {
+		return explain(path, err)
+	}
+	defer im.Close()
+	if err := operation.DrawFace(im, face); err != nil {
+		return explain(path, err)
+	}
+	return explain(path, store(out, im))
+}
+
+// store writes a picture in the format that the name's extension says.
+func store(path string, im *opencv.Image) error {
+	data, err := opencv.Encode(im, filepath.Ext(path))
+	if err != nil {
+		return err
+	}
+	defer data.Close()
+	return os.WriteFile(path, data.Bytes(), 0o644)
 }

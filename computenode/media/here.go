@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"spillway/computenode/operation"
 	"spillway/job"
 	"spillway/native/ffmpeg"
 )
@@ -19,7 +20,7 @@ type Here struct {
 	// Programs runs FFmpeg.
 	Programs ffmpeg.Programs
 	// Faces finds faces; nil: this node cannot.
-	Faces Faces
+	Faces *operation.Executor
 }
 
 var _ Native = Here{}
