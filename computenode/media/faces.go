@@ -3,12 +3,9 @@ package media
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 
 	"spillway/computenode/operation"
 	"spillway/job"
-	"spillway/native/opencv"
 )
 
 // errNoFaces tells that a Here was made without what finds faces.
@@ -45,15 +42,5 @@ func (h Here) DrawMesh(_ context.Context, path, out string, face []job.Point) er
 	if err := operation.DrawFace(im, face); err != nil {
 		return explain(path, err)
 	}
-	return explain(path, store(out, im))
-}
-
-// store writes a picture in the format that the name's extension says.
-func store(path string, im *opencv.Image) error {
-	data, err := opencv.Encode(im, filepath.Ext(path))
-	if err != nil {
-		return err
-	}
-	defer data.Close()
-	return os.WriteFile(path, data.Bytes(), 0o644)
+	return explain(path, operation.WritePicture(out, im))
 }
