@@ -164,16 +164,8 @@ func TestNodeFiles_AWholeNodeKeepsThem(t *testing.T) {
 	_, _ = rand.Read(big)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "big.bin"), big, 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "clip.mp4"), testVideo(t), 0o600))
-	client := func(args ...string) string {
-		t.Helper()
-		cmd := exec.Command(filepath.Join(bin, "client"), append([]string{"node", addr}, args...)...)
-		cmd.Dir = dir
-		var errs bytes.Buffer
-		cmd.Stderr = &errs
-		out, err := cmd.Output()
-		require.NoError(t, err, errs.String())
-		return string(out)
-	}
+	t.Chdir(dir)
+	client := clientOf(t, addr)
 	client("put", "big.bin", "clip.mp4")
 	m := dialText(t, text)
 	require.True(t, bytes.Equal(big, m.get("big.bin")))
@@ -186,6 +178,34 @@ func TestNodeFiles_AWholeNodeKeepsThem(t *testing.T) {
 	require.FileExists(t, filepath.Join(dir, "back.mp4"))
 	client("delete-all")
 	require.Equal(t, "retrieve file not found for file big.bin", m.ask("get file big.bin"))
+	node.signal(syscall.SIGTERM)
+	require.Zero(t, node.wait())
+}
+
+// clientOf runs the client's commands on the files of the node at addr.
+func clientOf(t *testing.T, addr string) func(args ...string) string {
+	return func(args ...string) string {
+		t.Helper()
+		cmd := exec.Command(filepath.Join(bin, "client"), append([]string{"node", addr}, args...)...)
+		var errs bytes.Buffer
+		cmd.Stderr = &errs
+		out, err := cmd.Output()
+		require.NoError(t, err, errs.String())
+		return string(out)
+	}
+}
+
+// Work that takes too long costs its request, and leaves neither files nor processes.
+func TestText_WorkThatTakesTooLongIsStopped(t *testing.T) {
+	node, _, text := textNode(t, "--task-timeout", "1ms")
+	m := dialText(t, text)
+	m.put("12.mp4", testVideo(t))
+	require.Equal(t, "extract video failed: it ran longer than 1ms and was stopped; allow it more with --task-timeout, or check the file",
+		m.ask("extract video images with framerate 4 duration 1 for file 12.mp4"))
+	require.Equal(t, "failed to create video", m.ask("create video from images with framerate 4, duration 1, for file sequence 12.mp4"))
+	require.Equal(t, "no job", m.ask("view job"))
+	require.Equal(t, "deleted file 12.mp4", m.ask("delete 12.mp4"))
+	require.Equal(t, "retrieve file not found for file 12.0.png", m.ask("get file 12.0.png"))
 	node.signal(syscall.SIGTERM)
 	require.Zero(t, node.wait())
 }
