@@ -82,6 +82,9 @@ func (m *master) get(name string) []byte {
 // testVideo is a video of 20 frames, 10 a second, made by FFmpeg; 48 × 32 pixels.
 func testVideo(t *testing.T) []byte {
 	t.Helper()
+	if _, err := exec.LookPath("ffmpeg"); err != nil || !haveOpenCV {
+		t.Skip("needs FFmpeg, and nodes with OpenCV")
+	}
 	path := filepath.Join(t.TempDir(), "made.mp4")
 	out, err := exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc=duration=2:size=48x32:rate=10", "-pix_fmt", "yuv420p", path).CombinedOutput()
 	require.NoError(t, err, string(out))
