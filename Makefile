@@ -9,14 +9,15 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 
 # The first tag takes the modules of OpenCV that Debian's version supports, the
-# second adds the photo module. Without them stubs stand in for native/.
-export GOFLAGS := -tags=gocv_specific_modules,gocv_photo -buildvcs=false
+# second adds the photo module; dlib finds faces. Without them stubs stand in for
+# native/.
+export GOFLAGS := -tags=gocv_specific_modules,gocv_photo,dlib -buildvcs=false
 
 PROGRAMS := $(strip $(foreach p,client server computenode bench,$(if $(wildcard $(p)/*.go),./$(p))))
 GOLANGCI := bin/tools/golangci-lint
 GOVULN   := bin/tools/govulncheck
 
-.PHONY: help build run demo-faults certs test chaos bench bench-policies bench-rpc bench-dispatch bench-store lint fmt generate check-generated vuln clean deps
+.PHONY: help build run demo-faults certs test chaos bench bench-policies bench-rpc bench-dispatch bench-store bench-media lint fmt generate check-generated vuln clean deps
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +76,19 @@ bench-dispatch: build ## measure durable tasks/s beside Celery and Dask; ARGS="-
 
 bench-store: build ## measure what the store costs tasks of 5 ms; ARGS="--rounds 5"
 	bench/dispatch/store $(ARGS)
+
+bench-media: build bin/plain-faces ## measure faces beside a plain C++ loop; ARGS="--pairs 5"
+	@tools/deps run
+	@tools/photos
+	bin/bench media $(ARGS)
+
+# What the faces are held against, in tests and in bench-media. Several may make it at
+# once.
+bin/plain-faces: native/dlib/plain/faces.cpp
+	@tools/deps build
+	@mkdir -p bin
+	g++ -std=c++17 -O3 -DNDEBUG -o $@.$$$$ $< $$(pkg-config --cflags opencv4) \
+		-lopencv_imgcodecs -lopencv_imgproc -lopencv_core -ldlib -lblas -llapack -pthread && mv $@.$$$$ $@
 
 lint: $(GOLANGCI) ## check style and likely mistakes
 	@tools/deps build

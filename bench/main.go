@@ -46,6 +46,13 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "compare" {
 		return exitCode(comparePolicies(ctx, args[1:], stdout, stderr), stderr)
 	}
+	if len(args) > 0 && args[0] == "media" {
+		err := media(ctx, args[1:], stdout, stderr)
+		if errors.Is(err, errShort) { // its line has told
+			return exitFailed
+		}
+		return exitCode(err, stderr)
+	}
 	cfg, err := parse(args)
 	if errors.Is(err, pflag.ErrHelp) {
 		fmt.Fprint(stdout, help())

@@ -30,6 +30,7 @@ const usage = `client submits folders of pictures to a Spillway server and follo
   client retry ID             run what an ended job has not done, and follow it
   client nodes                the compute nodes, and how busy they are; --watch, --wide
   client node NAME            one node in full, with the end of its log; --lines N
+  client node NAME COMMAND    put, get, ls, view, metadata, extract, create, face, mesh, delete; client node --help
   client drain NAME           let a node finish what it has and send it nothing new; --undo
   client operations           what the nodes can do, with every parameter
 
@@ -70,6 +71,8 @@ type config struct {
 	quiet    bool
 	tls      *rpc.Credentials // nil: no TLS
 	nodes    nodesConfig
+	node     nodeConfig
+	machines string
 }
 
 // errHelp says that help was asked for, and given.
@@ -90,13 +93,13 @@ const (
 // parse reads the command line. Errors: InvalidArgument.
 func parse(args []string, out output) (config, error) {
 	var cfg config
-	var op, machines string
+	var op string
 	var files rpc.TLS
 	flags := pflag.NewFlagSet("client", pflag.ContinueOnError)
 	flags.SortFlags = false
 	flags.Usage = func() {}
 	flags.StringVar(&cfg.server, "server", "", "the server's `HOST:PORT` (default: the server of machine.txt, or "+defaultServer+")")
-	flags.StringVar(&machines, "machines", "machine.txt", "`file` that names the server")
+	flags.StringVar(&cfg.machines, "machines", "machine.txt", "`file` that names the server")
 	flags.StringSliceVar(&cfg.policies, "policy", []string{""}, "how nodes are chosen: pull, random, balance and others that server --help lists, each `NAME` or NAME:PARAMETER=VALUE,...; several run one after the other (default: the server's)")
 	flags.StringVar(&op, "op", job.DefaultOperation, "the operation, as `NAME[:k=v,...]`; client operations lists them")
 	flags.DurationVar(&cfg.deadline, "deadline", 0, "how long the job may take, as in 90s or 10m (default: no bound)")
@@ -111,13 +114,14 @@ func parse(args []string, out output) (config, error) {
 	flags.BoolVar(&cfg.detach, "detach", false, "submit, print the job's id, and leave")
 	flags.BoolVarP(&cfg.quiet, "quiet", "q", false, "show no progress")
 	newNodesFlags(flags, &cfg.nodes)
+	newNodeFlags(flags, &cfg.node)
 	files.Flags(flags.StringVar)
 	help := flags.BoolP("help", "h", false, "show this help")
 	if err := flags.Parse(args); err != nil {
 		return cfg, bad(err.Error())
 	}
 	if *help || flags.NArg() == 1 && flags.Arg(0) == "help" {
-		fmt.Fprint(out.stdout, usage, flags.FlagUsages())
+		fmt.Fprint(out.stdout, map[bool]string{true: nodeUsage, false: usage}[flags.Arg(0) == "node"], flags.FlagUsages())
 		return cfg, errHelp
 	}
 	if err := cfg.positional(flags); err != nil {
@@ -133,7 +137,7 @@ func parse(args []string, out output) (config, error) {
 	if cfg.tls, err = files.Load(rpc.ClientRole); err != nil {
 		return cfg, err
 	}
-	return cfg, cfg.findServer(machines, flags.Changed("machines"))
+	return cfg, cfg.findServer(cfg.machines, flags.Changed("machines"))
 }
 
 // positional takes a command with its argument, or a folder, and sees that the
@@ -149,6 +153,8 @@ func (c *config) positional(flags *pflag.FlagSet) error {
 		c.arg, args = folder(args[0]), args[1:]
 	case wants != "" && len(args) == 1:
 		return bad("client " + args[0] + " wants " + wants)
+	case args[0] == "node" && len(args) > 2:
+		c.command, c.arg, c.node.command, c.node.args, args = args[0], args[1], args[2], args[3:], nil
 	case wants != "":
 		c.command, c.arg, args = args[0], args[1], args[2:]
 	default:
@@ -157,7 +163,7 @@ func (c *config) positional(flags *pflag.FlagSet) error {
 	if len(args) > 0 {
 		return bad(fmt.Sprintf("%q is one argument too many", args[0]))
 	}
-	return errors.Join(goWith(flags, c.command), c.nodes.check())
+	return cmp.Or(goWith(flags, c.command), c.nodes.check(), c.node.check(flags))
 }
 
 // submits is what goesWith calls a folder instead of a command.
@@ -169,6 +175,7 @@ var goesWith = map[string][]string{
 	"detach": {submits, "retry"},
 	"state":  {"jobs", "job"}, "limit": {"jobs", "job"}, "after": {"jobs", "job"}, "oldest": {"jobs"},
 	"watch": {"nodes"}, "wide": {"nodes"}, "lines": {"node"}, "undo": {"drain"},
+	"rate": {"node"}, "from": {"node"}, "duration": {"node"}, "audio": {"node"},
 }
 
 // goWith reports the first flag that would do nothing. Errors: InvalidArgument.

@@ -11,8 +11,11 @@ import (
 	"spillway/job"
 )
 
-// node shows one node in full, with the end of its log.
+// node shows one node in full, with the end of its log, or runs a command on its files.
 func (s *session) node(ctx context.Context) error {
+	if s.cfg.node.command != "" {
+		return s.nodeFiles(ctx)
+	}
 	n, err := s.findNode(ctx, s.cfg.arg)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 
 	"spillway/computenode/isolate"
+	"spillway/computenode/media"
 	"spillway/computenode/operation"
 	"spillway/confine"
 	"spillway/job"
@@ -11,26 +12,33 @@ import (
 )
 
 // childMode, as the first argument, makes the program one of the node's own
-// child processes. The roots follow.
+// child processes. The folder of models, which may be empty, and the roots follow.
 const childMode = "isolated-child"
 
-// runChild does operations for the parent process until it closes the pipe.
-func runChild(dirs []string) error {
+// runChild does native work for the parent process until it closes the pipe.
+func runChild(args []string) error {
+	models, dirs := "", args
+	if len(args) > 0 {
+		models, dirs = args[0], args[1:]
+	}
 	roots, err := confine.NewRoots(dirs...)
 	if err != nil {
 		return badRoot(err)
 	}
 	opencv.SetThreads(1)
-	err = isolate.Serve(operation.NewExecutor(roots).Execute)
-	if job.CodeOf(err) == job.FailedPrecondition { // somebody typed it
+	exec := operation.NewExecutor(roots)
+	exec.ModelsIn(models)
+	err = isolate.Serve(childWork(exec, media.Here{Faces: exec})) // the models end with the process
+	if job.CodeOf(err) == job.FailedPrecondition {                // somebody typed it
 		return usage(childMode, err.Error(), job.HintOf(err))
 	}
 	return err
 }
 
-// childArgs starts the program as a child that works below dirs.
-func childArgs(dirs []string) ([]string, error) {
-	args := []string{childMode}
+// childArgs starts the program as a child that works below dirs, with the models in
+// a folder of their own.
+func childArgs(models string, dirs []string) ([]string, error) {
+	args := []string{childMode, models}
 	for _, dir := range dirs {
 		abs, err := filepath.Abs(dir)
 		if err != nil {

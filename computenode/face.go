@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"spillway/computenode/files"
 	"spillway/computenode/worker"
 	"spillway/job"
 	"spillway/rpc"
@@ -14,16 +15,21 @@ import (
 )
 
 // face is what callers see of the node: its worker, with the use of the machine
-// and the log.
+// and the log, and its own files.
 type face struct {
 	*worker.Worker
+	*files.Desk
 	meter   *meter
 	tail    *tail
 	grace   time.Duration // for what runs, once the node is told to stop
 	manager *systemd.Manager
 }
 
-var _ rpc.Node = face{}
+var (
+	_ rpc.Node  = face{}
+	_ job.Files = face{}
+	_ job.Media = face{}
+)
 
 // Probe implements [job.Worker]. It measures nothing itself.
 func (f face) Probe(ctx context.Context) (job.Load, error) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +15,7 @@ import (
 
 	"spillway/computenode/admission"
 	"spillway/computenode/isolate"
+	"spillway/computenode/operation"
 	"spillway/computenode/worker"
 	"spillway/computenode/workspace"
 	"spillway/job"
@@ -31,10 +34,12 @@ type config struct {
 	Isolated  bool
 	Isolate   isolate.Config
 	Listen    string
+	Text      string // HOST:PORT of the line protocol; "": none
 	Insecure  bool
 	TLS       *rpc.Credentials // nil: no TLS
 	Roots     []string
 	Workspace workspace.Config
+	Models    string // folder of model files; empty: the system's alone
 	Level     slog.Level
 	Join      joinConfig
 	Grace     time.Duration // for what runs when the node is told to stop
@@ -69,11 +74,13 @@ func newFlags(c *config, r *raw) *pflag.FlagSet {
 	fs.StringArrayVar(&c.Roots, "root", nil, "directory below which files may be read and written; repeatable (default: the working directory)")
 	fs.StringVar(&c.Workspace.Dir, "workspace", "", "directory for the files of tasks whose folder this node does not see (default: the system's, for temporary files)")
 	fs.StringVar(&r.quota, "workspace-quota", "10GiB", "how much they may take: a number with KiB, MiB, GiB or nothing")
+	fs.StringVar(&c.Models, "models", "", "directory of model files, looked at before "+operation.DefaultModels+", for operations on faces")
 	fs.StringVar(&r.isolate, "isolate", "on", "on: native code runs in child processes; off: in this one, where a crash ends the node")
 	fs.DurationVar(&r.timeout, "task-timeout", isolate.DefaultTimeout, "time after which a task's child process is killed; the server's --attempt-timeout should be longer")
 	fs.StringVar(&r.memory, "memory", "2GiB", "memory of one child process: a number with KiB, MiB, GiB or nothing")
 	fs.DurationVar(&c.Grace, "grace", defaultGrace, "how long what runs may go on when the node is told to stop")
 	fs.DurationVar(&c.CrashAfter, "crash-after", 0, "die as by kill -9 so long after the start, to try what a cluster does then (default: never)")
+	fs.StringVar(&c.Text, "text", "", "HOST:PORT on which to answer lines of text, for nc and programs of one's own; see docs/text-protocol.md (default: nowhere)")
 	fs.BoolVar(&c.Insecure, "insecure", false, "listen beyond this machine, without any login")
 	r.tls.Flags(fs.StringVar)
 	fs.StringVar(&r.level, "log-level", "info", "debug, info, warn or error")
@@ -137,11 +144,28 @@ func (c *config) resolve(r raw) error {
 	if c.TLS, err = r.tls.Load(rpc.NodeRole(job.NodeID(r.name))); err != nil {
 		return err
 	}
+	if err := c.checkModels(); err != nil {
+		return err
+	}
 	if len(c.Roots) == 0 {
 		c.Roots = []string{"."}
 	}
-	c.Isolate.Args, err = childArgs(c.Roots)
+	c.Isolate.Args, err = childArgs(c.Models, c.Roots)
 	return err
+}
+
+// checkModels makes the folder of models absolute, and refuses one that is not there:
+// without this word the first face would tell. Errors: InvalidArgument.
+func (c *config) checkModels() error {
+	if c.Models == "" {
+		return nil
+	}
+	info, err := os.Stat(c.Models)
+	if err == nil && info.IsDir() {
+		c.Models, err = filepath.Abs(c.Models)
+		return err
+	}
+	return usage("--models "+c.Models, "it is not a directory that can be read", "name the folder that holds the model files")
 }
 
 // address finds where to listen.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"spillway/computenode/textport"
 	"spillway/job"
 	"spillway/rpc"
 	"spillway/systemd"
@@ -81,9 +82,17 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) error {
 		return err
 	}
 	defer l.Close()
+	text, err := listenText(cfg)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(stderr, "computenode: %s is ready on %s: load probability %v, delay %v, admission %s, seed %d, slots %d, isolate %s\n",
 		cfg.Worker.Node, l.Addr(), cfg.Control.Probability, cfg.Control.Delay, cfg.Admission, cfg.Control.Seed,
 		n.worker.Profile().Slots, onOff(cfg.Isolated))
+	if text != nil {
+		defer text.Close()
+		fmt.Fprintf(stderr, "computenode: %s answers text on %s\n", cfg.Worker.Node, text.Addr())
+	}
 	var j *joiner
 	if cfg.Join.Controller != "" {
 		server := rpc.NewServiceConn(cfg.Join.Controller, cfg.TLS)
@@ -95,11 +104,12 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) error {
 	}
 	manager := systemd.Find(log)
 	manager.Ready("taking tasks")
-	me := face{Worker: n.worker, meter: &meter{dir: cfg.Roots[0]}, tail: lines, grace: cfg.Grace, manager: manager}
+	me := face{Worker: n.worker, Desk: n.desk, meter: &meter{dir: cfg.Roots[0]}, tail: lines, grace: cfg.Grace, manager: manager}
 	tidying, stopTidying := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopTidying()
 	go n.files.Run(tidying)
-	err = n.serve(ctx, func(ctx context.Context) error { return me.answer(ctx, l, j, log) })
+	answer := func(ctx context.Context) error { return me.answer(ctx, l, j, log) }
+	err = n.serve(ctx, beside(textport.New(textport.Config{Grace: cfg.Grace}, n.desk, log), text, answer))
 	if err == nil {
 		fmt.Fprintf(stderr, "computenode: %s stopped\n", cfg.Worker.Node)
 	}

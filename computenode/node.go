@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"spillway/computenode/admission"
+	"spillway/computenode/files"
 	"spillway/computenode/isolate"
+	"spillway/computenode/media"
 	"spillway/computenode/operation"
 	"spillway/computenode/worker"
 	"spillway/computenode/workspace"
@@ -22,14 +24,16 @@ const defaultGrace = 3 * time.Second
 // lastWords is how long the answers to them may take to leave.
 const lastWords = 500 * time.Millisecond
 
-// pool runs operations in child processes.
-type pool = isolate.Pool[operation.Request, operation.Reply]
+// pool runs native code in child processes.
+type pool = isolate.Pool[work, outcome]
 
 // node is what serve wires together.
 type node struct {
 	worker *worker.Worker
 	pool   *pool // nil where operations run in this process
 	files  *workspace.Workspace
+	desk   *files.Desk         // the node's own files in the workspace, and the work on them
+	here   *operation.Executor // for what runs in this process
 }
 
 // newNode makes a node that has started nothing yet. The caller serves or closes it.
@@ -61,20 +65,36 @@ func (n *node) wire(cfg config, roots confine.Roots, control admission.Controlle
 		return badRoot(err)
 	}
 	cfg.Isolate.Args = append(slices.Clone(cfg.Isolate.Args), n.files.Path())
-	here := isolate.NewInline(cfg.Worker.Slots, operation.NewExecutor(wide).Execute)
-	runner := worker.Runner(here)
+	n.here = operation.NewExecutor(wide)
+	n.here.ModelsIn(cfg.Models)
+	here := isolate.NewInline(cfg.Worker.Slots, n.here.Execute)
+	runner, native := worker.Runner(here), media.NewClient(media.Handler(media.Here{Faces: n.here}))
 	if cfg.Isolated {
-		n.pool = isolate.New[operation.Request, operation.Reply](cfg.Isolate, func(r operation.Request) { n.worker.Discard(r) }, log)
-		runner = newRouter(n.pool, here)
+		n.pool = isolate.New[work, outcome](cfg.Isolate, n.abandoned, log)
+		runner, native = newRouter(taskPool{n.pool}, here), media.NewClient(mediaPool{n.pool}.Do)
 	} else {
 		opencv.SetThreads(1)
 	}
-	n.worker, err = worker.New(cfg.Worker, roots, control, runner, log)
+	n.desk = files.New(files.Config{Space: n.files, Native: native, Slots: cfg.Worker.Slots}, log)
+	n.worker, err = worker.New(cfg.Worker, roots, control, watched{runner, n.desk}, log)
 	return err
 }
 
-// close removes the files of the node.
+// abandoned removes what work has left whose caller went away.
+func (n *node) abandoned(w work) {
+	switch {
+	case w.Task != nil:
+		n.worker.Discard(*w.Task)
+	case w.Media != nil:
+		n.desk.Abandoned(w.Media.Folder())
+	}
+}
+
+// close removes the files of the node, and frees its models.
 func (n *node) close(log *slog.Logger) {
+	if err := n.here.Close(); err != nil {
+		log.Warn("models left behind", "err", err)
+	}
 	if err := n.files.Close(); err != nil {
 		log.Warn("workspace left behind", "path", n.files.Path(), "err", err)
 	}

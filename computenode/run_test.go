@@ -78,6 +78,8 @@ func TestRun_WrongUsageIsOneClearLine(t *testing.T) {
 		{"bad address", "0.1|--listen|here", "listen on here: "},
 		{"empty address", "0.1|--listen|", "write HOST:PORT, as in 127.0.0.1:5000"},
 		{"beyond loopback", "0.1|--listen|0.0.0.0:0", "other machines could reach it without a login; listen on 127.0.0.1, or add --tls-cert, --tls-key and --tls-ca, or --insecure"},
+		{"text beyond loopback", "0.1|--listen|127.0.0.1:0|--text|0.0.0.0:0", `--text "0.0.0.0:0": other machines could reach it without a login; listen on this machine, as in --text 127.0.0.1:6001, or add --insecure`},
+		{"bad text address", "0.1|--listen|127.0.0.1:0|--text|here", `--text "here": `},
 		{"half of TLS", "0.1|--tls-cert|file", "--tls-key: it is missing; give --tls-cert, --tls-key and --tls-ca, or none of them"},
 		{"certificate missing", "0.1|--tls-cert|gone.pem|--tls-key|file|--tls-ca|file", "--tls-cert gone.pem: no such file or directory; name a PEM file"},
 		{"key missing", "0.1|--tls-cert|file|--tls-key|gone.key|--tls-ca|file", "--tls-key gone.key: no such file"},

@@ -30,6 +30,7 @@ Examples:
   computenode 0.9 --delay 300ms --slots 4         a shorter delay, four tasks at once
   computenode 0 --admission codel:n=200ms         drops tasks that waited too long
   computenode 0.1 --root /srv/pictures --root /tmp/more
+  computenode 0 --text 127.0.0.1:6001             and answers nc 127.0.0.1 6001
   computenode 0 --controller 127.0.0.1:5000 --worker-name node_lab --tags gpu,lab-2   joins a running server
 
 Flags:

@@ -46,7 +46,7 @@ func NewNodeConn(addr string, cfg NodeConnConfig) *NodeConn {
 	cfg = cfg.withDefaults()
 	pooled := cfg.pool(addr)
 	pooled.Requests, pooled.Replies = requestLimits, nodeReplyLimits
-	pooled.Bulk = func(method string) bool { return method == "serve_content" }
+	pooled.Bulk = func(method string) bool { return method == "serve_content" || method == "get_file" }
 	return &NodeConn{
 		addr: addr, pool: mux.NewPool(pooled),
 		tasks: make(gate, cfg.MaxTasks), solo: make(gate, min(cfg.MaxTasks, soloTasks)),

@@ -20,6 +20,7 @@ const (
 	onlyClients
 	onlyNodes // each for itself: see mayRegister
 	onlyServers
+	onlyCallers // servers and clients
 )
 
 // permits says who may make the calls of a service. What it does not name is for
@@ -46,15 +47,19 @@ func serverPermits() permits {
 	}
 }
 
-// nodePermits are those of a node, which works for servers alone.
+// nodePermits are those of a node, which does tasks for servers alone. Its own files
+// are for clients, too.
 func nodePermits() permits {
-	return permits{
-		others: onlyServers,
-		named:  map[string]callerKind{"ping": anyone},
-		failure: func(method string) int16 {
-			return map[string]int16{"run": 2, "serve_content": 1}[method]
-		},
+	p := permits{others: onlyServers, named: map[string]callerKind{"ping": anyone}}
+	failures := map[string]int16{"run": 2, "serve_content": 1}
+	for _, method := range []string{
+		"put_file", "put_offset", "get_file", "list_files", "delete_file", "delete_all_files",
+		"view_job", "video_metadata", "extract_images", "create_video", "detect_face", "draw_mesh",
+	} {
+		p.named[method], failures[method] = onlyCallers, 1
 	}
+	p.failure = func(method string) int16 { return failures[method] }
+	return p
 }
 
 // rule tells who may call method.
@@ -72,6 +77,8 @@ func (p permits) check(method string, cert *x509.Certificate) error {
 		return roleError(job.PermissionDenied, method, cert, ClientRole.String(), ClientRole)
 	case kind == onlyServers && !bears(cert, ServerRole):
 		return roleError(job.PermissionDenied, method, cert, ServerRole.String(), ServerRole)
+	case kind == onlyCallers && !bears(cert, ServerRole) && !bears(cert, ClientRole):
+		return roleError(job.PermissionDenied, method, cert, "a server or a client", ClientRole)
 	case kind == onlyNodes && !isSomeNode(cert):
 		return roleError(job.PermissionDenied, method, cert, "a node", NodeRole("NAME"))
 	}

@@ -15,9 +15,10 @@ import (
 // every default, with [requestLimits] and [serviceReplyLimits] for messages.
 type ServerConfig mux.ServerConfig
 
-// What is let in. Requests are small; a list of jobs with their failures is not.
+// What is let in. Requests are small, but for the names of the pictures of a video; a
+// list of jobs with their failures is not.
 var (
-	requestLimits      = mux.Limits{Bytes: 1 << 20, Elements: 1 << 10}
+	requestLimits      = mux.Limits{Bytes: 1 << 20, Elements: 1 << 15}
 	nodeReplyLimits    = mux.Limits{Bytes: 16 << 20, Elements: 1 << 17}
 	serviceReplyLimits = mux.Limits{Bytes: 64 << 20, Elements: 1 << 22}
 )

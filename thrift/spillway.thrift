@@ -294,6 +294,68 @@ struct Profile {
   5: optional list<string> tags,
 }
 
+// FilePiece is some bytes of a file, in the order of their offsets, at most 524288.
+struct FilePiece {
+  1: string name,                 // one path element
+  2: i64 size,                    // of the whole file
+  3: i64 offset,
+  4: binary data,
+  5: optional binary sha256,      // of the whole file, with its last piece
+}
+
+struct FileEntry {
+  1: string name,
+  2: i64 size,
+}
+
+// Activity is one thing that a node works on. Of a file whose name is no
+// <video_id>.<frame>.<extension>, video_id is the name without its extension, and
+// frame is 0.
+struct Activity {
+  1: string file,
+  2: string operation,
+  3: string video_id,
+  4: i64 frame,
+  5: i64 since_us,
+}
+
+// VideoMetadata describes a video. Its rate is a fraction: 30000/1001 for 29.97.
+struct VideoMetadata {
+  1: i64 rate_numerator,
+  2: i64 rate_denominator,
+  3: i64 duration_us,
+  4: i32 width,
+  5: i32 height,
+  6: string codec,
+  7: i64 frames,
+  8: bool audio,
+}
+
+// Extraction asks for the pictures of a video.
+struct Extraction {
+  1: string name,
+  2: optional i64 rate_numerator,   // pictures a second; none: every frame
+  3: optional i64 rate_denominator,
+  4: optional i64 from_us,
+  5: optional i64 duration_us,      // 0: to the end
+}
+
+// Creation asks for a video of pictures.
+struct Creation {
+  1: list<string> names,            // of the pictures, in order
+  2: optional i64 rate_numerator,   // none: 25 pictures a second
+  3: optional i64 rate_denominator,
+  4: optional i64 duration_us,      // it ends then; 0: with the last picture
+  5: optional string output,        // the video's name; none: made of the first picture's
+  6: optional string audio,         // the file whose sound goes with it
+}
+
+// Point is a place in a picture, in pixels from its upper left corner.
+struct Point {
+  1: double x,
+  2: double y,
+}
+
 service ComputeNode {
   // The assignment's calls. execute answers "Success" or "Rejected",
   // delayed_execute always does the work.
@@ -313,4 +375,27 @@ service ComputeNode {
   // and returns the next. It waits for it, but after the last piece of a file. Who
   // repeats an answer gets the next wish again.
   ContentWish serve_content(1: string content, 2: ContentAnswer answer) throws (1: Failure failure),
+
+  // The node's own files, in one flat folder that lives as long as the node.
+  //
+  // put_file takes a piece; only with the last, which has the sum of all, can the
+  // file be seen. put_offset is how many bytes of an unfinished file have come.
+  void put_file(1: FilePiece piece) throws (1: Failure failure),
+  i64 put_offset(1: string name, 2: i64 size) throws (1: Failure failure),
+  FilePiece get_file(1: string name, 2: i64 offset) throws (1: Failure failure),
+  list<FileEntry> list_files() throws (1: Failure failure),
+  void delete_file(1: string name) throws (1: Failure failure),
+  void delete_all_files() throws (1: Failure failure),
+
+  // view_job is what the node works on now, the oldest first.
+  list<Activity> view_job() throws (1: Failure failure),
+  VideoMetadata video_metadata(1: string name) throws (1: Failure failure),
+  // extract_images returns the names of the pictures, <video_id>.<frame>.png, in order.
+  list<string> extract_images(1: Extraction extraction) throws (1: Failure failure),
+  // create_video returns the video's name.
+  string create_video(1: Creation creation) throws (1: Failure failure),
+  // detect_face is the 68 points of the first face; none where there is no face.
+  list<Point> detect_face(1: string name) throws (1: Failure failure),
+  // draw_mesh returns the name of a copy of the picture with the mesh on it: mesh-<name>.
+  string draw_mesh(1: string name, 2: list<Point> points) throws (1: Failure failure),
 }

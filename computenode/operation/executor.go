@@ -10,6 +10,7 @@ import (
 
 	"spillway/confine"
 	"spillway/job"
+	"spillway/native/dlib"
 	"spillway/native/opencv"
 )
 
@@ -45,16 +46,25 @@ func (p *PanicError) Error() string { return fmt.Sprintf("the operation panicked
 
 // Executor runs requests. It may be used concurrently; each running request
 // takes a core and the memory of its picture, so callers bound their number. It
-// holds no open file and no native memory between requests.
+// holds no open file between requests, and no native memory but for the models that
+// operations asked for.
 type Executor struct {
-	roots confine.Roots
-	free  sync.Pool // of *[]byte: the memory of the last inputs, for the next
+	roots  confine.Roots
+	free   sync.Pool // of *[]byte: the memory of the last inputs, for the next
+	models models
 }
 
 // NewExecutor makes an executor for folders below roots.
 func NewExecutor(roots confine.Roots) *Executor {
 	return &Executor{roots: roots, free: sync.Pool{New: func() any { return new([]byte) }}}
 }
+
+// ModelsIn names the folder in which model files are looked for before
+// [DefaultModels]. It is called before the first Execute, if at all.
+func (e *Executor) ModelsIn(dir string) { e.models.dir = dir }
+
+// Close frees the models, once no request uses them; later ones load them again.
+func (e *Executor) Close() error { return e.models.close() }
 
 // Execute runs one request and writes its outputs under temporary names; after
 // an error none is left. It ends early, between steps, when ctx ends.
@@ -74,7 +84,7 @@ func (e *Executor) Execute(ctx context.Context, r Request) (Reply, error) {
 		return Reply{}, t.read(r.Name, err)
 	}
 	start := time.Now()
-	f := &Files{trouble: t, request: r, allowed: op.Outputs(r.Name, args), buffer: e.free.Get().(*[]byte)}
+	f := &Files{trouble: t, request: r, models: &e.models, allowed: op.Outputs(r.Name, args), buffer: e.free.Get().(*[]byte)}
 	defer func() { f.close(); e.free.Put(f.buffer) }()
 	if err := run(ctx, op, f, args); err != nil {
 		f.removeAll()
@@ -125,11 +135,13 @@ func explain(operation, name string, err error) *job.Error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return job.E(job.CodeOf(err), op, err, "")
-	case errors.Is(err, opencv.ErrUnavailable):
+	case errors.Is(err, opencv.ErrUnavailable), errors.Is(err, dlib.ErrUnavailable):
 		return job.E(job.Unimplemented, op, err, "run make build on the node, or start it from bin/")
+	case errors.Is(err, dlib.ErrProcessor):
+		return job.E(job.Unimplemented, op, err, "build the node's program without the tag dlib_avx2")
 	case errors.Is(err, opencv.ErrTooLarge):
 		return job.E(job.InvalidArgument, op, plain{"the picture has more pixels than are allowed", err}, "make the picture smaller")
-	case errors.Is(err, opencv.ErrMemory):
+	case errors.Is(err, opencv.ErrMemory), errors.Is(err, dlib.ErrMemory):
 		return job.E(job.Internal, op, plain{"there is not enough memory", err}, "raise the node's memory limit for one task, or make the picture smaller")
 	}
 	return job.E(job.Internal, op, err, "open the picture in another program and save it again, or use other parameters")

@@ -27,6 +27,7 @@ const MaxInputBytes = 512 << 20
 type Files struct {
 	trouble trouble
 	request Request
+	models  *models
 	allowed []string
 	buffer  *[]byte // takes the input
 

@@ -11,6 +11,7 @@ import (
 
 	"spillway/confine"
 	"spillway/job"
+	"spillway/native/dlib"
 	"spillway/native/opencv"
 )
 
@@ -19,7 +20,7 @@ func TestMain(m *testing.M) {
 		os.Exit(strikeHere(strike))
 	}
 	code := m.Run()
-	if n := opencv.Live(); n != 0 {
+	if n := liveHandles(); n != 0 {
 		fmt.Fprintf(os.Stderr, "%d native handles were not closed\n", n)
 		code = 1
 	}
@@ -43,6 +44,7 @@ func newPlace(t *testing.T) *place {
 	p.roots, err = confine.NewRoots(root)
 	require.NoError(t, err)
 	p.exec = NewExecutor(p.roots)
+	t.Cleanup(func() { require.NoError(t, p.exec.Close()) })
 	return p
 }
 
@@ -82,3 +84,6 @@ func (p *place) left() []string {
 	}
 	return names
 }
+
+// liveHandles is the number of native handles that are not closed.
+func liveHandles() int64 { return opencv.Live() + dlib.Live() }

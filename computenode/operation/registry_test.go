@@ -51,7 +51,7 @@ func TestParams_HoldAtTheirBounds(t *testing.T) {
 				}
 			default:
 				good = append(good, number(param.Min), number(param.Max))
-				bad = append(bad, number(math.Nextafter(param.Min, -1)), number(math.Nextafter(param.Max, 1e9)), "+Inf", "-Inf")
+				bad = append(bad, number(math.Nextafter(param.Min, math.Inf(-1))), number(math.Nextafter(param.Max, 1e9)), "+Inf", "-Inf")
 			}
 			find := func(value string) error {
 				_, _, err := Find(job.Operation{Name: info.Name, Params: map[string]string{param.Name: value}})

@@ -57,6 +57,87 @@ func (w *Workspace) Count(name string) error {
 	return nil
 }
 
+// Move gives a file that is whole another name, replacing what has it; where the
+// file was not counted yet, it is now. It stays where it is after an error. Errors:
+// those of Count, but that the file stays.
+func (w *Workspace) Move(from, to string) error {
+	file, size, err := w.Get(from)
+	if err != nil {
+		return err
+	}
+	file.Close()
+	if err := checkName(to); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, counted := w.files[from]; !counted {
+		if err := w.reserve(from, size); err != nil {
+			return err
+		}
+		w.files[from] = size
+	}
+	op := "put " + job.Shown(to)
+	if dir := path.Dir(to); dir != "." {
+		if err := w.root.MkdirAll(filepath.FromSlash(dir), 0o755); err != nil {
+			return diskTrouble(op, err)
+		}
+	}
+	if err := w.root.Rename(filepath.FromSlash(from), filepath.FromSlash(to)); err != nil {
+		return diskTrouble(op, err)
+	}
+	w.used -= w.files[to]
+	w.files[to] = w.files[from]
+	delete(w.files, from)
+	return nil
+}
+
+// MakeFolder makes a folder, and those above it. Errors: InvalidArgument, Unavailable.
+func (w *Workspace) MakeFolder(name string) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	if err := w.root.MkdirAll(filepath.FromSlash(name), 0o755); err != nil {
+		return diskTrouble("make "+job.Shown(name), err)
+	}
+	return nil
+}
+
+// List is the files that are whole in a folder itself, in order of their names; none
+// where there is no such folder. Errors: InvalidArgument, Unavailable.
+func (w *Workspace) List(folder string) ([]job.FileInfo, error) {
+	if err := checkName(folder); err != nil {
+		return nil, err
+	}
+	op := "list " + job.Shown(folder)
+	entries, err := fs.ReadDir(w.root.FS(), folder)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, diskTrouble(op, err)
+	}
+	var all []job.FileInfo
+	for _, e := range entries {
+		info, err := e.Info()
+		switch {
+		case errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() || strings.HasPrefix(e.Name(), job.HiddenPrefix):
+		case err != nil:
+			return nil, diskTrouble(op, err)
+		default:
+			all = append(all, job.FileInfo{Name: e.Name(), Size: info.Size()})
+		}
+	}
+	return all, nil
+}
+
+// Room is how many bytes the quota still has.
+func (w *Workspace) Room() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.cfg.Quota - w.used
+}
+
 // Delete removes a file, or a folder with all that is in it, and ends the transfers
 // there. Nothing to remove is no error. Errors: InvalidArgument, Unavailable.
 func (w *Workspace) Delete(name string) error {

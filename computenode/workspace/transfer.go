@@ -43,7 +43,7 @@ type transfer struct {
 // Errors: InvalidArgument (a name that leads out, or offsets beyond the size),
 // FailedPrecondition (bytes are missing before the piece), ResourceExhausted (the
 // quota has no room at the moment), Unimplemented (it never has), Unavailable (the
-// disk).
+// disk; what came is gone, so that it makes room).
 func (w *Workspace) Put(name string, size, offset int64, data []byte) error {
 	if err := checkName(name); err != nil {
 		return err
@@ -58,7 +58,15 @@ func (w *Workspace) Put(name string, size, offset int64, data []byte) error {
 	if err != nil {
 		return err
 	}
-	return t.write(offset, data)
+	err = t.write(offset, data)
+	if job.CodeOf(err) == job.Unavailable {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.transfers[name] == t {
+			w.drop(t)
+		}
+	}
+	return err
 }
 
 // transfer finds the one of that name, or begins it.
@@ -125,11 +133,15 @@ func (t *transfer) write(offset int64, data []byte) error {
 }
 
 // Offset is how many bytes of an unfinished file have come; 0 where none goes on.
-func (w *Workspace) Offset(name string) int64 {
+func (w *Workspace) Offset(name string) int64 { return w.OffsetOf(name, -1) }
+
+// OffsetOf is Offset, of a file that is to have size bytes; 0 where the one that goes
+// on is to have another.
+func (w *Workspace) OffsetOf(name string, size int64) int64 {
 	w.mu.Lock()
 	t := w.transfers[name]
 	w.mu.Unlock()
-	if t == nil {
+	if t == nil || size >= 0 && t.size != size {
 		return 0
 	}
 	t.mu.Lock()

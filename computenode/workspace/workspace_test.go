@@ -93,6 +93,8 @@ func TestWorkspace_ATransferGoesOnWhereItBroke(t *testing.T) {
 	require.NoError(t, w.Put("f", 10, 0, data[:4]))
 	require.NoError(t, w.Put("f", 10, 2, data[2:6]), "a piece may come again")
 	require.Equal(t, int64(6), w.Offset("f"))
+	require.Equal(t, int64(6), w.OffsetOf("f", 10))
+	require.Zero(t, w.OffsetOf("f", 11), "another file")
 	require.Equal(t, job.FailedPrecondition, job.CodeOf(w.Put("f", 10, 8, data[8:])), "a gap is refused")
 	require.Equal(t, job.FailedPrecondition, job.CodeOf(w.Commit("f", 10, sum(data))), "it is not whole")
 	_, _, err := w.Get("f")
@@ -195,6 +197,36 @@ func TestWorkspace_FilesOfOthersAreCounted(t *testing.T) {
 	require.Equal(t, int64(5), w.Used())
 }
 
+func TestWorkspace_AFileThatMovesIsCountedOnce(t *testing.T) {
+	w := open(t, 10)
+	put(t, w, "in/a", []byte("1234"))
+	put(t, w, "to/b", []byte("56"))
+	require.NoError(t, w.Move("in/a", "to/b"))
+	require.Equal(t, "1234", got(t, w, "to/b"))
+	require.Equal(t, int64(4), w.Used())
+	require.Equal(t, int64(6), w.Room())
+	require.NoError(t, w.MakeFolder("made"))
+	require.NoError(t, os.WriteFile(filepath.Join(w.Path(), "made", "c"), make([]byte, 6), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(w.Path(), "made", "d"), make([]byte, 1), 0o600))
+	require.NoError(t, w.Move("made/c", "to/c"))
+	require.Equal(t, job.ResourceExhausted, job.CodeOf(w.Move("made/d", "to/d")), "there is no room")
+	all, err := w.List("to")
+	require.NoError(t, err)
+	require.Equal(t, []job.FileInfo{{Name: "b", Size: 4}, {Name: "c", Size: 6}}, all)
+	require.Equal(t, job.NotFound, job.CodeOf(w.Move("gone", "to/e")))
+	for _, name := range []string{"../x", "", "/x"} {
+		require.Equal(t, job.InvalidArgument, job.CodeOf(w.Move("to/b", name)))
+		require.Equal(t, job.InvalidArgument, job.CodeOf(w.MakeFolder(name)))
+		_, err := w.List(name)
+		require.Equal(t, job.InvalidArgument, job.CodeOf(err))
+	}
+	none, err := w.List("nowhere")
+	require.NoError(t, err)
+	require.Empty(t, none)
+	require.NoError(t, w.Delete("to"))
+	require.Zero(t, w.Used())
+}
+
 func TestWorkspace_TransfersThatNobodyFinishesAreEmptied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, err := Open(Config{Dir: t.TempDir(), Idle: time.Minute}, slog.New(slog.DiscardHandler))
@@ -271,7 +303,8 @@ func TestWorkspace_FullDiskIsTold(t *testing.T) {
 	require.Equal(t, job.Unavailable, job.CodeOf(err), "another node may have room")
 	require.ErrorContains(t, err, "disk of the node's workspace is full")
 	require.Contains(t, job.HintOf(err), "--workspace")
-	require.NoError(t, w.DeleteAll())
+	require.Empty(t, lying(t, w), "what came makes room")
+	require.Zero(t, w.Used())
 	put(t, w, "small", []byte("x"))
 	require.NoError(t, w.Close())
 }

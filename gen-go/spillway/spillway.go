@@ -9728,6 +9728,2106 @@ func (p *Profile) String() string {
 	return fmt.Sprintf("Profile(%+v)", *p)
 }
 
+// Attributes:
+//   - Name
+//   - Size
+//   - Offset
+//   - Data
+//   - Sha256
+type FilePiece struct {
+	Name   string `thrift:"name,1" db:"name" json:"name"`
+	Size   int64  `thrift:"size,2" db:"size" json:"size"`
+	Offset int64  `thrift:"offset,3" db:"offset" json:"offset"`
+	Data   []byte `thrift:"data,4" db:"data" json:"data"`
+	Sha256 []byte `thrift:"sha256,5" db:"sha256" json:"sha256,omitempty"`
+}
+
+func NewFilePiece() *FilePiece {
+	return &FilePiece{}
+}
+
+func (p *FilePiece) GetName() string {
+	return p.Name
+}
+
+func (p *FilePiece) GetSize() int64 {
+	return p.Size
+}
+
+func (p *FilePiece) GetOffset() int64 {
+	return p.Offset
+}
+
+func (p *FilePiece) GetData() []byte {
+	return p.Data
+}
+
+var FilePiece_Sha256_DEFAULT []byte
+
+func (p *FilePiece) GetSha256() []byte {
+	return p.Sha256
+}
+func (p *FilePiece) IsSetSha256() bool {
+	return p.Sha256 != nil
+}
+
+func (p *FilePiece) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *FilePiece) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Name = v
+	}
+	return nil
+}
+
+func (p *FilePiece) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Size = v
+	}
+	return nil
+}
+
+func (p *FilePiece) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.Offset = v
+	}
+	return nil
+}
+
+func (p *FilePiece) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBinary(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.Data = v
+	}
+	return nil
+}
+
+func (p *FilePiece) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBinary(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.Sha256 = v
+	}
+	return nil
+}
+
+func (p *FilePiece) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "FilePiece"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *FilePiece) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "name", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:name: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Name)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.name (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:name: ", p), err)
+	}
+	return err
+}
+
+func (p *FilePiece) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "size", thrift.I64, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:size: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Size)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.size (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:size: ", p), err)
+	}
+	return err
+}
+
+func (p *FilePiece) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "offset", thrift.I64, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:offset: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Offset)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.offset (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:offset: ", p), err)
+	}
+	return err
+}
+
+func (p *FilePiece) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "data", thrift.STRING, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:data: ", p), err)
+	}
+	if err := oprot.WriteBinary(ctx, p.Data); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.data (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:data: ", p), err)
+	}
+	return err
+}
+
+func (p *FilePiece) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSha256() {
+		if err := oprot.WriteFieldBegin(ctx, "sha256", thrift.STRING, 5); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:sha256: ", p), err)
+		}
+		if err := oprot.WriteBinary(ctx, p.Sha256); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.sha256 (5) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 5:sha256: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *FilePiece) Equals(other *FilePiece) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Name != other.Name {
+		return false
+	}
+	if p.Size != other.Size {
+		return false
+	}
+	if p.Offset != other.Offset {
+		return false
+	}
+	if bytes.Compare(p.Data, other.Data) != 0 {
+		return false
+	}
+	if bytes.Compare(p.Sha256, other.Sha256) != 0 {
+		return false
+	}
+	return true
+}
+
+func (p *FilePiece) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("FilePiece(%+v)", *p)
+}
+
+// Attributes:
+//   - Name
+//   - Size
+type FileEntry struct {
+	Name string `thrift:"name,1" db:"name" json:"name"`
+	Size int64  `thrift:"size,2" db:"size" json:"size"`
+}
+
+func NewFileEntry() *FileEntry {
+	return &FileEntry{}
+}
+
+func (p *FileEntry) GetName() string {
+	return p.Name
+}
+
+func (p *FileEntry) GetSize() int64 {
+	return p.Size
+}
+func (p *FileEntry) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *FileEntry) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Name = v
+	}
+	return nil
+}
+
+func (p *FileEntry) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Size = v
+	}
+	return nil
+}
+
+func (p *FileEntry) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "FileEntry"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *FileEntry) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "name", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:name: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Name)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.name (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:name: ", p), err)
+	}
+	return err
+}
+
+func (p *FileEntry) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "size", thrift.I64, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:size: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Size)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.size (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:size: ", p), err)
+	}
+	return err
+}
+
+func (p *FileEntry) Equals(other *FileEntry) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Name != other.Name {
+		return false
+	}
+	if p.Size != other.Size {
+		return false
+	}
+	return true
+}
+
+func (p *FileEntry) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("FileEntry(%+v)", *p)
+}
+
+// Attributes:
+//   - File
+//   - Operation
+//   - VideoID
+//   - Frame
+//   - SinceUs
+type Activity struct {
+	File      string `thrift:"file,1" db:"file" json:"file"`
+	Operation string `thrift:"operation,2" db:"operation" json:"operation"`
+	VideoID   string `thrift:"video_id,3" db:"video_id" json:"video_id"`
+	Frame     int64  `thrift:"frame,4" db:"frame" json:"frame"`
+	SinceUs   int64  `thrift:"since_us,5" db:"since_us" json:"since_us"`
+}
+
+func NewActivity() *Activity {
+	return &Activity{}
+}
+
+func (p *Activity) GetFile() string {
+	return p.File
+}
+
+func (p *Activity) GetOperation() string {
+	return p.Operation
+}
+
+func (p *Activity) GetVideoID() string {
+	return p.VideoID
+}
+
+func (p *Activity) GetFrame() int64 {
+	return p.Frame
+}
+
+func (p *Activity) GetSinceUs() int64 {
+	return p.SinceUs
+}
+func (p *Activity) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *Activity) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.File = v
+	}
+	return nil
+}
+
+func (p *Activity) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Operation = v
+	}
+	return nil
+}
+
+func (p *Activity) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.VideoID = v
+	}
+	return nil
+}
+
+func (p *Activity) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.Frame = v
+	}
+	return nil
+}
+
+func (p *Activity) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.SinceUs = v
+	}
+	return nil
+}
+
+func (p *Activity) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "Activity"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *Activity) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "file", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:file: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.File)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.file (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:file: ", p), err)
+	}
+	return err
+}
+
+func (p *Activity) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "operation", thrift.STRING, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:operation: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Operation)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.operation (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:operation: ", p), err)
+	}
+	return err
+}
+
+func (p *Activity) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "video_id", thrift.STRING, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:video_id: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.VideoID)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.video_id (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:video_id: ", p), err)
+	}
+	return err
+}
+
+func (p *Activity) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "frame", thrift.I64, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:frame: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Frame)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.frame (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:frame: ", p), err)
+	}
+	return err
+}
+
+func (p *Activity) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "since_us", thrift.I64, 5); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:since_us: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.SinceUs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.since_us (5) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 5:since_us: ", p), err)
+	}
+	return err
+}
+
+func (p *Activity) Equals(other *Activity) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.File != other.File {
+		return false
+	}
+	if p.Operation != other.Operation {
+		return false
+	}
+	if p.VideoID != other.VideoID {
+		return false
+	}
+	if p.Frame != other.Frame {
+		return false
+	}
+	if p.SinceUs != other.SinceUs {
+		return false
+	}
+	return true
+}
+
+func (p *Activity) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("Activity(%+v)", *p)
+}
+
+// Attributes:
+//   - RateNumerator
+//   - RateDenominator
+//   - DurationUs
+//   - Width
+//   - Height
+//   - Codec
+//   - Frames
+//   - Audio
+type VideoMetadata struct {
+	RateNumerator   int64  `thrift:"rate_numerator,1" db:"rate_numerator" json:"rate_numerator"`
+	RateDenominator int64  `thrift:"rate_denominator,2" db:"rate_denominator" json:"rate_denominator"`
+	DurationUs      int64  `thrift:"duration_us,3" db:"duration_us" json:"duration_us"`
+	Width           int32  `thrift:"width,4" db:"width" json:"width"`
+	Height          int32  `thrift:"height,5" db:"height" json:"height"`
+	Codec           string `thrift:"codec,6" db:"codec" json:"codec"`
+	Frames          int64  `thrift:"frames,7" db:"frames" json:"frames"`
+	Audio           bool   `thrift:"audio,8" db:"audio" json:"audio"`
+}
+
+func NewVideoMetadata() *VideoMetadata {
+	return &VideoMetadata{}
+}
+
+func (p *VideoMetadata) GetRateNumerator() int64 {
+	return p.RateNumerator
+}
+
+func (p *VideoMetadata) GetRateDenominator() int64 {
+	return p.RateDenominator
+}
+
+func (p *VideoMetadata) GetDurationUs() int64 {
+	return p.DurationUs
+}
+
+func (p *VideoMetadata) GetWidth() int32 {
+	return p.Width
+}
+
+func (p *VideoMetadata) GetHeight() int32 {
+	return p.Height
+}
+
+func (p *VideoMetadata) GetCodec() string {
+	return p.Codec
+}
+
+func (p *VideoMetadata) GetFrames() int64 {
+	return p.Frames
+}
+
+func (p *VideoMetadata) GetAudio() bool {
+	return p.Audio
+}
+func (p *VideoMetadata) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 6:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField6(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 7:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField7(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 8:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField8(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *VideoMetadata) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.RateNumerator = v
+	}
+	return nil
+}
+
+func (p *VideoMetadata) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.RateDenominator = v
+	}
+	return nil
+}
+
+func (p *VideoMetadata) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.DurationUs = v
+	}
+	return nil
+}
+
+func (p *VideoMetadata) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.Width = v
+	}
+	return nil
+}
+
+func (p *VideoMetadata) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.Height = v
+	}
+	return nil
+}
+
+func (p *VideoMetadata) ReadField6(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 6: ", err)
+	} else {
+		p.Codec = v
+	}
+	return nil
+}
+
+func (p *VideoMetadata) ReadField7(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 7: ", err)
+	} else {
+		p.Frames = v
+	}
+	return nil
+}
+
+func (p *VideoMetadata) ReadField8(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 8: ", err)
+	} else {
+		p.Audio = v
+	}
+	return nil
+}
+
+func (p *VideoMetadata) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "VideoMetadata"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField6(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField7(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField8(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *VideoMetadata) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "rate_numerator", thrift.I64, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:rate_numerator: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.RateNumerator)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.rate_numerator (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:rate_numerator: ", p), err)
+	}
+	return err
+}
+
+func (p *VideoMetadata) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "rate_denominator", thrift.I64, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:rate_denominator: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.RateDenominator)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.rate_denominator (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:rate_denominator: ", p), err)
+	}
+	return err
+}
+
+func (p *VideoMetadata) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "duration_us", thrift.I64, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:duration_us: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.DurationUs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.duration_us (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:duration_us: ", p), err)
+	}
+	return err
+}
+
+func (p *VideoMetadata) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "width", thrift.I32, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:width: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.Width)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.width (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:width: ", p), err)
+	}
+	return err
+}
+
+func (p *VideoMetadata) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "height", thrift.I32, 5); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:height: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.Height)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.height (5) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 5:height: ", p), err)
+	}
+	return err
+}
+
+func (p *VideoMetadata) writeField6(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "codec", thrift.STRING, 6); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 6:codec: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Codec)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.codec (6) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 6:codec: ", p), err)
+	}
+	return err
+}
+
+func (p *VideoMetadata) writeField7(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "frames", thrift.I64, 7); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 7:frames: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Frames)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.frames (7) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 7:frames: ", p), err)
+	}
+	return err
+}
+
+func (p *VideoMetadata) writeField8(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "audio", thrift.BOOL, 8); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 8:audio: ", p), err)
+	}
+	if err := oprot.WriteBool(ctx, bool(p.Audio)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.audio (8) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 8:audio: ", p), err)
+	}
+	return err
+}
+
+func (p *VideoMetadata) Equals(other *VideoMetadata) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.RateNumerator != other.RateNumerator {
+		return false
+	}
+	if p.RateDenominator != other.RateDenominator {
+		return false
+	}
+	if p.DurationUs != other.DurationUs {
+		return false
+	}
+	if p.Width != other.Width {
+		return false
+	}
+	if p.Height != other.Height {
+		return false
+	}
+	if p.Codec != other.Codec {
+		return false
+	}
+	if p.Frames != other.Frames {
+		return false
+	}
+	if p.Audio != other.Audio {
+		return false
+	}
+	return true
+}
+
+func (p *VideoMetadata) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("VideoMetadata(%+v)", *p)
+}
+
+// Attributes:
+//   - Name
+//   - RateNumerator
+//   - RateDenominator
+//   - FromUs
+//   - DurationUs
+type Extraction struct {
+	Name            string `thrift:"name,1" db:"name" json:"name"`
+	RateNumerator   *int64 `thrift:"rate_numerator,2" db:"rate_numerator" json:"rate_numerator,omitempty"`
+	RateDenominator *int64 `thrift:"rate_denominator,3" db:"rate_denominator" json:"rate_denominator,omitempty"`
+	FromUs          *int64 `thrift:"from_us,4" db:"from_us" json:"from_us,omitempty"`
+	DurationUs      *int64 `thrift:"duration_us,5" db:"duration_us" json:"duration_us,omitempty"`
+}
+
+func NewExtraction() *Extraction {
+	return &Extraction{}
+}
+
+func (p *Extraction) GetName() string {
+	return p.Name
+}
+
+var Extraction_RateNumerator_DEFAULT int64
+
+func (p *Extraction) GetRateNumerator() int64 {
+	if !p.IsSetRateNumerator() {
+		return Extraction_RateNumerator_DEFAULT
+	}
+	return *p.RateNumerator
+}
+
+var Extraction_RateDenominator_DEFAULT int64
+
+func (p *Extraction) GetRateDenominator() int64 {
+	if !p.IsSetRateDenominator() {
+		return Extraction_RateDenominator_DEFAULT
+	}
+	return *p.RateDenominator
+}
+
+var Extraction_FromUs_DEFAULT int64
+
+func (p *Extraction) GetFromUs() int64 {
+	if !p.IsSetFromUs() {
+		return Extraction_FromUs_DEFAULT
+	}
+	return *p.FromUs
+}
+
+var Extraction_DurationUs_DEFAULT int64
+
+func (p *Extraction) GetDurationUs() int64 {
+	if !p.IsSetDurationUs() {
+		return Extraction_DurationUs_DEFAULT
+	}
+	return *p.DurationUs
+}
+func (p *Extraction) IsSetRateNumerator() bool {
+	return p.RateNumerator != nil
+}
+
+func (p *Extraction) IsSetRateDenominator() bool {
+	return p.RateDenominator != nil
+}
+
+func (p *Extraction) IsSetFromUs() bool {
+	return p.FromUs != nil
+}
+
+func (p *Extraction) IsSetDurationUs() bool {
+	return p.DurationUs != nil
+}
+
+func (p *Extraction) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *Extraction) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Name = v
+	}
+	return nil
+}
+
+func (p *Extraction) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.RateNumerator = &v
+	}
+	return nil
+}
+
+func (p *Extraction) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.RateDenominator = &v
+	}
+	return nil
+}
+
+func (p *Extraction) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.FromUs = &v
+	}
+	return nil
+}
+
+func (p *Extraction) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.DurationUs = &v
+	}
+	return nil
+}
+
+func (p *Extraction) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "Extraction"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *Extraction) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "name", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:name: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Name)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.name (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:name: ", p), err)
+	}
+	return err
+}
+
+func (p *Extraction) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetRateNumerator() {
+		if err := oprot.WriteFieldBegin(ctx, "rate_numerator", thrift.I64, 2); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:rate_numerator: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(*p.RateNumerator)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.rate_numerator (2) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 2:rate_numerator: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *Extraction) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetRateDenominator() {
+		if err := oprot.WriteFieldBegin(ctx, "rate_denominator", thrift.I64, 3); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:rate_denominator: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(*p.RateDenominator)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.rate_denominator (3) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 3:rate_denominator: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *Extraction) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFromUs() {
+		if err := oprot.WriteFieldBegin(ctx, "from_us", thrift.I64, 4); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:from_us: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(*p.FromUs)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.from_us (4) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 4:from_us: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *Extraction) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetDurationUs() {
+		if err := oprot.WriteFieldBegin(ctx, "duration_us", thrift.I64, 5); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:duration_us: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(*p.DurationUs)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.duration_us (5) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 5:duration_us: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *Extraction) Equals(other *Extraction) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Name != other.Name {
+		return false
+	}
+	if p.RateNumerator != other.RateNumerator {
+		if p.RateNumerator == nil || other.RateNumerator == nil {
+			return false
+		}
+		if (*p.RateNumerator) != (*other.RateNumerator) {
+			return false
+		}
+	}
+	if p.RateDenominator != other.RateDenominator {
+		if p.RateDenominator == nil || other.RateDenominator == nil {
+			return false
+		}
+		if (*p.RateDenominator) != (*other.RateDenominator) {
+			return false
+		}
+	}
+	if p.FromUs != other.FromUs {
+		if p.FromUs == nil || other.FromUs == nil {
+			return false
+		}
+		if (*p.FromUs) != (*other.FromUs) {
+			return false
+		}
+	}
+	if p.DurationUs != other.DurationUs {
+		if p.DurationUs == nil || other.DurationUs == nil {
+			return false
+		}
+		if (*p.DurationUs) != (*other.DurationUs) {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *Extraction) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("Extraction(%+v)", *p)
+}
+
+// Attributes:
+//   - Names
+//   - RateNumerator
+//   - RateDenominator
+//   - DurationUs
+//   - Output
+//   - Audio
+type Creation struct {
+	Names           []string `thrift:"names,1" db:"names" json:"names"`
+	RateNumerator   *int64   `thrift:"rate_numerator,2" db:"rate_numerator" json:"rate_numerator,omitempty"`
+	RateDenominator *int64   `thrift:"rate_denominator,3" db:"rate_denominator" json:"rate_denominator,omitempty"`
+	DurationUs      *int64   `thrift:"duration_us,4" db:"duration_us" json:"duration_us,omitempty"`
+	Output          *string  `thrift:"output,5" db:"output" json:"output,omitempty"`
+	Audio           *string  `thrift:"audio,6" db:"audio" json:"audio,omitempty"`
+}
+
+func NewCreation() *Creation {
+	return &Creation{}
+}
+
+func (p *Creation) GetNames() []string {
+	return p.Names
+}
+
+var Creation_RateNumerator_DEFAULT int64
+
+func (p *Creation) GetRateNumerator() int64 {
+	if !p.IsSetRateNumerator() {
+		return Creation_RateNumerator_DEFAULT
+	}
+	return *p.RateNumerator
+}
+
+var Creation_RateDenominator_DEFAULT int64
+
+func (p *Creation) GetRateDenominator() int64 {
+	if !p.IsSetRateDenominator() {
+		return Creation_RateDenominator_DEFAULT
+	}
+	return *p.RateDenominator
+}
+
+var Creation_DurationUs_DEFAULT int64
+
+func (p *Creation) GetDurationUs() int64 {
+	if !p.IsSetDurationUs() {
+		return Creation_DurationUs_DEFAULT
+	}
+	return *p.DurationUs
+}
+
+var Creation_Output_DEFAULT string
+
+func (p *Creation) GetOutput() string {
+	if !p.IsSetOutput() {
+		return Creation_Output_DEFAULT
+	}
+	return *p.Output
+}
+
+var Creation_Audio_DEFAULT string
+
+func (p *Creation) GetAudio() string {
+	if !p.IsSetAudio() {
+		return Creation_Audio_DEFAULT
+	}
+	return *p.Audio
+}
+func (p *Creation) IsSetRateNumerator() bool {
+	return p.RateNumerator != nil
+}
+
+func (p *Creation) IsSetRateDenominator() bool {
+	return p.RateDenominator != nil
+}
+
+func (p *Creation) IsSetDurationUs() bool {
+	return p.DurationUs != nil
+}
+
+func (p *Creation) IsSetOutput() bool {
+	return p.Output != nil
+}
+
+func (p *Creation) IsSetAudio() bool {
+	return p.Audio != nil
+}
+
+func (p *Creation) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 6:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField6(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *Creation) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]string, 0, size)
+	p.Names = tSlice
+	for i := 0; i < size; i++ {
+		var _elem36 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_elem36 = v
+		}
+		p.Names = append(p.Names, _elem36)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *Creation) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.RateNumerator = &v
+	}
+	return nil
+}
+
+func (p *Creation) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.RateDenominator = &v
+	}
+	return nil
+}
+
+func (p *Creation) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.DurationUs = &v
+	}
+	return nil
+}
+
+func (p *Creation) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.Output = &v
+	}
+	return nil
+}
+
+func (p *Creation) ReadField6(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 6: ", err)
+	} else {
+		p.Audio = &v
+	}
+	return nil
+}
+
+func (p *Creation) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "Creation"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField6(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *Creation) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "names", thrift.LIST, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:names: ", p), err)
+	}
+	if err := oprot.WriteListBegin(ctx, thrift.STRING, len(p.Names)); err != nil {
+		return thrift.PrependError("error writing list begin: ", err)
+	}
+	for _, v := range p.Names {
+		if err := oprot.WriteString(ctx, string(v)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+		}
+	}
+	if err := oprot.WriteListEnd(ctx); err != nil {
+		return thrift.PrependError("error writing list end: ", err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:names: ", p), err)
+	}
+	return err
+}
+
+func (p *Creation) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetRateNumerator() {
+		if err := oprot.WriteFieldBegin(ctx, "rate_numerator", thrift.I64, 2); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:rate_numerator: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(*p.RateNumerator)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.rate_numerator (2) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 2:rate_numerator: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *Creation) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetRateDenominator() {
+		if err := oprot.WriteFieldBegin(ctx, "rate_denominator", thrift.I64, 3); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:rate_denominator: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(*p.RateDenominator)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.rate_denominator (3) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 3:rate_denominator: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *Creation) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetDurationUs() {
+		if err := oprot.WriteFieldBegin(ctx, "duration_us", thrift.I64, 4); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:duration_us: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(*p.DurationUs)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.duration_us (4) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 4:duration_us: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *Creation) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetOutput() {
+		if err := oprot.WriteFieldBegin(ctx, "output", thrift.STRING, 5); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:output: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Output)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.output (5) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 5:output: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *Creation) writeField6(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetAudio() {
+		if err := oprot.WriteFieldBegin(ctx, "audio", thrift.STRING, 6); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 6:audio: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Audio)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.audio (6) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 6:audio: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *Creation) Equals(other *Creation) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if len(p.Names) != len(other.Names) {
+		return false
+	}
+	for i, _tgt := range p.Names {
+		_src37 := other.Names[i]
+		if _tgt != _src37 {
+			return false
+		}
+	}
+	if p.RateNumerator != other.RateNumerator {
+		if p.RateNumerator == nil || other.RateNumerator == nil {
+			return false
+		}
+		if (*p.RateNumerator) != (*other.RateNumerator) {
+			return false
+		}
+	}
+	if p.RateDenominator != other.RateDenominator {
+		if p.RateDenominator == nil || other.RateDenominator == nil {
+			return false
+		}
+		if (*p.RateDenominator) != (*other.RateDenominator) {
+			return false
+		}
+	}
+	if p.DurationUs != other.DurationUs {
+		if p.DurationUs == nil || other.DurationUs == nil {
+			return false
+		}
+		if (*p.DurationUs) != (*other.DurationUs) {
+			return false
+		}
+	}
+	if p.Output != other.Output {
+		if p.Output == nil || other.Output == nil {
+			return false
+		}
+		if (*p.Output) != (*other.Output) {
+			return false
+		}
+	}
+	if p.Audio != other.Audio {
+		if p.Audio == nil || other.Audio == nil {
+			return false
+		}
+		if (*p.Audio) != (*other.Audio) {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *Creation) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("Creation(%+v)", *p)
+}
+
+// Attributes:
+//   - X
+//   - Y
+type Point struct {
+	X float64 `thrift:"x,1" db:"x" json:"x"`
+	Y float64 `thrift:"y,2" db:"y" json:"y"`
+}
+
+func NewPoint() *Point {
+	return &Point{}
+}
+
+func (p *Point) GetX() float64 {
+	return p.X
+}
+
+func (p *Point) GetY() float64 {
+	return p.Y
+}
+func (p *Point) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.DOUBLE {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.DOUBLE {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *Point) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadDouble(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.X = v
+	}
+	return nil
+}
+
+func (p *Point) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadDouble(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Y = v
+	}
+	return nil
+}
+
+func (p *Point) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "Point"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *Point) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "x", thrift.DOUBLE, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:x: ", p), err)
+	}
+	if err := oprot.WriteDouble(ctx, float64(p.X)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.x (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:x: ", p), err)
+	}
+	return err
+}
+
+func (p *Point) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "y", thrift.DOUBLE, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:y: ", p), err)
+	}
+	if err := oprot.WriteDouble(ctx, float64(p.Y)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.y (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:y: ", p), err)
+	}
+	return err
+}
+
+func (p *Point) Equals(other *Point) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.X != other.X {
+		return false
+	}
+	if p.Y != other.Y {
+		return false
+	}
+	return true
+}
+
+func (p *Point) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("Point(%+v)", *p)
+}
+
 type Server interface {
 	// Parameters:
 	//  - SourceFolder
@@ -9813,31 +11913,31 @@ func (p *ServerClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - IsRandom
 //   - Spec
 func (p *ServerClient) SubmitRequest(ctx context.Context, source_folder string, is_random bool, spec *JobSpec) (_r string, _err error) {
-	var _args36 ServerSubmitRequestArgs
-	_args36.SourceFolder = source_folder
-	_args36.IsRandom = is_random
-	_args36.Spec = spec
-	var _result38 ServerSubmitRequestResult
-	var _meta37 thrift.ResponseMeta
-	_meta37, _err = p.Client_().Call(ctx, "submit_request", &_args36, &_result38)
-	p.SetLastResponseMeta_(_meta37)
+	var _args38 ServerSubmitRequestArgs
+	_args38.SourceFolder = source_folder
+	_args38.IsRandom = is_random
+	_args38.Spec = spec
+	var _result40 ServerSubmitRequestResult
+	var _meta39 thrift.ResponseMeta
+	_meta39, _err = p.Client_().Call(ctx, "submit_request", &_args38, &_result40)
+	p.SetLastResponseMeta_(_meta39)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result38.Failure != nil:
-		return _r, _result38.Failure
+	case _result40.Failure != nil:
+		return _r, _result40.Failure
 	}
 
-	return _result38.GetSuccess(), nil
+	return _result40.GetSuccess(), nil
 }
 
 func (p *ServerClient) Ping(ctx context.Context) (_err error) {
-	var _args39 ServerPingArgs
-	var _result41 ServerPingResult
-	var _meta40 thrift.ResponseMeta
-	_meta40, _err = p.Client_().Call(ctx, "ping", &_args39, &_result41)
-	p.SetLastResponseMeta_(_meta40)
+	var _args41 ServerPingArgs
+	var _result43 ServerPingResult
+	var _meta42 thrift.ResponseMeta
+	_meta42, _err = p.Client_().Call(ctx, "ping", &_args41, &_result43)
+	p.SetLastResponseMeta_(_meta42)
 	if _err != nil {
 		return
 	}
@@ -9847,42 +11947,42 @@ func (p *ServerClient) Ping(ctx context.Context) (_err error) {
 // Parameters:
 //   - Spec
 func (p *ServerClient) Submit(ctx context.Context, spec *JobSpec) (_r string, _err error) {
-	var _args42 ServerSubmitArgs
-	_args42.Spec = spec
-	var _result44 ServerSubmitResult
-	var _meta43 thrift.ResponseMeta
-	_meta43, _err = p.Client_().Call(ctx, "submit", &_args42, &_result44)
-	p.SetLastResponseMeta_(_meta43)
+	var _args44 ServerSubmitArgs
+	_args44.Spec = spec
+	var _result46 ServerSubmitResult
+	var _meta45 thrift.ResponseMeta
+	_meta45, _err = p.Client_().Call(ctx, "submit", &_args44, &_result46)
+	p.SetLastResponseMeta_(_meta45)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result44.Failure != nil:
-		return _r, _result44.Failure
+	case _result46.Failure != nil:
+		return _r, _result46.Failure
 	}
 
-	return _result44.GetSuccess(), nil
+	return _result46.GetSuccess(), nil
 }
 
 // Parameters:
 //   - ID
 func (p *ServerClient) Job(ctx context.Context, id string) (_r *Job, _err error) {
-	var _args45 ServerJobArgs
-	_args45.ID = id
-	var _result47 ServerJobResult
-	var _meta46 thrift.ResponseMeta
-	_meta46, _err = p.Client_().Call(ctx, "job", &_args45, &_result47)
-	p.SetLastResponseMeta_(_meta46)
+	var _args47 ServerJobArgs
+	_args47.ID = id
+	var _result49 ServerJobResult
+	var _meta48 thrift.ResponseMeta
+	_meta48, _err = p.Client_().Call(ctx, "job", &_args47, &_result49)
+	p.SetLastResponseMeta_(_meta48)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result47.Failure != nil:
-		return _r, _result47.Failure
+	case _result49.Failure != nil:
+		return _r, _result49.Failure
 	}
 
-	if _ret48 := _result47.GetSuccess(); _ret48 != nil {
-		return _ret48, nil
+	if _ret50 := _result49.GetSuccess(); _ret50 != nil {
+		return _ret50, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "job failed: unknown result")
 }
@@ -9890,21 +11990,21 @@ func (p *ServerClient) Job(ctx context.Context, id string) (_r *Job, _err error)
 // Parameters:
 //   - Filter
 func (p *ServerClient) Jobs(ctx context.Context, filter *JobFilter) (_r []*Job, _err error) {
-	var _args49 ServerJobsArgs
-	_args49.Filter = filter
-	var _result51 ServerJobsResult
-	var _meta50 thrift.ResponseMeta
-	_meta50, _err = p.Client_().Call(ctx, "jobs", &_args49, &_result51)
-	p.SetLastResponseMeta_(_meta50)
+	var _args51 ServerJobsArgs
+	_args51.Filter = filter
+	var _result53 ServerJobsResult
+	var _meta52 thrift.ResponseMeta
+	_meta52, _err = p.Client_().Call(ctx, "jobs", &_args51, &_result53)
+	p.SetLastResponseMeta_(_meta52)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result51.Failure != nil:
-		return _r, _result51.Failure
+	case _result53.Failure != nil:
+		return _r, _result53.Failure
 	}
 
-	return _result51.GetSuccess(), nil
+	return _result53.GetSuccess(), nil
 }
 
 // Parameters:
@@ -9912,24 +12012,24 @@ func (p *ServerClient) Jobs(ctx context.Context, filter *JobFilter) (_r []*Job, 
 //   - Seen
 //   - TimeoutMs
 func (p *ServerClient) Wait(ctx context.Context, id string, seen int64, timeout_ms int64) (_r *Job, _err error) {
-	var _args52 ServerWaitArgs
-	_args52.ID = id
-	_args52.Seen = seen
-	_args52.TimeoutMs = timeout_ms
-	var _result54 ServerWaitResult
-	var _meta53 thrift.ResponseMeta
-	_meta53, _err = p.Client_().Call(ctx, "wait", &_args52, &_result54)
-	p.SetLastResponseMeta_(_meta53)
+	var _args54 ServerWaitArgs
+	_args54.ID = id
+	_args54.Seen = seen
+	_args54.TimeoutMs = timeout_ms
+	var _result56 ServerWaitResult
+	var _meta55 thrift.ResponseMeta
+	_meta55, _err = p.Client_().Call(ctx, "wait", &_args54, &_result56)
+	p.SetLastResponseMeta_(_meta55)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result54.Failure != nil:
-		return _r, _result54.Failure
+	case _result56.Failure != nil:
+		return _r, _result56.Failure
 	}
 
-	if _ret55 := _result54.GetSuccess(); _ret55 != nil {
-		return _ret55, nil
+	if _ret57 := _result56.GetSuccess(); _ret57 != nil {
+		return _ret57, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "wait failed: unknown result")
 }
@@ -9937,77 +12037,77 @@ func (p *ServerClient) Wait(ctx context.Context, id string, seen int64, timeout_
 // Parameters:
 //   - ID
 func (p *ServerClient) Cancel(ctx context.Context, id string) (_err error) {
-	var _args56 ServerCancelArgs
-	_args56.ID = id
-	var _result58 ServerCancelResult
-	var _meta57 thrift.ResponseMeta
-	_meta57, _err = p.Client_().Call(ctx, "cancel", &_args56, &_result58)
-	p.SetLastResponseMeta_(_meta57)
+	var _args58 ServerCancelArgs
+	_args58.ID = id
+	var _result60 ServerCancelResult
+	var _meta59 thrift.ResponseMeta
+	_meta59, _err = p.Client_().Call(ctx, "cancel", &_args58, &_result60)
+	p.SetLastResponseMeta_(_meta59)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result58.Failure != nil:
-		return _result58.Failure
+	case _result60.Failure != nil:
+		return _result60.Failure
 	}
 
 	return nil
 }
 
 func (p *ServerClient) Nodes(ctx context.Context) (_r []*Node, _err error) {
-	var _args59 ServerNodesArgs
-	var _result61 ServerNodesResult
-	var _meta60 thrift.ResponseMeta
-	_meta60, _err = p.Client_().Call(ctx, "nodes", &_args59, &_result61)
-	p.SetLastResponseMeta_(_meta60)
+	var _args61 ServerNodesArgs
+	var _result63 ServerNodesResult
+	var _meta62 thrift.ResponseMeta
+	_meta62, _err = p.Client_().Call(ctx, "nodes", &_args61, &_result63)
+	p.SetLastResponseMeta_(_meta62)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result61.Failure != nil:
-		return _r, _result61.Failure
+	case _result63.Failure != nil:
+		return _r, _result63.Failure
 	}
 
-	return _result61.GetSuccess(), nil
+	return _result63.GetSuccess(), nil
 }
 
 // Parameters:
 //   - ID
 //   - Filter
 func (p *ServerClient) Tasks(ctx context.Context, id string, filter *TaskFilter) (_r []*TaskInfo, _err error) {
-	var _args62 ServerTasksArgs
-	_args62.ID = id
-	_args62.Filter = filter
-	var _result64 ServerTasksResult
-	var _meta63 thrift.ResponseMeta
-	_meta63, _err = p.Client_().Call(ctx, "tasks", &_args62, &_result64)
-	p.SetLastResponseMeta_(_meta63)
+	var _args64 ServerTasksArgs
+	_args64.ID = id
+	_args64.Filter = filter
+	var _result66 ServerTasksResult
+	var _meta65 thrift.ResponseMeta
+	_meta65, _err = p.Client_().Call(ctx, "tasks", &_args64, &_result66)
+	p.SetLastResponseMeta_(_meta65)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result64.Failure != nil:
-		return _r, _result64.Failure
+	case _result66.Failure != nil:
+		return _r, _result66.Failure
 	}
 
-	return _result64.GetSuccess(), nil
+	return _result66.GetSuccess(), nil
 }
 
 // Parameters:
 //   - ID
 func (p *ServerClient) RetryFailed(ctx context.Context, id string) (_err error) {
-	var _args65 ServerRetryFailedArgs
-	_args65.ID = id
-	var _result67 ServerRetryFailedResult
-	var _meta66 thrift.ResponseMeta
-	_meta66, _err = p.Client_().Call(ctx, "retry_failed", &_args65, &_result67)
-	p.SetLastResponseMeta_(_meta66)
+	var _args67 ServerRetryFailedArgs
+	_args67.ID = id
+	var _result69 ServerRetryFailedResult
+	var _meta68 thrift.ResponseMeta
+	_meta68, _err = p.Client_().Call(ctx, "retry_failed", &_args67, &_result69)
+	p.SetLastResponseMeta_(_meta68)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result67.Failure != nil:
-		return _result67.Failure
+	case _result69.Failure != nil:
+		return _result69.Failure
 	}
 
 	return nil
@@ -10016,22 +12116,22 @@ func (p *ServerClient) RetryFailed(ctx context.Context, id string) (_err error) 
 // Parameters:
 //   - Registration
 func (p *ServerClient) RegisterNode(ctx context.Context, registration *Registration) (_r *Registered, _err error) {
-	var _args68 ServerRegisterNodeArgs
-	_args68.Registration = registration
-	var _result70 ServerRegisterNodeResult
-	var _meta69 thrift.ResponseMeta
-	_meta69, _err = p.Client_().Call(ctx, "register_node", &_args68, &_result70)
-	p.SetLastResponseMeta_(_meta69)
+	var _args70 ServerRegisterNodeArgs
+	_args70.Registration = registration
+	var _result72 ServerRegisterNodeResult
+	var _meta71 thrift.ResponseMeta
+	_meta71, _err = p.Client_().Call(ctx, "register_node", &_args70, &_result72)
+	p.SetLastResponseMeta_(_meta71)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result70.Failure != nil:
-		return _r, _result70.Failure
+	case _result72.Failure != nil:
+		return _r, _result72.Failure
 	}
 
-	if _ret71 := _result70.GetSuccess(); _ret71 != nil {
-		return _ret71, nil
+	if _ret73 := _result72.GetSuccess(); _ret73 != nil {
+		return _ret73, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "register_node failed: unknown result")
 }
@@ -10040,19 +12140,19 @@ func (p *ServerClient) RegisterNode(ctx context.Context, registration *Registrat
 //   - Node
 //   - On
 func (p *ServerClient) DrainNode(ctx context.Context, node string, on bool) (_err error) {
-	var _args72 ServerDrainNodeArgs
-	_args72.Node = node
-	_args72.On = on
-	var _result74 ServerDrainNodeResult
-	var _meta73 thrift.ResponseMeta
-	_meta73, _err = p.Client_().Call(ctx, "drain_node", &_args72, &_result74)
-	p.SetLastResponseMeta_(_meta73)
+	var _args74 ServerDrainNodeArgs
+	_args74.Node = node
+	_args74.On = on
+	var _result76 ServerDrainNodeResult
+	var _meta75 thrift.ResponseMeta
+	_meta75, _err = p.Client_().Call(ctx, "drain_node", &_args74, &_result76)
+	p.SetLastResponseMeta_(_meta75)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result74.Failure != nil:
-		return _result74.Failure
+	case _result76.Failure != nil:
+		return _result76.Failure
 	}
 
 	return nil
@@ -10062,22 +12162,22 @@ func (p *ServerClient) DrainNode(ctx context.Context, node string, on bool) (_er
 //   - Node
 //   - Lines
 func (p *ServerClient) NodeLog(ctx context.Context, node string, lines int32) (_r []string, _err error) {
-	var _args75 ServerNodeLogArgs
-	_args75.Node = node
-	_args75.Lines = lines
-	var _result77 ServerNodeLogResult
-	var _meta76 thrift.ResponseMeta
-	_meta76, _err = p.Client_().Call(ctx, "node_log", &_args75, &_result77)
-	p.SetLastResponseMeta_(_meta76)
+	var _args77 ServerNodeLogArgs
+	_args77.Node = node
+	_args77.Lines = lines
+	var _result79 ServerNodeLogResult
+	var _meta78 thrift.ResponseMeta
+	_meta78, _err = p.Client_().Call(ctx, "node_log", &_args77, &_result79)
+	p.SetLastResponseMeta_(_meta78)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result77.Failure != nil:
-		return _r, _result77.Failure
+	case _result79.Failure != nil:
+		return _r, _result79.Failure
 	}
 
-	return _result77.GetSuccess(), nil
+	return _result79.GetSuccess(), nil
 }
 
 type ServerProcessor struct {
@@ -10100,21 +12200,21 @@ func (p *ServerProcessor) ProcessorMap() map[string]thrift.TProcessorFunction {
 
 func NewServerProcessor(handler Server) *ServerProcessor {
 
-	self78 := &ServerProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self78.processorMap["submit_request"] = &serverProcessorSubmitRequest{handler: handler}
-	self78.processorMap["ping"] = &serverProcessorPing{handler: handler}
-	self78.processorMap["submit"] = &serverProcessorSubmit{handler: handler}
-	self78.processorMap["job"] = &serverProcessorJob{handler: handler}
-	self78.processorMap["jobs"] = &serverProcessorJobs{handler: handler}
-	self78.processorMap["wait"] = &serverProcessorWait{handler: handler}
-	self78.processorMap["cancel"] = &serverProcessorCancel{handler: handler}
-	self78.processorMap["nodes"] = &serverProcessorNodes{handler: handler}
-	self78.processorMap["tasks"] = &serverProcessorTasks{handler: handler}
-	self78.processorMap["retry_failed"] = &serverProcessorRetryFailed{handler: handler}
-	self78.processorMap["register_node"] = &serverProcessorRegisterNode{handler: handler}
-	self78.processorMap["drain_node"] = &serverProcessorDrainNode{handler: handler}
-	self78.processorMap["node_log"] = &serverProcessorNodeLog{handler: handler}
-	return self78
+	self80 := &ServerProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self80.processorMap["submit_request"] = &serverProcessorSubmitRequest{handler: handler}
+	self80.processorMap["ping"] = &serverProcessorPing{handler: handler}
+	self80.processorMap["submit"] = &serverProcessorSubmit{handler: handler}
+	self80.processorMap["job"] = &serverProcessorJob{handler: handler}
+	self80.processorMap["jobs"] = &serverProcessorJobs{handler: handler}
+	self80.processorMap["wait"] = &serverProcessorWait{handler: handler}
+	self80.processorMap["cancel"] = &serverProcessorCancel{handler: handler}
+	self80.processorMap["nodes"] = &serverProcessorNodes{handler: handler}
+	self80.processorMap["tasks"] = &serverProcessorTasks{handler: handler}
+	self80.processorMap["retry_failed"] = &serverProcessorRetryFailed{handler: handler}
+	self80.processorMap["register_node"] = &serverProcessorRegisterNode{handler: handler}
+	self80.processorMap["drain_node"] = &serverProcessorDrainNode{handler: handler}
+	self80.processorMap["node_log"] = &serverProcessorNodeLog{handler: handler}
+	return self80
 }
 
 func (p *ServerProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -10127,12 +12227,12 @@ func (p *ServerProcessor) Process(ctx context.Context, iprot, oprot thrift.TProt
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x79 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x81 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x79.Write(ctx, oprot)
+	x81.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x79
+	return false, x81
 
 }
 
@@ -10141,7 +12241,7 @@ type serverProcessorSubmitRequest struct {
 }
 
 func (p *serverProcessorSubmitRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err80 error
+	var _write_err82 error
 	args := ServerSubmitRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -10191,21 +12291,21 @@ func (p *serverProcessorSubmitRequest) Process(ctx context.Context, seqId int32,
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc81 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submit_request: "+err2.Error())
+			_exc83 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submit_request: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submit_request", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err80 = thrift.WrapTException(err2)
+				_write_err82 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc81.Write(ctx, oprot); _write_err80 == nil && err2 != nil {
-				_write_err80 = thrift.WrapTException(err2)
+			if err2 := _exc83.Write(ctx, oprot); _write_err82 == nil && err2 != nil {
+				_write_err82 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err80 == nil && err2 != nil {
-				_write_err80 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err82 == nil && err2 != nil {
+				_write_err82 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err80 == nil && err2 != nil {
-				_write_err80 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err82 == nil && err2 != nil {
+				_write_err82 = thrift.WrapTException(err2)
 			}
-			if _write_err80 != nil {
-				return false, thrift.WrapTException(_write_err80)
+			if _write_err82 != nil {
+				return false, thrift.WrapTException(_write_err82)
 			}
 			return true, err
 		}
@@ -10214,19 +12314,19 @@ func (p *serverProcessorSubmitRequest) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submit_request", thrift.REPLY, seqId); err2 != nil {
-		_write_err80 = thrift.WrapTException(err2)
+		_write_err82 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err80 == nil && err2 != nil {
-		_write_err80 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err82 == nil && err2 != nil {
+		_write_err82 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err80 == nil && err2 != nil {
-		_write_err80 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err82 == nil && err2 != nil {
+		_write_err82 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err80 == nil && err2 != nil {
-		_write_err80 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err82 == nil && err2 != nil {
+		_write_err82 = thrift.WrapTException(err2)
 	}
-	if _write_err80 != nil {
-		return false, thrift.WrapTException(_write_err80)
+	if _write_err82 != nil {
+		return false, thrift.WrapTException(_write_err82)
 	}
 	return true, err
 }
@@ -10236,7 +12336,7 @@ type serverProcessorPing struct {
 }
 
 func (p *serverProcessorPing) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err82 error
+	var _write_err84 error
 	args := ServerPingArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -10282,39 +12382,39 @@ func (p *serverProcessorPing) Process(ctx context.Context, seqId int32, iprot, o
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc83 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing ping: "+err2.Error())
+		_exc85 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing ping: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "ping", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err82 = thrift.WrapTException(err2)
+			_write_err84 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc83.Write(ctx, oprot); _write_err82 == nil && err2 != nil {
-			_write_err82 = thrift.WrapTException(err2)
+		if err2 := _exc85.Write(ctx, oprot); _write_err84 == nil && err2 != nil {
+			_write_err84 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err82 == nil && err2 != nil {
-			_write_err82 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err84 == nil && err2 != nil {
+			_write_err84 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err82 == nil && err2 != nil {
-			_write_err82 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err84 == nil && err2 != nil {
+			_write_err84 = thrift.WrapTException(err2)
 		}
-		if _write_err82 != nil {
-			return false, thrift.WrapTException(_write_err82)
+		if _write_err84 != nil {
+			return false, thrift.WrapTException(_write_err84)
 		}
 		return true, err
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "ping", thrift.REPLY, seqId); err2 != nil {
-		_write_err82 = thrift.WrapTException(err2)
+		_write_err84 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err82 == nil && err2 != nil {
-		_write_err82 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err84 == nil && err2 != nil {
+		_write_err84 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err82 == nil && err2 != nil {
-		_write_err82 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err84 == nil && err2 != nil {
+		_write_err84 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err82 == nil && err2 != nil {
-		_write_err82 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err84 == nil && err2 != nil {
+		_write_err84 = thrift.WrapTException(err2)
 	}
-	if _write_err82 != nil {
-		return false, thrift.WrapTException(_write_err82)
+	if _write_err84 != nil {
+		return false, thrift.WrapTException(_write_err84)
 	}
 	return true, err
 }
@@ -10324,7 +12424,7 @@ type serverProcessorSubmit struct {
 }
 
 func (p *serverProcessorSubmit) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err84 error
+	var _write_err86 error
 	args := ServerSubmitArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -10374,21 +12474,21 @@ func (p *serverProcessorSubmit) Process(ctx context.Context, seqId int32, iprot,
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc85 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submit: "+err2.Error())
+			_exc87 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submit: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submit", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err84 = thrift.WrapTException(err2)
+				_write_err86 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc85.Write(ctx, oprot); _write_err84 == nil && err2 != nil {
-				_write_err84 = thrift.WrapTException(err2)
+			if err2 := _exc87.Write(ctx, oprot); _write_err86 == nil && err2 != nil {
+				_write_err86 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err84 == nil && err2 != nil {
-				_write_err84 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err86 == nil && err2 != nil {
+				_write_err86 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err84 == nil && err2 != nil {
-				_write_err84 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err86 == nil && err2 != nil {
+				_write_err86 = thrift.WrapTException(err2)
 			}
-			if _write_err84 != nil {
-				return false, thrift.WrapTException(_write_err84)
+			if _write_err86 != nil {
+				return false, thrift.WrapTException(_write_err86)
 			}
 			return true, err
 		}
@@ -10397,19 +12497,19 @@ func (p *serverProcessorSubmit) Process(ctx context.Context, seqId int32, iprot,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submit", thrift.REPLY, seqId); err2 != nil {
-		_write_err84 = thrift.WrapTException(err2)
+		_write_err86 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err84 == nil && err2 != nil {
-		_write_err84 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err86 == nil && err2 != nil {
+		_write_err86 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err84 == nil && err2 != nil {
-		_write_err84 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err86 == nil && err2 != nil {
+		_write_err86 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err84 == nil && err2 != nil {
-		_write_err84 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err86 == nil && err2 != nil {
+		_write_err86 = thrift.WrapTException(err2)
 	}
-	if _write_err84 != nil {
-		return false, thrift.WrapTException(_write_err84)
+	if _write_err86 != nil {
+		return false, thrift.WrapTException(_write_err86)
 	}
 	return true, err
 }
@@ -10419,7 +12519,7 @@ type serverProcessorJob struct {
 }
 
 func (p *serverProcessorJob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err86 error
+	var _write_err88 error
 	args := ServerJobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -10469,21 +12569,21 @@ func (p *serverProcessorJob) Process(ctx context.Context, seqId int32, iprot, op
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc87 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing job: "+err2.Error())
+			_exc89 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing job: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "job", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err86 = thrift.WrapTException(err2)
+				_write_err88 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc87.Write(ctx, oprot); _write_err86 == nil && err2 != nil {
-				_write_err86 = thrift.WrapTException(err2)
+			if err2 := _exc89.Write(ctx, oprot); _write_err88 == nil && err2 != nil {
+				_write_err88 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err86 == nil && err2 != nil {
-				_write_err86 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err88 == nil && err2 != nil {
+				_write_err88 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err86 == nil && err2 != nil {
-				_write_err86 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err88 == nil && err2 != nil {
+				_write_err88 = thrift.WrapTException(err2)
 			}
-			if _write_err86 != nil {
-				return false, thrift.WrapTException(_write_err86)
+			if _write_err88 != nil {
+				return false, thrift.WrapTException(_write_err88)
 			}
 			return true, err
 		}
@@ -10492,19 +12592,19 @@ func (p *serverProcessorJob) Process(ctx context.Context, seqId int32, iprot, op
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "job", thrift.REPLY, seqId); err2 != nil {
-		_write_err86 = thrift.WrapTException(err2)
+		_write_err88 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err86 == nil && err2 != nil {
-		_write_err86 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err88 == nil && err2 != nil {
+		_write_err88 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err86 == nil && err2 != nil {
-		_write_err86 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err88 == nil && err2 != nil {
+		_write_err88 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err86 == nil && err2 != nil {
-		_write_err86 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err88 == nil && err2 != nil {
+		_write_err88 = thrift.WrapTException(err2)
 	}
-	if _write_err86 != nil {
-		return false, thrift.WrapTException(_write_err86)
+	if _write_err88 != nil {
+		return false, thrift.WrapTException(_write_err88)
 	}
 	return true, err
 }
@@ -10514,7 +12614,7 @@ type serverProcessorJobs struct {
 }
 
 func (p *serverProcessorJobs) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err88 error
+	var _write_err90 error
 	args := ServerJobsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -10564,21 +12664,21 @@ func (p *serverProcessorJobs) Process(ctx context.Context, seqId int32, iprot, o
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc89 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing jobs: "+err2.Error())
+			_exc91 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing jobs: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "jobs", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err88 = thrift.WrapTException(err2)
+				_write_err90 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc89.Write(ctx, oprot); _write_err88 == nil && err2 != nil {
-				_write_err88 = thrift.WrapTException(err2)
+			if err2 := _exc91.Write(ctx, oprot); _write_err90 == nil && err2 != nil {
+				_write_err90 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err88 == nil && err2 != nil {
-				_write_err88 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err90 == nil && err2 != nil {
+				_write_err90 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err88 == nil && err2 != nil {
-				_write_err88 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err90 == nil && err2 != nil {
+				_write_err90 = thrift.WrapTException(err2)
 			}
-			if _write_err88 != nil {
-				return false, thrift.WrapTException(_write_err88)
+			if _write_err90 != nil {
+				return false, thrift.WrapTException(_write_err90)
 			}
 			return true, err
 		}
@@ -10587,19 +12687,19 @@ func (p *serverProcessorJobs) Process(ctx context.Context, seqId int32, iprot, o
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "jobs", thrift.REPLY, seqId); err2 != nil {
-		_write_err88 = thrift.WrapTException(err2)
+		_write_err90 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err88 == nil && err2 != nil {
-		_write_err88 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err90 == nil && err2 != nil {
+		_write_err90 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err88 == nil && err2 != nil {
-		_write_err88 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err90 == nil && err2 != nil {
+		_write_err90 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err88 == nil && err2 != nil {
-		_write_err88 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err90 == nil && err2 != nil {
+		_write_err90 = thrift.WrapTException(err2)
 	}
-	if _write_err88 != nil {
-		return false, thrift.WrapTException(_write_err88)
+	if _write_err90 != nil {
+		return false, thrift.WrapTException(_write_err90)
 	}
 	return true, err
 }
@@ -10609,7 +12709,7 @@ type serverProcessorWait struct {
 }
 
 func (p *serverProcessorWait) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err90 error
+	var _write_err92 error
 	args := ServerWaitArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -10659,21 +12759,21 @@ func (p *serverProcessorWait) Process(ctx context.Context, seqId int32, iprot, o
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc91 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing wait: "+err2.Error())
+			_exc93 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing wait: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "wait", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err90 = thrift.WrapTException(err2)
+				_write_err92 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc91.Write(ctx, oprot); _write_err90 == nil && err2 != nil {
-				_write_err90 = thrift.WrapTException(err2)
+			if err2 := _exc93.Write(ctx, oprot); _write_err92 == nil && err2 != nil {
+				_write_err92 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err90 == nil && err2 != nil {
-				_write_err90 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err92 == nil && err2 != nil {
+				_write_err92 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err90 == nil && err2 != nil {
-				_write_err90 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err92 == nil && err2 != nil {
+				_write_err92 = thrift.WrapTException(err2)
 			}
-			if _write_err90 != nil {
-				return false, thrift.WrapTException(_write_err90)
+			if _write_err92 != nil {
+				return false, thrift.WrapTException(_write_err92)
 			}
 			return true, err
 		}
@@ -10682,19 +12782,19 @@ func (p *serverProcessorWait) Process(ctx context.Context, seqId int32, iprot, o
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "wait", thrift.REPLY, seqId); err2 != nil {
-		_write_err90 = thrift.WrapTException(err2)
+		_write_err92 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err90 == nil && err2 != nil {
-		_write_err90 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err92 == nil && err2 != nil {
+		_write_err92 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err90 == nil && err2 != nil {
-		_write_err90 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err92 == nil && err2 != nil {
+		_write_err92 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err90 == nil && err2 != nil {
-		_write_err90 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err92 == nil && err2 != nil {
+		_write_err92 = thrift.WrapTException(err2)
 	}
-	if _write_err90 != nil {
-		return false, thrift.WrapTException(_write_err90)
+	if _write_err92 != nil {
+		return false, thrift.WrapTException(_write_err92)
 	}
 	return true, err
 }
@@ -10704,7 +12804,7 @@ type serverProcessorCancel struct {
 }
 
 func (p *serverProcessorCancel) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err92 error
+	var _write_err94 error
 	args := ServerCancelArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -10754,40 +12854,40 @@ func (p *serverProcessorCancel) Process(ctx context.Context, seqId int32, iprot,
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc93 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancel: "+err2.Error())
+			_exc95 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancel: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "cancel", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err92 = thrift.WrapTException(err2)
+				_write_err94 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc93.Write(ctx, oprot); _write_err92 == nil && err2 != nil {
-				_write_err92 = thrift.WrapTException(err2)
+			if err2 := _exc95.Write(ctx, oprot); _write_err94 == nil && err2 != nil {
+				_write_err94 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err92 == nil && err2 != nil {
-				_write_err92 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err94 == nil && err2 != nil {
+				_write_err94 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err92 == nil && err2 != nil {
-				_write_err92 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err94 == nil && err2 != nil {
+				_write_err94 = thrift.WrapTException(err2)
 			}
-			if _write_err92 != nil {
-				return false, thrift.WrapTException(_write_err92)
+			if _write_err94 != nil {
+				return false, thrift.WrapTException(_write_err94)
 			}
 			return true, err
 		}
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "cancel", thrift.REPLY, seqId); err2 != nil {
-		_write_err92 = thrift.WrapTException(err2)
+		_write_err94 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err92 == nil && err2 != nil {
-		_write_err92 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err94 == nil && err2 != nil {
+		_write_err94 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err92 == nil && err2 != nil {
-		_write_err92 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err94 == nil && err2 != nil {
+		_write_err94 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err92 == nil && err2 != nil {
-		_write_err92 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err94 == nil && err2 != nil {
+		_write_err94 = thrift.WrapTException(err2)
 	}
-	if _write_err92 != nil {
-		return false, thrift.WrapTException(_write_err92)
+	if _write_err94 != nil {
+		return false, thrift.WrapTException(_write_err94)
 	}
 	return true, err
 }
@@ -10797,7 +12897,7 @@ type serverProcessorNodes struct {
 }
 
 func (p *serverProcessorNodes) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err94 error
+	var _write_err96 error
 	args := ServerNodesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -10847,21 +12947,21 @@ func (p *serverProcessorNodes) Process(ctx context.Context, seqId int32, iprot, 
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc95 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing nodes: "+err2.Error())
+			_exc97 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing nodes: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "nodes", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err94 = thrift.WrapTException(err2)
+				_write_err96 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc95.Write(ctx, oprot); _write_err94 == nil && err2 != nil {
-				_write_err94 = thrift.WrapTException(err2)
+			if err2 := _exc97.Write(ctx, oprot); _write_err96 == nil && err2 != nil {
+				_write_err96 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err94 == nil && err2 != nil {
-				_write_err94 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err96 == nil && err2 != nil {
+				_write_err96 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err94 == nil && err2 != nil {
-				_write_err94 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err96 == nil && err2 != nil {
+				_write_err96 = thrift.WrapTException(err2)
 			}
-			if _write_err94 != nil {
-				return false, thrift.WrapTException(_write_err94)
+			if _write_err96 != nil {
+				return false, thrift.WrapTException(_write_err96)
 			}
 			return true, err
 		}
@@ -10870,19 +12970,19 @@ func (p *serverProcessorNodes) Process(ctx context.Context, seqId int32, iprot, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "nodes", thrift.REPLY, seqId); err2 != nil {
-		_write_err94 = thrift.WrapTException(err2)
+		_write_err96 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err94 == nil && err2 != nil {
-		_write_err94 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err96 == nil && err2 != nil {
+		_write_err96 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err94 == nil && err2 != nil {
-		_write_err94 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err96 == nil && err2 != nil {
+		_write_err96 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err94 == nil && err2 != nil {
-		_write_err94 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err96 == nil && err2 != nil {
+		_write_err96 = thrift.WrapTException(err2)
 	}
-	if _write_err94 != nil {
-		return false, thrift.WrapTException(_write_err94)
+	if _write_err96 != nil {
+		return false, thrift.WrapTException(_write_err96)
 	}
 	return true, err
 }
@@ -10892,7 +12992,7 @@ type serverProcessorTasks struct {
 }
 
 func (p *serverProcessorTasks) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err96 error
+	var _write_err98 error
 	args := ServerTasksArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -10942,21 +13042,21 @@ func (p *serverProcessorTasks) Process(ctx context.Context, seqId int32, iprot, 
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc97 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing tasks: "+err2.Error())
+			_exc99 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing tasks: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "tasks", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err96 = thrift.WrapTException(err2)
+				_write_err98 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc97.Write(ctx, oprot); _write_err96 == nil && err2 != nil {
-				_write_err96 = thrift.WrapTException(err2)
+			if err2 := _exc99.Write(ctx, oprot); _write_err98 == nil && err2 != nil {
+				_write_err98 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err96 == nil && err2 != nil {
-				_write_err96 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err98 == nil && err2 != nil {
+				_write_err98 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err96 == nil && err2 != nil {
-				_write_err96 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err98 == nil && err2 != nil {
+				_write_err98 = thrift.WrapTException(err2)
 			}
-			if _write_err96 != nil {
-				return false, thrift.WrapTException(_write_err96)
+			if _write_err98 != nil {
+				return false, thrift.WrapTException(_write_err98)
 			}
 			return true, err
 		}
@@ -10965,19 +13065,19 @@ func (p *serverProcessorTasks) Process(ctx context.Context, seqId int32, iprot, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "tasks", thrift.REPLY, seqId); err2 != nil {
-		_write_err96 = thrift.WrapTException(err2)
+		_write_err98 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err96 == nil && err2 != nil {
-		_write_err96 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err98 == nil && err2 != nil {
+		_write_err98 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err96 == nil && err2 != nil {
-		_write_err96 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err98 == nil && err2 != nil {
+		_write_err98 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err96 == nil && err2 != nil {
-		_write_err96 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err98 == nil && err2 != nil {
+		_write_err98 = thrift.WrapTException(err2)
 	}
-	if _write_err96 != nil {
-		return false, thrift.WrapTException(_write_err96)
+	if _write_err98 != nil {
+		return false, thrift.WrapTException(_write_err98)
 	}
 	return true, err
 }
@@ -10987,7 +13087,7 @@ type serverProcessorRetryFailed struct {
 }
 
 func (p *serverProcessorRetryFailed) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err98 error
+	var _write_err100 error
 	args := ServerRetryFailedArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -11037,40 +13137,40 @@ func (p *serverProcessorRetryFailed) Process(ctx context.Context, seqId int32, i
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc99 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing retry_failed: "+err2.Error())
+			_exc101 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing retry_failed: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "retry_failed", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err98 = thrift.WrapTException(err2)
+				_write_err100 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc99.Write(ctx, oprot); _write_err98 == nil && err2 != nil {
-				_write_err98 = thrift.WrapTException(err2)
+			if err2 := _exc101.Write(ctx, oprot); _write_err100 == nil && err2 != nil {
+				_write_err100 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err98 == nil && err2 != nil {
-				_write_err98 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err100 == nil && err2 != nil {
+				_write_err100 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err98 == nil && err2 != nil {
-				_write_err98 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err100 == nil && err2 != nil {
+				_write_err100 = thrift.WrapTException(err2)
 			}
-			if _write_err98 != nil {
-				return false, thrift.WrapTException(_write_err98)
+			if _write_err100 != nil {
+				return false, thrift.WrapTException(_write_err100)
 			}
 			return true, err
 		}
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "retry_failed", thrift.REPLY, seqId); err2 != nil {
-		_write_err98 = thrift.WrapTException(err2)
+		_write_err100 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err98 == nil && err2 != nil {
-		_write_err98 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err100 == nil && err2 != nil {
+		_write_err100 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err98 == nil && err2 != nil {
-		_write_err98 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err100 == nil && err2 != nil {
+		_write_err100 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err98 == nil && err2 != nil {
-		_write_err98 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err100 == nil && err2 != nil {
+		_write_err100 = thrift.WrapTException(err2)
 	}
-	if _write_err98 != nil {
-		return false, thrift.WrapTException(_write_err98)
+	if _write_err100 != nil {
+		return false, thrift.WrapTException(_write_err100)
 	}
 	return true, err
 }
@@ -11080,7 +13180,7 @@ type serverProcessorRegisterNode struct {
 }
 
 func (p *serverProcessorRegisterNode) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err100 error
+	var _write_err102 error
 	args := ServerRegisterNodeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -11130,21 +13230,21 @@ func (p *serverProcessorRegisterNode) Process(ctx context.Context, seqId int32, 
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc101 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing register_node: "+err2.Error())
+			_exc103 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing register_node: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "register_node", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err100 = thrift.WrapTException(err2)
+				_write_err102 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc101.Write(ctx, oprot); _write_err100 == nil && err2 != nil {
-				_write_err100 = thrift.WrapTException(err2)
+			if err2 := _exc103.Write(ctx, oprot); _write_err102 == nil && err2 != nil {
+				_write_err102 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err100 == nil && err2 != nil {
-				_write_err100 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err102 == nil && err2 != nil {
+				_write_err102 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err100 == nil && err2 != nil {
-				_write_err100 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err102 == nil && err2 != nil {
+				_write_err102 = thrift.WrapTException(err2)
 			}
-			if _write_err100 != nil {
-				return false, thrift.WrapTException(_write_err100)
+			if _write_err102 != nil {
+				return false, thrift.WrapTException(_write_err102)
 			}
 			return true, err
 		}
@@ -11153,19 +13253,19 @@ func (p *serverProcessorRegisterNode) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "register_node", thrift.REPLY, seqId); err2 != nil {
-		_write_err100 = thrift.WrapTException(err2)
+		_write_err102 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err100 == nil && err2 != nil {
-		_write_err100 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err102 == nil && err2 != nil {
+		_write_err102 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err100 == nil && err2 != nil {
-		_write_err100 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err102 == nil && err2 != nil {
+		_write_err102 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err100 == nil && err2 != nil {
-		_write_err100 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err102 == nil && err2 != nil {
+		_write_err102 = thrift.WrapTException(err2)
 	}
-	if _write_err100 != nil {
-		return false, thrift.WrapTException(_write_err100)
+	if _write_err102 != nil {
+		return false, thrift.WrapTException(_write_err102)
 	}
 	return true, err
 }
@@ -11175,7 +13275,7 @@ type serverProcessorDrainNode struct {
 }
 
 func (p *serverProcessorDrainNode) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err102 error
+	var _write_err104 error
 	args := ServerDrainNodeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -11225,40 +13325,40 @@ func (p *serverProcessorDrainNode) Process(ctx context.Context, seqId int32, ipr
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc103 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing drain_node: "+err2.Error())
+			_exc105 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing drain_node: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "drain_node", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err102 = thrift.WrapTException(err2)
+				_write_err104 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc103.Write(ctx, oprot); _write_err102 == nil && err2 != nil {
-				_write_err102 = thrift.WrapTException(err2)
+			if err2 := _exc105.Write(ctx, oprot); _write_err104 == nil && err2 != nil {
+				_write_err104 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err102 == nil && err2 != nil {
-				_write_err102 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err104 == nil && err2 != nil {
+				_write_err104 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err102 == nil && err2 != nil {
-				_write_err102 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err104 == nil && err2 != nil {
+				_write_err104 = thrift.WrapTException(err2)
 			}
-			if _write_err102 != nil {
-				return false, thrift.WrapTException(_write_err102)
+			if _write_err104 != nil {
+				return false, thrift.WrapTException(_write_err104)
 			}
 			return true, err
 		}
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "drain_node", thrift.REPLY, seqId); err2 != nil {
-		_write_err102 = thrift.WrapTException(err2)
+		_write_err104 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err102 == nil && err2 != nil {
-		_write_err102 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err104 == nil && err2 != nil {
+		_write_err104 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err102 == nil && err2 != nil {
-		_write_err102 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err104 == nil && err2 != nil {
+		_write_err104 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err102 == nil && err2 != nil {
-		_write_err102 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err104 == nil && err2 != nil {
+		_write_err104 = thrift.WrapTException(err2)
 	}
-	if _write_err102 != nil {
-		return false, thrift.WrapTException(_write_err102)
+	if _write_err104 != nil {
+		return false, thrift.WrapTException(_write_err104)
 	}
 	return true, err
 }
@@ -11268,7 +13368,7 @@ type serverProcessorNodeLog struct {
 }
 
 func (p *serverProcessorNodeLog) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err104 error
+	var _write_err106 error
 	args := ServerNodeLogArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -11318,21 +13418,21 @@ func (p *serverProcessorNodeLog) Process(ctx context.Context, seqId int32, iprot
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc105 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing node_log: "+err2.Error())
+			_exc107 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing node_log: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "node_log", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err104 = thrift.WrapTException(err2)
+				_write_err106 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc105.Write(ctx, oprot); _write_err104 == nil && err2 != nil {
-				_write_err104 = thrift.WrapTException(err2)
+			if err2 := _exc107.Write(ctx, oprot); _write_err106 == nil && err2 != nil {
+				_write_err106 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err104 == nil && err2 != nil {
-				_write_err104 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err106 == nil && err2 != nil {
+				_write_err106 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err104 == nil && err2 != nil {
-				_write_err104 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err106 == nil && err2 != nil {
+				_write_err106 = thrift.WrapTException(err2)
 			}
-			if _write_err104 != nil {
-				return false, thrift.WrapTException(_write_err104)
+			if _write_err106 != nil {
+				return false, thrift.WrapTException(_write_err106)
 			}
 			return true, err
 		}
@@ -11341,19 +13441,19 @@ func (p *serverProcessorNodeLog) Process(ctx context.Context, seqId int32, iprot
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "node_log", thrift.REPLY, seqId); err2 != nil {
-		_write_err104 = thrift.WrapTException(err2)
+		_write_err106 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err104 == nil && err2 != nil {
-		_write_err104 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err106 == nil && err2 != nil {
+		_write_err106 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err104 == nil && err2 != nil {
-		_write_err104 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err106 == nil && err2 != nil {
+		_write_err106 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err104 == nil && err2 != nil {
-		_write_err104 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err106 == nil && err2 != nil {
+		_write_err106 = thrift.WrapTException(err2)
 	}
-	if _write_err104 != nil {
-		return false, thrift.WrapTException(_write_err104)
+	if _write_err106 != nil {
+		return false, thrift.WrapTException(_write_err106)
 	}
 	return true, err
 }
@@ -12545,11 +14645,11 @@ func (p *ServerJobsResult) ReadField0(ctx context.Context, iprot thrift.TProtoco
 	tSlice := make([]*Job, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem106 := &Job{}
-		if err := _elem106.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem106), err)
+		_elem108 := &Job{}
+		if err := _elem108.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem108), err)
 		}
-		p.Success = append(p.Success, _elem106)
+		p.Success = append(p.Success, _elem108)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -13326,11 +15426,11 @@ func (p *ServerNodesResult) ReadField0(ctx context.Context, iprot thrift.TProtoc
 	tSlice := make([]*Node, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem107 := &Node{}
-		if err := _elem107.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem107), err)
+		_elem109 := &Node{}
+		if err := _elem109.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem109), err)
 		}
-		p.Success = append(p.Success, _elem107)
+		p.Success = append(p.Success, _elem109)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -13651,11 +15751,11 @@ func (p *ServerTasksResult) ReadField0(ctx context.Context, iprot thrift.TProtoc
 	tSlice := make([]*TaskInfo, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem108 := &TaskInfo{}
-		if err := _elem108.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem108), err)
+		_elem110 := &TaskInfo{}
+		if err := _elem110.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem110), err)
 		}
-		p.Success = append(p.Success, _elem108)
+		p.Success = append(p.Success, _elem110)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -14692,13 +16792,13 @@ func (p *ServerNodeLogResult) ReadField0(ctx context.Context, iprot thrift.TProt
 	tSlice := make([]string, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		var _elem109 string
+		var _elem111 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem109 = v
+			_elem111 = v
 		}
-		p.Success = append(p.Success, _elem109)
+		p.Success = append(p.Success, _elem111)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -14807,6 +16907,39 @@ type ComputeNode interface {
 	//  - Content
 	//  - Answer
 	ServeContent(ctx context.Context, content string, answer *ContentAnswer) (_r *ContentWish, _err error)
+	// Parameters:
+	//  - Piece
+	PutFile(ctx context.Context, piece *FilePiece) (_err error)
+	// Parameters:
+	//  - Name
+	//  - Size
+	PutOffset(ctx context.Context, name string, size int64) (_r int64, _err error)
+	// Parameters:
+	//  - Name
+	//  - Offset
+	GetFile(ctx context.Context, name string, offset int64) (_r *FilePiece, _err error)
+	ListFiles(ctx context.Context) (_r []*FileEntry, _err error)
+	// Parameters:
+	//  - Name
+	DeleteFile(ctx context.Context, name string) (_err error)
+	DeleteAllFiles(ctx context.Context) (_err error)
+	ViewJob(ctx context.Context) (_r []*Activity, _err error)
+	// Parameters:
+	//  - Name
+	VideoMetadata(ctx context.Context, name string) (_r *VideoMetadata, _err error)
+	// Parameters:
+	//  - Extraction
+	ExtractImages(ctx context.Context, extraction *Extraction) (_r []string, _err error)
+	// Parameters:
+	//  - Creation
+	CreateVideo(ctx context.Context, creation *Creation) (_r string, _err error)
+	// Parameters:
+	//  - Name
+	DetectFace(ctx context.Context, name string) (_r []*Point, _err error)
+	// Parameters:
+	//  - Name
+	//  - Points
+	DrawMesh(ctx context.Context, name string, points []*Point) (_r string, _err error)
 }
 
 type ComputeNodeClient struct {
@@ -14848,42 +16981,42 @@ func (p *ComputeNodeClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - BasePath
 //   - FileName
 func (p *ComputeNodeClient) Execute(ctx context.Context, base_path string, file_name string) (_r string, _err error) {
-	var _args110 ComputeNodeExecuteArgs
-	_args110.BasePath = base_path
-	_args110.FileName = file_name
-	var _result112 ComputeNodeExecuteResult
-	var _meta111 thrift.ResponseMeta
-	_meta111, _err = p.Client_().Call(ctx, "execute", &_args110, &_result112)
-	p.SetLastResponseMeta_(_meta111)
+	var _args112 ComputeNodeExecuteArgs
+	_args112.BasePath = base_path
+	_args112.FileName = file_name
+	var _result114 ComputeNodeExecuteResult
+	var _meta113 thrift.ResponseMeta
+	_meta113, _err = p.Client_().Call(ctx, "execute", &_args112, &_result114)
+	p.SetLastResponseMeta_(_meta113)
 	if _err != nil {
 		return
 	}
-	return _result112.GetSuccess(), nil
+	return _result114.GetSuccess(), nil
 }
 
 // Parameters:
 //   - BasePath
 //   - FileName
 func (p *ComputeNodeClient) DelayedExecute(ctx context.Context, base_path string, file_name string) (_r string, _err error) {
-	var _args113 ComputeNodeDelayedExecuteArgs
-	_args113.BasePath = base_path
-	_args113.FileName = file_name
-	var _result115 ComputeNodeDelayedExecuteResult
-	var _meta114 thrift.ResponseMeta
-	_meta114, _err = p.Client_().Call(ctx, "delayed_execute", &_args113, &_result115)
-	p.SetLastResponseMeta_(_meta114)
+	var _args115 ComputeNodeDelayedExecuteArgs
+	_args115.BasePath = base_path
+	_args115.FileName = file_name
+	var _result117 ComputeNodeDelayedExecuteResult
+	var _meta116 thrift.ResponseMeta
+	_meta116, _err = p.Client_().Call(ctx, "delayed_execute", &_args115, &_result117)
+	p.SetLastResponseMeta_(_meta116)
 	if _err != nil {
 		return
 	}
-	return _result115.GetSuccess(), nil
+	return _result117.GetSuccess(), nil
 }
 
 func (p *ComputeNodeClient) Ping(ctx context.Context) (_err error) {
-	var _args116 ComputeNodePingArgs
-	var _result118 ComputeNodePingResult
-	var _meta117 thrift.ResponseMeta
-	_meta117, _err = p.Client_().Call(ctx, "ping", &_args116, &_result118)
-	p.SetLastResponseMeta_(_meta117)
+	var _args118 ComputeNodePingArgs
+	var _result120 ComputeNodePingResult
+	var _meta119 thrift.ResponseMeta
+	_meta119, _err = p.Client_().Call(ctx, "ping", &_args118, &_result120)
+	p.SetLastResponseMeta_(_meta119)
 	if _err != nil {
 		return
 	}
@@ -14893,26 +17026,26 @@ func (p *ComputeNodeClient) Ping(ctx context.Context) (_err error) {
 // Parameters:
 //   - Task
 func (p *ComputeNodeClient) Run(ctx context.Context, task *Task) (_r *TaskReply, _err error) {
-	var _args119 ComputeNodeRunArgs
-	_args119.Task = task
-	var _result121 ComputeNodeRunResult
-	var _meta120 thrift.ResponseMeta
-	_meta120, _err = p.Client_().Call(ctx, "run", &_args119, &_result121)
-	p.SetLastResponseMeta_(_meta120)
+	var _args121 ComputeNodeRunArgs
+	_args121.Task = task
+	var _result123 ComputeNodeRunResult
+	var _meta122 thrift.ResponseMeta
+	_meta122, _err = p.Client_().Call(ctx, "run", &_args121, &_result123)
+	p.SetLastResponseMeta_(_meta122)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result121.Rejected != nil:
-		return _r, _result121.Rejected
-	case _result121.Failure != nil:
-		return _r, _result121.Failure
-	case _result121.NeedsContent != nil:
-		return _r, _result121.NeedsContent
+	case _result123.Rejected != nil:
+		return _r, _result123.Rejected
+	case _result123.Failure != nil:
+		return _r, _result123.Failure
+	case _result123.NeedsContent != nil:
+		return _r, _result123.NeedsContent
 	}
 
-	if _ret122 := _result121.GetSuccess(); _ret122 != nil {
-		return _ret122, nil
+	if _ret124 := _result123.GetSuccess(); _ret124 != nil {
+		return _ret124, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "run failed: unknown result")
 }
@@ -14922,14 +17055,14 @@ func (p *ComputeNodeClient) Run(ctx context.Context, task *Task) (_r *TaskReply,
 //   - Index
 //   - Attempt
 func (p *ComputeNodeClient) CancelAttempt(ctx context.Context, job string, index int64, attempt int32) (_err error) {
-	var _args123 ComputeNodeCancelAttemptArgs
-	_args123.Job = job
-	_args123.Index = index
-	_args123.Attempt = attempt
-	var _result125 ComputeNodeCancelAttemptResult
-	var _meta124 thrift.ResponseMeta
-	_meta124, _err = p.Client_().Call(ctx, "cancel_attempt", &_args123, &_result125)
-	p.SetLastResponseMeta_(_meta124)
+	var _args125 ComputeNodeCancelAttemptArgs
+	_args125.Job = job
+	_args125.Index = index
+	_args125.Attempt = attempt
+	var _result127 ComputeNodeCancelAttemptResult
+	var _meta126 thrift.ResponseMeta
+	_meta126, _err = p.Client_().Call(ctx, "cancel_attempt", &_args125, &_result127)
+	p.SetLastResponseMeta_(_meta126)
 	if _err != nil {
 		return
 	}
@@ -14937,31 +17070,31 @@ func (p *ComputeNodeClient) CancelAttempt(ctx context.Context, job string, index
 }
 
 func (p *ComputeNodeClient) Probe(ctx context.Context) (_r *Load, _err error) {
-	var _args126 ComputeNodeProbeArgs
-	var _result128 ComputeNodeProbeResult
-	var _meta127 thrift.ResponseMeta
-	_meta127, _err = p.Client_().Call(ctx, "probe", &_args126, &_result128)
-	p.SetLastResponseMeta_(_meta127)
+	var _args128 ComputeNodeProbeArgs
+	var _result130 ComputeNodeProbeResult
+	var _meta129 thrift.ResponseMeta
+	_meta129, _err = p.Client_().Call(ctx, "probe", &_args128, &_result130)
+	p.SetLastResponseMeta_(_meta129)
 	if _err != nil {
 		return
 	}
-	if _ret129 := _result128.GetSuccess(); _ret129 != nil {
-		return _ret129, nil
+	if _ret131 := _result130.GetSuccess(); _ret131 != nil {
+		return _ret131, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "probe failed: unknown result")
 }
 
 func (p *ComputeNodeClient) Profile(ctx context.Context) (_r *Profile, _err error) {
-	var _args130 ComputeNodeProfileArgs
-	var _result132 ComputeNodeProfileResult
-	var _meta131 thrift.ResponseMeta
-	_meta131, _err = p.Client_().Call(ctx, "profile", &_args130, &_result132)
-	p.SetLastResponseMeta_(_meta131)
+	var _args132 ComputeNodeProfileArgs
+	var _result134 ComputeNodeProfileResult
+	var _meta133 thrift.ResponseMeta
+	_meta133, _err = p.Client_().Call(ctx, "profile", &_args132, &_result134)
+	p.SetLastResponseMeta_(_meta133)
 	if _err != nil {
 		return
 	}
-	if _ret133 := _result132.GetSuccess(); _ret133 != nil {
-		return _ret133, nil
+	if _ret135 := _result134.GetSuccess(); _ret135 != nil {
+		return _ret135, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "profile failed: unknown result")
 }
@@ -14969,41 +17102,284 @@ func (p *ComputeNodeClient) Profile(ctx context.Context) (_r *Profile, _err erro
 // Parameters:
 //   - Lines
 func (p *ComputeNodeClient) Log(ctx context.Context, lines int32) (_r []string, _err error) {
-	var _args134 ComputeNodeLogArgs
-	_args134.Lines = lines
-	var _result136 ComputeNodeLogResult
-	var _meta135 thrift.ResponseMeta
-	_meta135, _err = p.Client_().Call(ctx, "log", &_args134, &_result136)
-	p.SetLastResponseMeta_(_meta135)
+	var _args136 ComputeNodeLogArgs
+	_args136.Lines = lines
+	var _result138 ComputeNodeLogResult
+	var _meta137 thrift.ResponseMeta
+	_meta137, _err = p.Client_().Call(ctx, "log", &_args136, &_result138)
+	p.SetLastResponseMeta_(_meta137)
 	if _err != nil {
 		return
 	}
-	return _result136.GetSuccess(), nil
+	return _result138.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Content
 //   - Answer
 func (p *ComputeNodeClient) ServeContent(ctx context.Context, content string, answer *ContentAnswer) (_r *ContentWish, _err error) {
-	var _args137 ComputeNodeServeContentArgs
-	_args137.Content = content
-	_args137.Answer = answer
-	var _result139 ComputeNodeServeContentResult
-	var _meta138 thrift.ResponseMeta
-	_meta138, _err = p.Client_().Call(ctx, "serve_content", &_args137, &_result139)
-	p.SetLastResponseMeta_(_meta138)
+	var _args139 ComputeNodeServeContentArgs
+	_args139.Content = content
+	_args139.Answer = answer
+	var _result141 ComputeNodeServeContentResult
+	var _meta140 thrift.ResponseMeta
+	_meta140, _err = p.Client_().Call(ctx, "serve_content", &_args139, &_result141)
+	p.SetLastResponseMeta_(_meta140)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result139.Failure != nil:
-		return _r, _result139.Failure
+	case _result141.Failure != nil:
+		return _r, _result141.Failure
 	}
 
-	if _ret140 := _result139.GetSuccess(); _ret140 != nil {
-		return _ret140, nil
+	if _ret142 := _result141.GetSuccess(); _ret142 != nil {
+		return _ret142, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "serve_content failed: unknown result")
+}
+
+// Parameters:
+//   - Piece
+func (p *ComputeNodeClient) PutFile(ctx context.Context, piece *FilePiece) (_err error) {
+	var _args143 ComputeNodePutFileArgs
+	_args143.Piece = piece
+	var _result145 ComputeNodePutFileResult
+	var _meta144 thrift.ResponseMeta
+	_meta144, _err = p.Client_().Call(ctx, "put_file", &_args143, &_result145)
+	p.SetLastResponseMeta_(_meta144)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result145.Failure != nil:
+		return _result145.Failure
+	}
+
+	return nil
+}
+
+// Parameters:
+//   - Name
+//   - Size
+func (p *ComputeNodeClient) PutOffset(ctx context.Context, name string, size int64) (_r int64, _err error) {
+	var _args146 ComputeNodePutOffsetArgs
+	_args146.Name = name
+	_args146.Size = size
+	var _result148 ComputeNodePutOffsetResult
+	var _meta147 thrift.ResponseMeta
+	_meta147, _err = p.Client_().Call(ctx, "put_offset", &_args146, &_result148)
+	p.SetLastResponseMeta_(_meta147)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result148.Failure != nil:
+		return _r, _result148.Failure
+	}
+
+	return _result148.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Name
+//   - Offset
+func (p *ComputeNodeClient) GetFile(ctx context.Context, name string, offset int64) (_r *FilePiece, _err error) {
+	var _args149 ComputeNodeGetFileArgs
+	_args149.Name = name
+	_args149.Offset = offset
+	var _result151 ComputeNodeGetFileResult
+	var _meta150 thrift.ResponseMeta
+	_meta150, _err = p.Client_().Call(ctx, "get_file", &_args149, &_result151)
+	p.SetLastResponseMeta_(_meta150)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result151.Failure != nil:
+		return _r, _result151.Failure
+	}
+
+	if _ret152 := _result151.GetSuccess(); _ret152 != nil {
+		return _ret152, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "get_file failed: unknown result")
+}
+
+func (p *ComputeNodeClient) ListFiles(ctx context.Context) (_r []*FileEntry, _err error) {
+	var _args153 ComputeNodeListFilesArgs
+	var _result155 ComputeNodeListFilesResult
+	var _meta154 thrift.ResponseMeta
+	_meta154, _err = p.Client_().Call(ctx, "list_files", &_args153, &_result155)
+	p.SetLastResponseMeta_(_meta154)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result155.Failure != nil:
+		return _r, _result155.Failure
+	}
+
+	return _result155.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Name
+func (p *ComputeNodeClient) DeleteFile(ctx context.Context, name string) (_err error) {
+	var _args156 ComputeNodeDeleteFileArgs
+	_args156.Name = name
+	var _result158 ComputeNodeDeleteFileResult
+	var _meta157 thrift.ResponseMeta
+	_meta157, _err = p.Client_().Call(ctx, "delete_file", &_args156, &_result158)
+	p.SetLastResponseMeta_(_meta157)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result158.Failure != nil:
+		return _result158.Failure
+	}
+
+	return nil
+}
+
+func (p *ComputeNodeClient) DeleteAllFiles(ctx context.Context) (_err error) {
+	var _args159 ComputeNodeDeleteAllFilesArgs
+	var _result161 ComputeNodeDeleteAllFilesResult
+	var _meta160 thrift.ResponseMeta
+	_meta160, _err = p.Client_().Call(ctx, "delete_all_files", &_args159, &_result161)
+	p.SetLastResponseMeta_(_meta160)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result161.Failure != nil:
+		return _result161.Failure
+	}
+
+	return nil
+}
+
+func (p *ComputeNodeClient) ViewJob(ctx context.Context) (_r []*Activity, _err error) {
+	var _args162 ComputeNodeViewJobArgs
+	var _result164 ComputeNodeViewJobResult
+	var _meta163 thrift.ResponseMeta
+	_meta163, _err = p.Client_().Call(ctx, "view_job", &_args162, &_result164)
+	p.SetLastResponseMeta_(_meta163)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result164.Failure != nil:
+		return _r, _result164.Failure
+	}
+
+	return _result164.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Name
+func (p *ComputeNodeClient) VideoMetadata(ctx context.Context, name string) (_r *VideoMetadata, _err error) {
+	var _args165 ComputeNodeVideoMetadataArgs
+	_args165.Name = name
+	var _result167 ComputeNodeVideoMetadataResult
+	var _meta166 thrift.ResponseMeta
+	_meta166, _err = p.Client_().Call(ctx, "video_metadata", &_args165, &_result167)
+	p.SetLastResponseMeta_(_meta166)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result167.Failure != nil:
+		return _r, _result167.Failure
+	}
+
+	if _ret168 := _result167.GetSuccess(); _ret168 != nil {
+		return _ret168, nil
+	}
+	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "video_metadata failed: unknown result")
+}
+
+// Parameters:
+//   - Extraction
+func (p *ComputeNodeClient) ExtractImages(ctx context.Context, extraction *Extraction) (_r []string, _err error) {
+	var _args169 ComputeNodeExtractImagesArgs
+	_args169.Extraction = extraction
+	var _result171 ComputeNodeExtractImagesResult
+	var _meta170 thrift.ResponseMeta
+	_meta170, _err = p.Client_().Call(ctx, "extract_images", &_args169, &_result171)
+	p.SetLastResponseMeta_(_meta170)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result171.Failure != nil:
+		return _r, _result171.Failure
+	}
+
+	return _result171.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Creation
+func (p *ComputeNodeClient) CreateVideo(ctx context.Context, creation *Creation) (_r string, _err error) {
+	var _args172 ComputeNodeCreateVideoArgs
+	_args172.Creation = creation
+	var _result174 ComputeNodeCreateVideoResult
+	var _meta173 thrift.ResponseMeta
+	_meta173, _err = p.Client_().Call(ctx, "create_video", &_args172, &_result174)
+	p.SetLastResponseMeta_(_meta173)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result174.Failure != nil:
+		return _r, _result174.Failure
+	}
+
+	return _result174.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Name
+func (p *ComputeNodeClient) DetectFace(ctx context.Context, name string) (_r []*Point, _err error) {
+	var _args175 ComputeNodeDetectFaceArgs
+	_args175.Name = name
+	var _result177 ComputeNodeDetectFaceResult
+	var _meta176 thrift.ResponseMeta
+	_meta176, _err = p.Client_().Call(ctx, "detect_face", &_args175, &_result177)
+	p.SetLastResponseMeta_(_meta176)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result177.Failure != nil:
+		return _r, _result177.Failure
+	}
+
+	return _result177.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Name
+//   - Points
+func (p *ComputeNodeClient) DrawMesh(ctx context.Context, name string, points []*Point) (_r string, _err error) {
+	var _args178 ComputeNodeDrawMeshArgs
+	_args178.Name = name
+	_args178.Points = points
+	var _result180 ComputeNodeDrawMeshResult
+	var _meta179 thrift.ResponseMeta
+	_meta179, _err = p.Client_().Call(ctx, "draw_mesh", &_args178, &_result180)
+	p.SetLastResponseMeta_(_meta179)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result180.Failure != nil:
+		return _r, _result180.Failure
+	}
+
+	return _result180.GetSuccess(), nil
 }
 
 type ComputeNodeProcessor struct {
@@ -15026,17 +17402,29 @@ func (p *ComputeNodeProcessor) ProcessorMap() map[string]thrift.TProcessorFuncti
 
 func NewComputeNodeProcessor(handler ComputeNode) *ComputeNodeProcessor {
 
-	self141 := &ComputeNodeProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self141.processorMap["execute"] = &computeNodeProcessorExecute{handler: handler}
-	self141.processorMap["delayed_execute"] = &computeNodeProcessorDelayedExecute{handler: handler}
-	self141.processorMap["ping"] = &computeNodeProcessorPing{handler: handler}
-	self141.processorMap["run"] = &computeNodeProcessorRun{handler: handler}
-	self141.processorMap["cancel_attempt"] = &computeNodeProcessorCancelAttempt{handler: handler}
-	self141.processorMap["probe"] = &computeNodeProcessorProbe{handler: handler}
-	self141.processorMap["profile"] = &computeNodeProcessorProfile{handler: handler}
-	self141.processorMap["log"] = &computeNodeProcessorLog{handler: handler}
-	self141.processorMap["serve_content"] = &computeNodeProcessorServeContent{handler: handler}
-	return self141
+	self181 := &ComputeNodeProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self181.processorMap["execute"] = &computeNodeProcessorExecute{handler: handler}
+	self181.processorMap["delayed_execute"] = &computeNodeProcessorDelayedExecute{handler: handler}
+	self181.processorMap["ping"] = &computeNodeProcessorPing{handler: handler}
+	self181.processorMap["run"] = &computeNodeProcessorRun{handler: handler}
+	self181.processorMap["cancel_attempt"] = &computeNodeProcessorCancelAttempt{handler: handler}
+	self181.processorMap["probe"] = &computeNodeProcessorProbe{handler: handler}
+	self181.processorMap["profile"] = &computeNodeProcessorProfile{handler: handler}
+	self181.processorMap["log"] = &computeNodeProcessorLog{handler: handler}
+	self181.processorMap["serve_content"] = &computeNodeProcessorServeContent{handler: handler}
+	self181.processorMap["put_file"] = &computeNodeProcessorPutFile{handler: handler}
+	self181.processorMap["put_offset"] = &computeNodeProcessorPutOffset{handler: handler}
+	self181.processorMap["get_file"] = &computeNodeProcessorGetFile{handler: handler}
+	self181.processorMap["list_files"] = &computeNodeProcessorListFiles{handler: handler}
+	self181.processorMap["delete_file"] = &computeNodeProcessorDeleteFile{handler: handler}
+	self181.processorMap["delete_all_files"] = &computeNodeProcessorDeleteAllFiles{handler: handler}
+	self181.processorMap["view_job"] = &computeNodeProcessorViewJob{handler: handler}
+	self181.processorMap["video_metadata"] = &computeNodeProcessorVideoMetadata{handler: handler}
+	self181.processorMap["extract_images"] = &computeNodeProcessorExtractImages{handler: handler}
+	self181.processorMap["create_video"] = &computeNodeProcessorCreateVideo{handler: handler}
+	self181.processorMap["detect_face"] = &computeNodeProcessorDetectFace{handler: handler}
+	self181.processorMap["draw_mesh"] = &computeNodeProcessorDrawMesh{handler: handler}
+	return self181
 }
 
 func (p *ComputeNodeProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -15049,12 +17437,12 @@ func (p *ComputeNodeProcessor) Process(ctx context.Context, iprot, oprot thrift.
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x142 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x182 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x142.Write(ctx, oprot)
+	x182.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x142
+	return false, x182
 
 }
 
@@ -15063,7 +17451,7 @@ type computeNodeProcessorExecute struct {
 }
 
 func (p *computeNodeProcessorExecute) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err143 error
+	var _write_err183 error
 	args := ComputeNodeExecuteArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -15109,21 +17497,21 @@ func (p *computeNodeProcessorExecute) Process(ctx context.Context, seqId int32, 
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc144 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
+		_exc184 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err143 = thrift.WrapTException(err2)
+			_write_err183 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc144.Write(ctx, oprot); _write_err143 == nil && err2 != nil {
-			_write_err143 = thrift.WrapTException(err2)
+		if err2 := _exc184.Write(ctx, oprot); _write_err183 == nil && err2 != nil {
+			_write_err183 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err143 == nil && err2 != nil {
-			_write_err143 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err183 == nil && err2 != nil {
+			_write_err183 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err143 == nil && err2 != nil {
-			_write_err143 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err183 == nil && err2 != nil {
+			_write_err183 = thrift.WrapTException(err2)
 		}
-		if _write_err143 != nil {
-			return false, thrift.WrapTException(_write_err143)
+		if _write_err183 != nil {
+			return false, thrift.WrapTException(_write_err183)
 		}
 		return true, err
 	} else {
@@ -15131,19 +17519,19 @@ func (p *computeNodeProcessorExecute) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.REPLY, seqId); err2 != nil {
-		_write_err143 = thrift.WrapTException(err2)
+		_write_err183 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err143 == nil && err2 != nil {
-		_write_err143 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err183 == nil && err2 != nil {
+		_write_err183 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err143 == nil && err2 != nil {
-		_write_err143 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err183 == nil && err2 != nil {
+		_write_err183 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err143 == nil && err2 != nil {
-		_write_err143 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err183 == nil && err2 != nil {
+		_write_err183 = thrift.WrapTException(err2)
 	}
-	if _write_err143 != nil {
-		return false, thrift.WrapTException(_write_err143)
+	if _write_err183 != nil {
+		return false, thrift.WrapTException(_write_err183)
 	}
 	return true, err
 }
@@ -15153,7 +17541,7 @@ type computeNodeProcessorDelayedExecute struct {
 }
 
 func (p *computeNodeProcessorDelayedExecute) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err145 error
+	var _write_err185 error
 	args := ComputeNodeDelayedExecuteArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -15199,21 +17587,21 @@ func (p *computeNodeProcessorDelayedExecute) Process(ctx context.Context, seqId 
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc146 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing delayed_execute: "+err2.Error())
+		_exc186 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing delayed_execute: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "delayed_execute", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err145 = thrift.WrapTException(err2)
+			_write_err185 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc146.Write(ctx, oprot); _write_err145 == nil && err2 != nil {
-			_write_err145 = thrift.WrapTException(err2)
+		if err2 := _exc186.Write(ctx, oprot); _write_err185 == nil && err2 != nil {
+			_write_err185 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err145 == nil && err2 != nil {
-			_write_err145 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err185 == nil && err2 != nil {
+			_write_err185 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err145 == nil && err2 != nil {
-			_write_err145 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err185 == nil && err2 != nil {
+			_write_err185 = thrift.WrapTException(err2)
 		}
-		if _write_err145 != nil {
-			return false, thrift.WrapTException(_write_err145)
+		if _write_err185 != nil {
+			return false, thrift.WrapTException(_write_err185)
 		}
 		return true, err
 	} else {
@@ -15221,19 +17609,19 @@ func (p *computeNodeProcessorDelayedExecute) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "delayed_execute", thrift.REPLY, seqId); err2 != nil {
-		_write_err145 = thrift.WrapTException(err2)
+		_write_err185 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err145 == nil && err2 != nil {
-		_write_err145 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err185 == nil && err2 != nil {
+		_write_err185 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err145 == nil && err2 != nil {
-		_write_err145 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err185 == nil && err2 != nil {
+		_write_err185 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err145 == nil && err2 != nil {
-		_write_err145 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err185 == nil && err2 != nil {
+		_write_err185 = thrift.WrapTException(err2)
 	}
-	if _write_err145 != nil {
-		return false, thrift.WrapTException(_write_err145)
+	if _write_err185 != nil {
+		return false, thrift.WrapTException(_write_err185)
 	}
 	return true, err
 }
@@ -15243,7 +17631,7 @@ type computeNodeProcessorPing struct {
 }
 
 func (p *computeNodeProcessorPing) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err147 error
+	var _write_err187 error
 	args := ComputeNodePingArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -15289,39 +17677,39 @@ func (p *computeNodeProcessorPing) Process(ctx context.Context, seqId int32, ipr
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc148 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing ping: "+err2.Error())
+		_exc188 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing ping: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "ping", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err147 = thrift.WrapTException(err2)
+			_write_err187 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc148.Write(ctx, oprot); _write_err147 == nil && err2 != nil {
-			_write_err147 = thrift.WrapTException(err2)
+		if err2 := _exc188.Write(ctx, oprot); _write_err187 == nil && err2 != nil {
+			_write_err187 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err147 == nil && err2 != nil {
-			_write_err147 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err187 == nil && err2 != nil {
+			_write_err187 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err147 == nil && err2 != nil {
-			_write_err147 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err187 == nil && err2 != nil {
+			_write_err187 = thrift.WrapTException(err2)
 		}
-		if _write_err147 != nil {
-			return false, thrift.WrapTException(_write_err147)
+		if _write_err187 != nil {
+			return false, thrift.WrapTException(_write_err187)
 		}
 		return true, err
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "ping", thrift.REPLY, seqId); err2 != nil {
-		_write_err147 = thrift.WrapTException(err2)
+		_write_err187 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err147 == nil && err2 != nil {
-		_write_err147 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err187 == nil && err2 != nil {
+		_write_err187 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err147 == nil && err2 != nil {
-		_write_err147 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err187 == nil && err2 != nil {
+		_write_err187 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err147 == nil && err2 != nil {
-		_write_err147 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err187 == nil && err2 != nil {
+		_write_err187 = thrift.WrapTException(err2)
 	}
-	if _write_err147 != nil {
-		return false, thrift.WrapTException(_write_err147)
+	if _write_err187 != nil {
+		return false, thrift.WrapTException(_write_err187)
 	}
 	return true, err
 }
@@ -15331,7 +17719,7 @@ type computeNodeProcessorRun struct {
 }
 
 func (p *computeNodeProcessorRun) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err149 error
+	var _write_err189 error
 	args := ComputeNodeRunArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -15385,21 +17773,21 @@ func (p *computeNodeProcessorRun) Process(ctx context.Context, seqId int32, ipro
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc150 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing run: "+err2.Error())
+			_exc190 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing run: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "run", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err149 = thrift.WrapTException(err2)
+				_write_err189 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc150.Write(ctx, oprot); _write_err149 == nil && err2 != nil {
-				_write_err149 = thrift.WrapTException(err2)
+			if err2 := _exc190.Write(ctx, oprot); _write_err189 == nil && err2 != nil {
+				_write_err189 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err149 == nil && err2 != nil {
-				_write_err149 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err189 == nil && err2 != nil {
+				_write_err189 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err149 == nil && err2 != nil {
-				_write_err149 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err189 == nil && err2 != nil {
+				_write_err189 = thrift.WrapTException(err2)
 			}
-			if _write_err149 != nil {
-				return false, thrift.WrapTException(_write_err149)
+			if _write_err189 != nil {
+				return false, thrift.WrapTException(_write_err189)
 			}
 			return true, err
 		}
@@ -15408,19 +17796,19 @@ func (p *computeNodeProcessorRun) Process(ctx context.Context, seqId int32, ipro
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "run", thrift.REPLY, seqId); err2 != nil {
-		_write_err149 = thrift.WrapTException(err2)
+		_write_err189 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err149 == nil && err2 != nil {
-		_write_err149 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err189 == nil && err2 != nil {
+		_write_err189 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err149 == nil && err2 != nil {
-		_write_err149 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err189 == nil && err2 != nil {
+		_write_err189 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err149 == nil && err2 != nil {
-		_write_err149 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err189 == nil && err2 != nil {
+		_write_err189 = thrift.WrapTException(err2)
 	}
-	if _write_err149 != nil {
-		return false, thrift.WrapTException(_write_err149)
+	if _write_err189 != nil {
+		return false, thrift.WrapTException(_write_err189)
 	}
 	return true, err
 }
@@ -15430,7 +17818,7 @@ type computeNodeProcessorCancelAttempt struct {
 }
 
 func (p *computeNodeProcessorCancelAttempt) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err151 error
+	var _write_err191 error
 	args := ComputeNodeCancelAttemptArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -15476,39 +17864,39 @@ func (p *computeNodeProcessorCancelAttempt) Process(ctx context.Context, seqId i
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc152 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancel_attempt: "+err2.Error())
+		_exc192 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancel_attempt: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "cancel_attempt", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err151 = thrift.WrapTException(err2)
+			_write_err191 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc152.Write(ctx, oprot); _write_err151 == nil && err2 != nil {
-			_write_err151 = thrift.WrapTException(err2)
+		if err2 := _exc192.Write(ctx, oprot); _write_err191 == nil && err2 != nil {
+			_write_err191 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err151 == nil && err2 != nil {
-			_write_err151 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err191 == nil && err2 != nil {
+			_write_err191 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err151 == nil && err2 != nil {
-			_write_err151 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err191 == nil && err2 != nil {
+			_write_err191 = thrift.WrapTException(err2)
 		}
-		if _write_err151 != nil {
-			return false, thrift.WrapTException(_write_err151)
+		if _write_err191 != nil {
+			return false, thrift.WrapTException(_write_err191)
 		}
 		return true, err
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "cancel_attempt", thrift.REPLY, seqId); err2 != nil {
-		_write_err151 = thrift.WrapTException(err2)
+		_write_err191 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err151 == nil && err2 != nil {
-		_write_err151 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err191 == nil && err2 != nil {
+		_write_err191 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err151 == nil && err2 != nil {
-		_write_err151 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err191 == nil && err2 != nil {
+		_write_err191 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err151 == nil && err2 != nil {
-		_write_err151 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err191 == nil && err2 != nil {
+		_write_err191 = thrift.WrapTException(err2)
 	}
-	if _write_err151 != nil {
-		return false, thrift.WrapTException(_write_err151)
+	if _write_err191 != nil {
+		return false, thrift.WrapTException(_write_err191)
 	}
 	return true, err
 }
@@ -15518,7 +17906,7 @@ type computeNodeProcessorProbe struct {
 }
 
 func (p *computeNodeProcessorProbe) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err153 error
+	var _write_err193 error
 	args := ComputeNodeProbeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -15564,21 +17952,21 @@ func (p *computeNodeProcessorProbe) Process(ctx context.Context, seqId int32, ip
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc154 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing probe: "+err2.Error())
+		_exc194 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing probe: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "probe", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err153 = thrift.WrapTException(err2)
+			_write_err193 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc154.Write(ctx, oprot); _write_err153 == nil && err2 != nil {
-			_write_err153 = thrift.WrapTException(err2)
+		if err2 := _exc194.Write(ctx, oprot); _write_err193 == nil && err2 != nil {
+			_write_err193 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err153 == nil && err2 != nil {
-			_write_err153 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err193 == nil && err2 != nil {
+			_write_err193 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err153 == nil && err2 != nil {
-			_write_err153 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err193 == nil && err2 != nil {
+			_write_err193 = thrift.WrapTException(err2)
 		}
-		if _write_err153 != nil {
-			return false, thrift.WrapTException(_write_err153)
+		if _write_err193 != nil {
+			return false, thrift.WrapTException(_write_err193)
 		}
 		return true, err
 	} else {
@@ -15586,19 +17974,19 @@ func (p *computeNodeProcessorProbe) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "probe", thrift.REPLY, seqId); err2 != nil {
-		_write_err153 = thrift.WrapTException(err2)
+		_write_err193 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err153 == nil && err2 != nil {
-		_write_err153 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err193 == nil && err2 != nil {
+		_write_err193 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err153 == nil && err2 != nil {
-		_write_err153 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err193 == nil && err2 != nil {
+		_write_err193 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err153 == nil && err2 != nil {
-		_write_err153 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err193 == nil && err2 != nil {
+		_write_err193 = thrift.WrapTException(err2)
 	}
-	if _write_err153 != nil {
-		return false, thrift.WrapTException(_write_err153)
+	if _write_err193 != nil {
+		return false, thrift.WrapTException(_write_err193)
 	}
 	return true, err
 }
@@ -15608,7 +17996,7 @@ type computeNodeProcessorProfile struct {
 }
 
 func (p *computeNodeProcessorProfile) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err155 error
+	var _write_err195 error
 	args := ComputeNodeProfileArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -15654,21 +18042,21 @@ func (p *computeNodeProcessorProfile) Process(ctx context.Context, seqId int32, 
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc156 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing profile: "+err2.Error())
+		_exc196 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing profile: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "profile", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err155 = thrift.WrapTException(err2)
+			_write_err195 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc156.Write(ctx, oprot); _write_err155 == nil && err2 != nil {
-			_write_err155 = thrift.WrapTException(err2)
+		if err2 := _exc196.Write(ctx, oprot); _write_err195 == nil && err2 != nil {
+			_write_err195 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err155 == nil && err2 != nil {
-			_write_err155 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err195 == nil && err2 != nil {
+			_write_err195 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err155 == nil && err2 != nil {
-			_write_err155 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err195 == nil && err2 != nil {
+			_write_err195 = thrift.WrapTException(err2)
 		}
-		if _write_err155 != nil {
-			return false, thrift.WrapTException(_write_err155)
+		if _write_err195 != nil {
+			return false, thrift.WrapTException(_write_err195)
 		}
 		return true, err
 	} else {
@@ -15676,19 +18064,19 @@ func (p *computeNodeProcessorProfile) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "profile", thrift.REPLY, seqId); err2 != nil {
-		_write_err155 = thrift.WrapTException(err2)
+		_write_err195 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err155 == nil && err2 != nil {
-		_write_err155 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err195 == nil && err2 != nil {
+		_write_err195 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err155 == nil && err2 != nil {
-		_write_err155 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err195 == nil && err2 != nil {
+		_write_err195 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err155 == nil && err2 != nil {
-		_write_err155 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err195 == nil && err2 != nil {
+		_write_err195 = thrift.WrapTException(err2)
 	}
-	if _write_err155 != nil {
-		return false, thrift.WrapTException(_write_err155)
+	if _write_err195 != nil {
+		return false, thrift.WrapTException(_write_err195)
 	}
 	return true, err
 }
@@ -15698,7 +18086,7 @@ type computeNodeProcessorLog struct {
 }
 
 func (p *computeNodeProcessorLog) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err157 error
+	var _write_err197 error
 	args := ComputeNodeLogArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -15744,21 +18132,21 @@ func (p *computeNodeProcessorLog) Process(ctx context.Context, seqId int32, ipro
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc158 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing log: "+err2.Error())
+		_exc198 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing log: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "log", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err157 = thrift.WrapTException(err2)
+			_write_err197 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc158.Write(ctx, oprot); _write_err157 == nil && err2 != nil {
-			_write_err157 = thrift.WrapTException(err2)
+		if err2 := _exc198.Write(ctx, oprot); _write_err197 == nil && err2 != nil {
+			_write_err197 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err157 == nil && err2 != nil {
-			_write_err157 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err197 == nil && err2 != nil {
+			_write_err197 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err157 == nil && err2 != nil {
-			_write_err157 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err197 == nil && err2 != nil {
+			_write_err197 = thrift.WrapTException(err2)
 		}
-		if _write_err157 != nil {
-			return false, thrift.WrapTException(_write_err157)
+		if _write_err197 != nil {
+			return false, thrift.WrapTException(_write_err197)
 		}
 		return true, err
 	} else {
@@ -15766,19 +18154,19 @@ func (p *computeNodeProcessorLog) Process(ctx context.Context, seqId int32, ipro
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "log", thrift.REPLY, seqId); err2 != nil {
-		_write_err157 = thrift.WrapTException(err2)
+		_write_err197 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err157 == nil && err2 != nil {
-		_write_err157 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err197 == nil && err2 != nil {
+		_write_err197 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err157 == nil && err2 != nil {
-		_write_err157 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err197 == nil && err2 != nil {
+		_write_err197 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err157 == nil && err2 != nil {
-		_write_err157 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err197 == nil && err2 != nil {
+		_write_err197 = thrift.WrapTException(err2)
 	}
-	if _write_err157 != nil {
-		return false, thrift.WrapTException(_write_err157)
+	if _write_err197 != nil {
+		return false, thrift.WrapTException(_write_err197)
 	}
 	return true, err
 }
@@ -15788,7 +18176,7 @@ type computeNodeProcessorServeContent struct {
 }
 
 func (p *computeNodeProcessorServeContent) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err159 error
+	var _write_err199 error
 	args := ComputeNodeServeContentArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -15838,21 +18226,21 @@ func (p *computeNodeProcessorServeContent) Process(ctx context.Context, seqId in
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc160 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing serve_content: "+err2.Error())
+			_exc200 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing serve_content: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "serve_content", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err159 = thrift.WrapTException(err2)
+				_write_err199 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc160.Write(ctx, oprot); _write_err159 == nil && err2 != nil {
-				_write_err159 = thrift.WrapTException(err2)
+			if err2 := _exc200.Write(ctx, oprot); _write_err199 == nil && err2 != nil {
+				_write_err199 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err159 == nil && err2 != nil {
-				_write_err159 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err199 == nil && err2 != nil {
+				_write_err199 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err159 == nil && err2 != nil {
-				_write_err159 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err199 == nil && err2 != nil {
+				_write_err199 = thrift.WrapTException(err2)
 			}
-			if _write_err159 != nil {
-				return false, thrift.WrapTException(_write_err159)
+			if _write_err199 != nil {
+				return false, thrift.WrapTException(_write_err199)
 			}
 			return true, err
 		}
@@ -15861,19 +18249,1153 @@ func (p *computeNodeProcessorServeContent) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "serve_content", thrift.REPLY, seqId); err2 != nil {
-		_write_err159 = thrift.WrapTException(err2)
+		_write_err199 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err159 == nil && err2 != nil {
-		_write_err159 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err199 == nil && err2 != nil {
+		_write_err199 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err159 == nil && err2 != nil {
-		_write_err159 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err199 == nil && err2 != nil {
+		_write_err199 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err159 == nil && err2 != nil {
-		_write_err159 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err199 == nil && err2 != nil {
+		_write_err199 = thrift.WrapTException(err2)
 	}
-	if _write_err159 != nil {
-		return false, thrift.WrapTException(_write_err159)
+	if _write_err199 != nil {
+		return false, thrift.WrapTException(_write_err199)
+	}
+	return true, err
+}
+
+type computeNodeProcessorPutFile struct {
+	handler ComputeNode
+}
+
+func (p *computeNodeProcessorPutFile) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err201 error
+	args := ComputeNodePutFileArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "put_file", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel()
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := ComputeNodePutFileResult{}
+	if err2 := p.handler.PutFile(ctx, args.Piece); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *Failure:
+			result.Failure = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, thrift.WrapTException(err2)
+			}
+			_exc202 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing put_file: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "put_file", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err201 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc202.Write(ctx, oprot); _write_err201 == nil && err2 != nil {
+				_write_err201 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err201 == nil && err2 != nil {
+				_write_err201 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err201 == nil && err2 != nil {
+				_write_err201 = thrift.WrapTException(err2)
+			}
+			if _write_err201 != nil {
+				return false, thrift.WrapTException(_write_err201)
+			}
+			return true, err
+		}
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "put_file", thrift.REPLY, seqId); err2 != nil {
+		_write_err201 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err201 == nil && err2 != nil {
+		_write_err201 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err201 == nil && err2 != nil {
+		_write_err201 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err201 == nil && err2 != nil {
+		_write_err201 = thrift.WrapTException(err2)
+	}
+	if _write_err201 != nil {
+		return false, thrift.WrapTException(_write_err201)
+	}
+	return true, err
+}
+
+type computeNodeProcessorPutOffset struct {
+	handler ComputeNode
+}
+
+func (p *computeNodeProcessorPutOffset) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err203 error
+	args := ComputeNodePutOffsetArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "put_offset", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel()
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := ComputeNodePutOffsetResult{}
+	if retval, err2 := p.handler.PutOffset(ctx, args.Name, args.Size); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *Failure:
+			result.Failure = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, thrift.WrapTException(err2)
+			}
+			_exc204 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing put_offset: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "put_offset", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err203 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc204.Write(ctx, oprot); _write_err203 == nil && err2 != nil {
+				_write_err203 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err203 == nil && err2 != nil {
+				_write_err203 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err203 == nil && err2 != nil {
+				_write_err203 = thrift.WrapTException(err2)
+			}
+			if _write_err203 != nil {
+				return false, thrift.WrapTException(_write_err203)
+			}
+			return true, err
+		}
+	} else {
+		result.Success = &retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "put_offset", thrift.REPLY, seqId); err2 != nil {
+		_write_err203 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err203 == nil && err2 != nil {
+		_write_err203 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err203 == nil && err2 != nil {
+		_write_err203 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err203 == nil && err2 != nil {
+		_write_err203 = thrift.WrapTException(err2)
+	}
+	if _write_err203 != nil {
+		return false, thrift.WrapTException(_write_err203)
+	}
+	return true, err
+}
+
+type computeNodeProcessorGetFile struct {
+	handler ComputeNode
+}
+
+func (p *computeNodeProcessorGetFile) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err205 error
+	args := ComputeNodeGetFileArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "get_file", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel()
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := ComputeNodeGetFileResult{}
+	if retval, err2 := p.handler.GetFile(ctx, args.Name, args.Offset); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *Failure:
+			result.Failure = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, thrift.WrapTException(err2)
+			}
+			_exc206 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing get_file: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "get_file", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err205 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc206.Write(ctx, oprot); _write_err205 == nil && err2 != nil {
+				_write_err205 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err205 == nil && err2 != nil {
+				_write_err205 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err205 == nil && err2 != nil {
+				_write_err205 = thrift.WrapTException(err2)
+			}
+			if _write_err205 != nil {
+				return false, thrift.WrapTException(_write_err205)
+			}
+			return true, err
+		}
+	} else {
+		result.Success = retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "get_file", thrift.REPLY, seqId); err2 != nil {
+		_write_err205 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err205 == nil && err2 != nil {
+		_write_err205 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err205 == nil && err2 != nil {
+		_write_err205 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err205 == nil && err2 != nil {
+		_write_err205 = thrift.WrapTException(err2)
+	}
+	if _write_err205 != nil {
+		return false, thrift.WrapTException(_write_err205)
+	}
+	return true, err
+}
+
+type computeNodeProcessorListFiles struct {
+	handler ComputeNode
+}
+
+func (p *computeNodeProcessorListFiles) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err207 error
+	args := ComputeNodeListFilesArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "list_files", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel()
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := ComputeNodeListFilesResult{}
+	if retval, err2 := p.handler.ListFiles(ctx); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *Failure:
+			result.Failure = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, thrift.WrapTException(err2)
+			}
+			_exc208 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing list_files: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "list_files", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err207 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc208.Write(ctx, oprot); _write_err207 == nil && err2 != nil {
+				_write_err207 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err207 == nil && err2 != nil {
+				_write_err207 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err207 == nil && err2 != nil {
+				_write_err207 = thrift.WrapTException(err2)
+			}
+			if _write_err207 != nil {
+				return false, thrift.WrapTException(_write_err207)
+			}
+			return true, err
+		}
+	} else {
+		result.Success = retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "list_files", thrift.REPLY, seqId); err2 != nil {
+		_write_err207 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err207 == nil && err2 != nil {
+		_write_err207 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err207 == nil && err2 != nil {
+		_write_err207 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err207 == nil && err2 != nil {
+		_write_err207 = thrift.WrapTException(err2)
+	}
+	if _write_err207 != nil {
+		return false, thrift.WrapTException(_write_err207)
+	}
+	return true, err
+}
+
+type computeNodeProcessorDeleteFile struct {
+	handler ComputeNode
+}
+
+func (p *computeNodeProcessorDeleteFile) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err209 error
+	args := ComputeNodeDeleteFileArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "delete_file", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel()
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := ComputeNodeDeleteFileResult{}
+	if err2 := p.handler.DeleteFile(ctx, args.Name); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *Failure:
+			result.Failure = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, thrift.WrapTException(err2)
+			}
+			_exc210 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing delete_file: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "delete_file", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err209 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc210.Write(ctx, oprot); _write_err209 == nil && err2 != nil {
+				_write_err209 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err209 == nil && err2 != nil {
+				_write_err209 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err209 == nil && err2 != nil {
+				_write_err209 = thrift.WrapTException(err2)
+			}
+			if _write_err209 != nil {
+				return false, thrift.WrapTException(_write_err209)
+			}
+			return true, err
+		}
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "delete_file", thrift.REPLY, seqId); err2 != nil {
+		_write_err209 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err209 == nil && err2 != nil {
+		_write_err209 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err209 == nil && err2 != nil {
+		_write_err209 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err209 == nil && err2 != nil {
+		_write_err209 = thrift.WrapTException(err2)
+	}
+	if _write_err209 != nil {
+		return false, thrift.WrapTException(_write_err209)
+	}
+	return true, err
+}
+
+type computeNodeProcessorDeleteAllFiles struct {
+	handler ComputeNode
+}
+
+func (p *computeNodeProcessorDeleteAllFiles) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err211 error
+	args := ComputeNodeDeleteAllFilesArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "delete_all_files", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel()
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := ComputeNodeDeleteAllFilesResult{}
+	if err2 := p.handler.DeleteAllFiles(ctx); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *Failure:
+			result.Failure = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, thrift.WrapTException(err2)
+			}
+			_exc212 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing delete_all_files: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "delete_all_files", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err211 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc212.Write(ctx, oprot); _write_err211 == nil && err2 != nil {
+				_write_err211 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err211 == nil && err2 != nil {
+				_write_err211 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err211 == nil && err2 != nil {
+				_write_err211 = thrift.WrapTException(err2)
+			}
+			if _write_err211 != nil {
+				return false, thrift.WrapTException(_write_err211)
+			}
+			return true, err
+		}
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "delete_all_files", thrift.REPLY, seqId); err2 != nil {
+		_write_err211 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err211 == nil && err2 != nil {
+		_write_err211 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err211 == nil && err2 != nil {
+		_write_err211 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err211 == nil && err2 != nil {
+		_write_err211 = thrift.WrapTException(err2)
+	}
+	if _write_err211 != nil {
+		return false, thrift.WrapTException(_write_err211)
+	}
+	return true, err
+}
+
+type computeNodeProcessorViewJob struct {
+	handler ComputeNode
+}
+
+func (p *computeNodeProcessorViewJob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err213 error
+	args := ComputeNodeViewJobArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "view_job", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel()
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := ComputeNodeViewJobResult{}
+	if retval, err2 := p.handler.ViewJob(ctx); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *Failure:
+			result.Failure = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, thrift.WrapTException(err2)
+			}
+			_exc214 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing view_job: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "view_job", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err213 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc214.Write(ctx, oprot); _write_err213 == nil && err2 != nil {
+				_write_err213 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err213 == nil && err2 != nil {
+				_write_err213 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err213 == nil && err2 != nil {
+				_write_err213 = thrift.WrapTException(err2)
+			}
+			if _write_err213 != nil {
+				return false, thrift.WrapTException(_write_err213)
+			}
+			return true, err
+		}
+	} else {
+		result.Success = retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "view_job", thrift.REPLY, seqId); err2 != nil {
+		_write_err213 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err213 == nil && err2 != nil {
+		_write_err213 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err213 == nil && err2 != nil {
+		_write_err213 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err213 == nil && err2 != nil {
+		_write_err213 = thrift.WrapTException(err2)
+	}
+	if _write_err213 != nil {
+		return false, thrift.WrapTException(_write_err213)
+	}
+	return true, err
+}
+
+type computeNodeProcessorVideoMetadata struct {
+	handler ComputeNode
+}
+
+func (p *computeNodeProcessorVideoMetadata) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err215 error
+	args := ComputeNodeVideoMetadataArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "video_metadata", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel()
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := ComputeNodeVideoMetadataResult{}
+	if retval, err2 := p.handler.VideoMetadata(ctx, args.Name); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *Failure:
+			result.Failure = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, thrift.WrapTException(err2)
+			}
+			_exc216 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing video_metadata: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "video_metadata", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err215 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc216.Write(ctx, oprot); _write_err215 == nil && err2 != nil {
+				_write_err215 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err215 == nil && err2 != nil {
+				_write_err215 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err215 == nil && err2 != nil {
+				_write_err215 = thrift.WrapTException(err2)
+			}
+			if _write_err215 != nil {
+				return false, thrift.WrapTException(_write_err215)
+			}
+			return true, err
+		}
+	} else {
+		result.Success = retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "video_metadata", thrift.REPLY, seqId); err2 != nil {
+		_write_err215 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err215 == nil && err2 != nil {
+		_write_err215 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err215 == nil && err2 != nil {
+		_write_err215 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err215 == nil && err2 != nil {
+		_write_err215 = thrift.WrapTException(err2)
+	}
+	if _write_err215 != nil {
+		return false, thrift.WrapTException(_write_err215)
+	}
+	return true, err
+}
+
+type computeNodeProcessorExtractImages struct {
+	handler ComputeNode
+}
+
+func (p *computeNodeProcessorExtractImages) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err217 error
+	args := ComputeNodeExtractImagesArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "extract_images", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel()
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := ComputeNodeExtractImagesResult{}
+	if retval, err2 := p.handler.ExtractImages(ctx, args.Extraction); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *Failure:
+			result.Failure = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, thrift.WrapTException(err2)
+			}
+			_exc218 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing extract_images: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "extract_images", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err217 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc218.Write(ctx, oprot); _write_err217 == nil && err2 != nil {
+				_write_err217 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err217 == nil && err2 != nil {
+				_write_err217 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err217 == nil && err2 != nil {
+				_write_err217 = thrift.WrapTException(err2)
+			}
+			if _write_err217 != nil {
+				return false, thrift.WrapTException(_write_err217)
+			}
+			return true, err
+		}
+	} else {
+		result.Success = retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "extract_images", thrift.REPLY, seqId); err2 != nil {
+		_write_err217 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err217 == nil && err2 != nil {
+		_write_err217 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err217 == nil && err2 != nil {
+		_write_err217 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err217 == nil && err2 != nil {
+		_write_err217 = thrift.WrapTException(err2)
+	}
+	if _write_err217 != nil {
+		return false, thrift.WrapTException(_write_err217)
+	}
+	return true, err
+}
+
+type computeNodeProcessorCreateVideo struct {
+	handler ComputeNode
+}
+
+func (p *computeNodeProcessorCreateVideo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err219 error
+	args := ComputeNodeCreateVideoArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "create_video", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel()
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := ComputeNodeCreateVideoResult{}
+	if retval, err2 := p.handler.CreateVideo(ctx, args.Creation); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *Failure:
+			result.Failure = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, thrift.WrapTException(err2)
+			}
+			_exc220 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing create_video: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "create_video", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err219 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc220.Write(ctx, oprot); _write_err219 == nil && err2 != nil {
+				_write_err219 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err219 == nil && err2 != nil {
+				_write_err219 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err219 == nil && err2 != nil {
+				_write_err219 = thrift.WrapTException(err2)
+			}
+			if _write_err219 != nil {
+				return false, thrift.WrapTException(_write_err219)
+			}
+			return true, err
+		}
+	} else {
+		result.Success = &retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "create_video", thrift.REPLY, seqId); err2 != nil {
+		_write_err219 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err219 == nil && err2 != nil {
+		_write_err219 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err219 == nil && err2 != nil {
+		_write_err219 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err219 == nil && err2 != nil {
+		_write_err219 = thrift.WrapTException(err2)
+	}
+	if _write_err219 != nil {
+		return false, thrift.WrapTException(_write_err219)
+	}
+	return true, err
+}
+
+type computeNodeProcessorDetectFace struct {
+	handler ComputeNode
+}
+
+func (p *computeNodeProcessorDetectFace) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err221 error
+	args := ComputeNodeDetectFaceArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "detect_face", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel()
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := ComputeNodeDetectFaceResult{}
+	if retval, err2 := p.handler.DetectFace(ctx, args.Name); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *Failure:
+			result.Failure = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, thrift.WrapTException(err2)
+			}
+			_exc222 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing detect_face: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "detect_face", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err221 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc222.Write(ctx, oprot); _write_err221 == nil && err2 != nil {
+				_write_err221 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err221 == nil && err2 != nil {
+				_write_err221 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err221 == nil && err2 != nil {
+				_write_err221 = thrift.WrapTException(err2)
+			}
+			if _write_err221 != nil {
+				return false, thrift.WrapTException(_write_err221)
+			}
+			return true, err
+		}
+	} else {
+		result.Success = retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "detect_face", thrift.REPLY, seqId); err2 != nil {
+		_write_err221 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err221 == nil && err2 != nil {
+		_write_err221 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err221 == nil && err2 != nil {
+		_write_err221 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err221 == nil && err2 != nil {
+		_write_err221 = thrift.WrapTException(err2)
+	}
+	if _write_err221 != nil {
+		return false, thrift.WrapTException(_write_err221)
+	}
+	return true, err
+}
+
+type computeNodeProcessorDrawMesh struct {
+	handler ComputeNode
+}
+
+func (p *computeNodeProcessorDrawMesh) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err223 error
+	args := ComputeNodeDrawMeshArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "draw_mesh", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel()
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := ComputeNodeDrawMeshResult{}
+	if retval, err2 := p.handler.DrawMesh(ctx, args.Name, args.Points); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		switch v := err2.(type) {
+		case *Failure:
+			result.Failure = v
+		default:
+			if errors.Is(err2, thrift.ErrAbandonRequest) {
+				return false, thrift.WrapTException(err2)
+			}
+			_exc224 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing draw_mesh: "+err2.Error())
+			if err2 := oprot.WriteMessageBegin(ctx, "draw_mesh", thrift.EXCEPTION, seqId); err2 != nil {
+				_write_err223 = thrift.WrapTException(err2)
+			}
+			if err2 := _exc224.Write(ctx, oprot); _write_err223 == nil && err2 != nil {
+				_write_err223 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err223 == nil && err2 != nil {
+				_write_err223 = thrift.WrapTException(err2)
+			}
+			if err2 := oprot.Flush(ctx); _write_err223 == nil && err2 != nil {
+				_write_err223 = thrift.WrapTException(err2)
+			}
+			if _write_err223 != nil {
+				return false, thrift.WrapTException(_write_err223)
+			}
+			return true, err
+		}
+	} else {
+		result.Success = &retval
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "draw_mesh", thrift.REPLY, seqId); err2 != nil {
+		_write_err223 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err223 == nil && err2 != nil {
+		_write_err223 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err223 == nil && err2 != nil {
+		_write_err223 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err223 == nil && err2 != nil {
+		_write_err223 = thrift.WrapTException(err2)
+	}
+	if _write_err223 != nil {
+		return false, thrift.WrapTException(_write_err223)
 	}
 	return true, err
 }
@@ -17588,13 +21110,13 @@ func (p *ComputeNodeLogResult) ReadField0(ctx context.Context, iprot thrift.TPro
 	tSlice := make([]string, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		var _elem161 string
+		var _elem225 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem161 = v
+			_elem225 = v
 		}
-		p.Success = append(p.Success, _elem161)
+		p.Success = append(p.Success, _elem225)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -17956,4 +21478,3066 @@ func (p *ComputeNodeServeContentResult) String() string {
 		return "<nil>"
 	}
 	return fmt.Sprintf("ComputeNodeServeContentResult(%+v)", *p)
+}
+
+// Attributes:
+//   - Piece
+type ComputeNodePutFileArgs struct {
+	Piece *FilePiece `thrift:"piece,1" db:"piece" json:"piece"`
+}
+
+func NewComputeNodePutFileArgs() *ComputeNodePutFileArgs {
+	return &ComputeNodePutFileArgs{}
+}
+
+var ComputeNodePutFileArgs_Piece_DEFAULT *FilePiece
+
+func (p *ComputeNodePutFileArgs) GetPiece() *FilePiece {
+	if !p.IsSetPiece() {
+		return ComputeNodePutFileArgs_Piece_DEFAULT
+	}
+	return p.Piece
+}
+func (p *ComputeNodePutFileArgs) IsSetPiece() bool {
+	return p.Piece != nil
+}
+
+func (p *ComputeNodePutFileArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodePutFileArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Piece = &FilePiece{}
+	if err := p.Piece.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Piece), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodePutFileArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "put_file_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodePutFileArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "piece", thrift.STRUCT, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:piece: ", p), err)
+	}
+	if err := p.Piece.Write(ctx, oprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Piece), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:piece: ", p), err)
+	}
+	return err
+}
+
+func (p *ComputeNodePutFileArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodePutFileArgs(%+v)", *p)
+}
+
+// Attributes:
+//   - Failure
+type ComputeNodePutFileResult struct {
+	Failure *Failure `thrift:"failure,1" db:"failure" json:"failure,omitempty"`
+}
+
+func NewComputeNodePutFileResult() *ComputeNodePutFileResult {
+	return &ComputeNodePutFileResult{}
+}
+
+var ComputeNodePutFileResult_Failure_DEFAULT *Failure
+
+func (p *ComputeNodePutFileResult) GetFailure() *Failure {
+	if !p.IsSetFailure() {
+		return ComputeNodePutFileResult_Failure_DEFAULT
+	}
+	return p.Failure
+}
+func (p *ComputeNodePutFileResult) IsSetFailure() bool {
+	return p.Failure != nil
+}
+
+func (p *ComputeNodePutFileResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodePutFileResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Failure = &Failure{}
+	if err := p.Failure.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Failure), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodePutFileResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "put_file_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodePutFileResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFailure() {
+		if err := oprot.WriteFieldBegin(ctx, "failure", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:failure: ", p), err)
+		}
+		if err := p.Failure.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Failure), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:failure: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodePutFileResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodePutFileResult(%+v)", *p)
+}
+
+// Attributes:
+//   - Name
+//   - Size
+type ComputeNodePutOffsetArgs struct {
+	Name string `thrift:"name,1" db:"name" json:"name"`
+	Size int64  `thrift:"size,2" db:"size" json:"size"`
+}
+
+func NewComputeNodePutOffsetArgs() *ComputeNodePutOffsetArgs {
+	return &ComputeNodePutOffsetArgs{}
+}
+
+func (p *ComputeNodePutOffsetArgs) GetName() string {
+	return p.Name
+}
+
+func (p *ComputeNodePutOffsetArgs) GetSize() int64 {
+	return p.Size
+}
+func (p *ComputeNodePutOffsetArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodePutOffsetArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Name = v
+	}
+	return nil
+}
+
+func (p *ComputeNodePutOffsetArgs) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Size = v
+	}
+	return nil
+}
+
+func (p *ComputeNodePutOffsetArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "put_offset_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodePutOffsetArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "name", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:name: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Name)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.name (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:name: ", p), err)
+	}
+	return err
+}
+
+func (p *ComputeNodePutOffsetArgs) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "size", thrift.I64, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:size: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Size)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.size (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:size: ", p), err)
+	}
+	return err
+}
+
+func (p *ComputeNodePutOffsetArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodePutOffsetArgs(%+v)", *p)
+}
+
+// Attributes:
+//   - Success
+//   - Failure
+type ComputeNodePutOffsetResult struct {
+	Success *int64   `thrift:"success,0" db:"success" json:"success,omitempty"`
+	Failure *Failure `thrift:"failure,1" db:"failure" json:"failure,omitempty"`
+}
+
+func NewComputeNodePutOffsetResult() *ComputeNodePutOffsetResult {
+	return &ComputeNodePutOffsetResult{}
+}
+
+var ComputeNodePutOffsetResult_Success_DEFAULT int64
+
+func (p *ComputeNodePutOffsetResult) GetSuccess() int64 {
+	if !p.IsSetSuccess() {
+		return ComputeNodePutOffsetResult_Success_DEFAULT
+	}
+	return *p.Success
+}
+
+var ComputeNodePutOffsetResult_Failure_DEFAULT *Failure
+
+func (p *ComputeNodePutOffsetResult) GetFailure() *Failure {
+	if !p.IsSetFailure() {
+		return ComputeNodePutOffsetResult_Failure_DEFAULT
+	}
+	return p.Failure
+}
+func (p *ComputeNodePutOffsetResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *ComputeNodePutOffsetResult) IsSetFailure() bool {
+	return p.Failure != nil
+}
+
+func (p *ComputeNodePutOffsetResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodePutOffsetResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 0: ", err)
+	} else {
+		p.Success = &v
+	}
+	return nil
+}
+
+func (p *ComputeNodePutOffsetResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Failure = &Failure{}
+	if err := p.Failure.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Failure), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodePutOffsetResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "put_offset_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodePutOffsetResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.I64, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(*p.Success)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.success (0) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodePutOffsetResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFailure() {
+		if err := oprot.WriteFieldBegin(ctx, "failure", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:failure: ", p), err)
+		}
+		if err := p.Failure.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Failure), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:failure: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodePutOffsetResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodePutOffsetResult(%+v)", *p)
+}
+
+// Attributes:
+//   - Name
+//   - Offset
+type ComputeNodeGetFileArgs struct {
+	Name   string `thrift:"name,1" db:"name" json:"name"`
+	Offset int64  `thrift:"offset,2" db:"offset" json:"offset"`
+}
+
+func NewComputeNodeGetFileArgs() *ComputeNodeGetFileArgs {
+	return &ComputeNodeGetFileArgs{}
+}
+
+func (p *ComputeNodeGetFileArgs) GetName() string {
+	return p.Name
+}
+
+func (p *ComputeNodeGetFileArgs) GetOffset() int64 {
+	return p.Offset
+}
+func (p *ComputeNodeGetFileArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeGetFileArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Name = v
+	}
+	return nil
+}
+
+func (p *ComputeNodeGetFileArgs) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Offset = v
+	}
+	return nil
+}
+
+func (p *ComputeNodeGetFileArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "get_file_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeGetFileArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "name", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:name: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Name)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.name (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:name: ", p), err)
+	}
+	return err
+}
+
+func (p *ComputeNodeGetFileArgs) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "offset", thrift.I64, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:offset: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Offset)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.offset (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:offset: ", p), err)
+	}
+	return err
+}
+
+func (p *ComputeNodeGetFileArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeGetFileArgs(%+v)", *p)
+}
+
+// Attributes:
+//   - Success
+//   - Failure
+type ComputeNodeGetFileResult struct {
+	Success *FilePiece `thrift:"success,0" db:"success" json:"success,omitempty"`
+	Failure *Failure   `thrift:"failure,1" db:"failure" json:"failure,omitempty"`
+}
+
+func NewComputeNodeGetFileResult() *ComputeNodeGetFileResult {
+	return &ComputeNodeGetFileResult{}
+}
+
+var ComputeNodeGetFileResult_Success_DEFAULT *FilePiece
+
+func (p *ComputeNodeGetFileResult) GetSuccess() *FilePiece {
+	if !p.IsSetSuccess() {
+		return ComputeNodeGetFileResult_Success_DEFAULT
+	}
+	return p.Success
+}
+
+var ComputeNodeGetFileResult_Failure_DEFAULT *Failure
+
+func (p *ComputeNodeGetFileResult) GetFailure() *Failure {
+	if !p.IsSetFailure() {
+		return ComputeNodeGetFileResult_Failure_DEFAULT
+	}
+	return p.Failure
+}
+func (p *ComputeNodeGetFileResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *ComputeNodeGetFileResult) IsSetFailure() bool {
+	return p.Failure != nil
+}
+
+func (p *ComputeNodeGetFileResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeGetFileResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Success = &FilePiece{}
+	if err := p.Success.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Success), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeGetFileResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Failure = &Failure{}
+	if err := p.Failure.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Failure), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeGetFileResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "get_file_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeGetFileResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.STRUCT, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := p.Success.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Success), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodeGetFileResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFailure() {
+		if err := oprot.WriteFieldBegin(ctx, "failure", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:failure: ", p), err)
+		}
+		if err := p.Failure.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Failure), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:failure: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodeGetFileResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeGetFileResult(%+v)", *p)
+}
+
+type ComputeNodeListFilesArgs struct {
+}
+
+func NewComputeNodeListFilesArgs() *ComputeNodeListFilesArgs {
+	return &ComputeNodeListFilesArgs{}
+}
+
+func (p *ComputeNodeListFilesArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+			return err
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeListFilesArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "list_files_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeListFilesArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeListFilesArgs(%+v)", *p)
+}
+
+// Attributes:
+//   - Success
+//   - Failure
+type ComputeNodeListFilesResult struct {
+	Success []*FileEntry `thrift:"success,0" db:"success" json:"success,omitempty"`
+	Failure *Failure     `thrift:"failure,1" db:"failure" json:"failure,omitempty"`
+}
+
+func NewComputeNodeListFilesResult() *ComputeNodeListFilesResult {
+	return &ComputeNodeListFilesResult{}
+}
+
+var ComputeNodeListFilesResult_Success_DEFAULT []*FileEntry
+
+func (p *ComputeNodeListFilesResult) GetSuccess() []*FileEntry {
+	return p.Success
+}
+
+var ComputeNodeListFilesResult_Failure_DEFAULT *Failure
+
+func (p *ComputeNodeListFilesResult) GetFailure() *Failure {
+	if !p.IsSetFailure() {
+		return ComputeNodeListFilesResult_Failure_DEFAULT
+	}
+	return p.Failure
+}
+func (p *ComputeNodeListFilesResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *ComputeNodeListFilesResult) IsSetFailure() bool {
+	return p.Failure != nil
+}
+
+func (p *ComputeNodeListFilesResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeListFilesResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*FileEntry, 0, size)
+	p.Success = tSlice
+	for i := 0; i < size; i++ {
+		_elem226 := &FileEntry{}
+		if err := _elem226.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem226), err)
+		}
+		p.Success = append(p.Success, _elem226)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeListFilesResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Failure = &Failure{}
+	if err := p.Failure.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Failure), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeListFilesResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "list_files_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeListFilesResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.LIST, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Success)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Success {
+			if err := v.Write(ctx, oprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodeListFilesResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFailure() {
+		if err := oprot.WriteFieldBegin(ctx, "failure", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:failure: ", p), err)
+		}
+		if err := p.Failure.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Failure), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:failure: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodeListFilesResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeListFilesResult(%+v)", *p)
+}
+
+// Attributes:
+//   - Name
+type ComputeNodeDeleteFileArgs struct {
+	Name string `thrift:"name,1" db:"name" json:"name"`
+}
+
+func NewComputeNodeDeleteFileArgs() *ComputeNodeDeleteFileArgs {
+	return &ComputeNodeDeleteFileArgs{}
+}
+
+func (p *ComputeNodeDeleteFileArgs) GetName() string {
+	return p.Name
+}
+func (p *ComputeNodeDeleteFileArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeDeleteFileArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Name = v
+	}
+	return nil
+}
+
+func (p *ComputeNodeDeleteFileArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "delete_file_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeDeleteFileArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "name", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:name: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Name)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.name (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:name: ", p), err)
+	}
+	return err
+}
+
+func (p *ComputeNodeDeleteFileArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeDeleteFileArgs(%+v)", *p)
+}
+
+// Attributes:
+//   - Failure
+type ComputeNodeDeleteFileResult struct {
+	Failure *Failure `thrift:"failure,1" db:"failure" json:"failure,omitempty"`
+}
+
+func NewComputeNodeDeleteFileResult() *ComputeNodeDeleteFileResult {
+	return &ComputeNodeDeleteFileResult{}
+}
+
+var ComputeNodeDeleteFileResult_Failure_DEFAULT *Failure
+
+func (p *ComputeNodeDeleteFileResult) GetFailure() *Failure {
+	if !p.IsSetFailure() {
+		return ComputeNodeDeleteFileResult_Failure_DEFAULT
+	}
+	return p.Failure
+}
+func (p *ComputeNodeDeleteFileResult) IsSetFailure() bool {
+	return p.Failure != nil
+}
+
+func (p *ComputeNodeDeleteFileResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeDeleteFileResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Failure = &Failure{}
+	if err := p.Failure.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Failure), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeDeleteFileResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "delete_file_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeDeleteFileResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFailure() {
+		if err := oprot.WriteFieldBegin(ctx, "failure", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:failure: ", p), err)
+		}
+		if err := p.Failure.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Failure), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:failure: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodeDeleteFileResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeDeleteFileResult(%+v)", *p)
+}
+
+type ComputeNodeDeleteAllFilesArgs struct {
+}
+
+func NewComputeNodeDeleteAllFilesArgs() *ComputeNodeDeleteAllFilesArgs {
+	return &ComputeNodeDeleteAllFilesArgs{}
+}
+
+func (p *ComputeNodeDeleteAllFilesArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+			return err
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeDeleteAllFilesArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "delete_all_files_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeDeleteAllFilesArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeDeleteAllFilesArgs(%+v)", *p)
+}
+
+// Attributes:
+//   - Failure
+type ComputeNodeDeleteAllFilesResult struct {
+	Failure *Failure `thrift:"failure,1" db:"failure" json:"failure,omitempty"`
+}
+
+func NewComputeNodeDeleteAllFilesResult() *ComputeNodeDeleteAllFilesResult {
+	return &ComputeNodeDeleteAllFilesResult{}
+}
+
+var ComputeNodeDeleteAllFilesResult_Failure_DEFAULT *Failure
+
+func (p *ComputeNodeDeleteAllFilesResult) GetFailure() *Failure {
+	if !p.IsSetFailure() {
+		return ComputeNodeDeleteAllFilesResult_Failure_DEFAULT
+	}
+	return p.Failure
+}
+func (p *ComputeNodeDeleteAllFilesResult) IsSetFailure() bool {
+	return p.Failure != nil
+}
+
+func (p *ComputeNodeDeleteAllFilesResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeDeleteAllFilesResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Failure = &Failure{}
+	if err := p.Failure.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Failure), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeDeleteAllFilesResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "delete_all_files_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeDeleteAllFilesResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFailure() {
+		if err := oprot.WriteFieldBegin(ctx, "failure", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:failure: ", p), err)
+		}
+		if err := p.Failure.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Failure), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:failure: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodeDeleteAllFilesResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeDeleteAllFilesResult(%+v)", *p)
+}
+
+type ComputeNodeViewJobArgs struct {
+}
+
+func NewComputeNodeViewJobArgs() *ComputeNodeViewJobArgs {
+	return &ComputeNodeViewJobArgs{}
+}
+
+func (p *ComputeNodeViewJobArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+			return err
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeViewJobArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "view_job_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeViewJobArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeViewJobArgs(%+v)", *p)
+}
+
+// Attributes:
+//   - Success
+//   - Failure
+type ComputeNodeViewJobResult struct {
+	Success []*Activity `thrift:"success,0" db:"success" json:"success,omitempty"`
+	Failure *Failure    `thrift:"failure,1" db:"failure" json:"failure,omitempty"`
+}
+
+func NewComputeNodeViewJobResult() *ComputeNodeViewJobResult {
+	return &ComputeNodeViewJobResult{}
+}
+
+var ComputeNodeViewJobResult_Success_DEFAULT []*Activity
+
+func (p *ComputeNodeViewJobResult) GetSuccess() []*Activity {
+	return p.Success
+}
+
+var ComputeNodeViewJobResult_Failure_DEFAULT *Failure
+
+func (p *ComputeNodeViewJobResult) GetFailure() *Failure {
+	if !p.IsSetFailure() {
+		return ComputeNodeViewJobResult_Failure_DEFAULT
+	}
+	return p.Failure
+}
+func (p *ComputeNodeViewJobResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *ComputeNodeViewJobResult) IsSetFailure() bool {
+	return p.Failure != nil
+}
+
+func (p *ComputeNodeViewJobResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeViewJobResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*Activity, 0, size)
+	p.Success = tSlice
+	for i := 0; i < size; i++ {
+		_elem227 := &Activity{}
+		if err := _elem227.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem227), err)
+		}
+		p.Success = append(p.Success, _elem227)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeViewJobResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Failure = &Failure{}
+	if err := p.Failure.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Failure), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeViewJobResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "view_job_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeViewJobResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.LIST, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Success)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Success {
+			if err := v.Write(ctx, oprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodeViewJobResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFailure() {
+		if err := oprot.WriteFieldBegin(ctx, "failure", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:failure: ", p), err)
+		}
+		if err := p.Failure.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Failure), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:failure: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodeViewJobResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeViewJobResult(%+v)", *p)
+}
+
+// Attributes:
+//   - Name
+type ComputeNodeVideoMetadataArgs struct {
+	Name string `thrift:"name,1" db:"name" json:"name"`
+}
+
+func NewComputeNodeVideoMetadataArgs() *ComputeNodeVideoMetadataArgs {
+	return &ComputeNodeVideoMetadataArgs{}
+}
+
+func (p *ComputeNodeVideoMetadataArgs) GetName() string {
+	return p.Name
+}
+func (p *ComputeNodeVideoMetadataArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeVideoMetadataArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Name = v
+	}
+	return nil
+}
+
+func (p *ComputeNodeVideoMetadataArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "video_metadata_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeVideoMetadataArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "name", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:name: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Name)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.name (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:name: ", p), err)
+	}
+	return err
+}
+
+func (p *ComputeNodeVideoMetadataArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeVideoMetadataArgs(%+v)", *p)
+}
+
+// Attributes:
+//   - Success
+//   - Failure
+type ComputeNodeVideoMetadataResult struct {
+	Success *VideoMetadata `thrift:"success,0" db:"success" json:"success,omitempty"`
+	Failure *Failure       `thrift:"failure,1" db:"failure" json:"failure,omitempty"`
+}
+
+func NewComputeNodeVideoMetadataResult() *ComputeNodeVideoMetadataResult {
+	return &ComputeNodeVideoMetadataResult{}
+}
+
+var ComputeNodeVideoMetadataResult_Success_DEFAULT *VideoMetadata
+
+func (p *ComputeNodeVideoMetadataResult) GetSuccess() *VideoMetadata {
+	if !p.IsSetSuccess() {
+		return ComputeNodeVideoMetadataResult_Success_DEFAULT
+	}
+	return p.Success
+}
+
+var ComputeNodeVideoMetadataResult_Failure_DEFAULT *Failure
+
+func (p *ComputeNodeVideoMetadataResult) GetFailure() *Failure {
+	if !p.IsSetFailure() {
+		return ComputeNodeVideoMetadataResult_Failure_DEFAULT
+	}
+	return p.Failure
+}
+func (p *ComputeNodeVideoMetadataResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *ComputeNodeVideoMetadataResult) IsSetFailure() bool {
+	return p.Failure != nil
+}
+
+func (p *ComputeNodeVideoMetadataResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeVideoMetadataResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Success = &VideoMetadata{}
+	if err := p.Success.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Success), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeVideoMetadataResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Failure = &Failure{}
+	if err := p.Failure.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Failure), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeVideoMetadataResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "video_metadata_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeVideoMetadataResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.STRUCT, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := p.Success.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Success), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodeVideoMetadataResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFailure() {
+		if err := oprot.WriteFieldBegin(ctx, "failure", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:failure: ", p), err)
+		}
+		if err := p.Failure.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Failure), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:failure: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodeVideoMetadataResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeVideoMetadataResult(%+v)", *p)
+}
+
+// Attributes:
+//   - Extraction
+type ComputeNodeExtractImagesArgs struct {
+	Extraction *Extraction `thrift:"extraction,1" db:"extraction" json:"extraction"`
+}
+
+func NewComputeNodeExtractImagesArgs() *ComputeNodeExtractImagesArgs {
+	return &ComputeNodeExtractImagesArgs{}
+}
+
+var ComputeNodeExtractImagesArgs_Extraction_DEFAULT *Extraction
+
+func (p *ComputeNodeExtractImagesArgs) GetExtraction() *Extraction {
+	if !p.IsSetExtraction() {
+		return ComputeNodeExtractImagesArgs_Extraction_DEFAULT
+	}
+	return p.Extraction
+}
+func (p *ComputeNodeExtractImagesArgs) IsSetExtraction() bool {
+	return p.Extraction != nil
+}
+
+func (p *ComputeNodeExtractImagesArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeExtractImagesArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Extraction = &Extraction{}
+	if err := p.Extraction.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Extraction), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeExtractImagesArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "extract_images_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeExtractImagesArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "extraction", thrift.STRUCT, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:extraction: ", p), err)
+	}
+	if err := p.Extraction.Write(ctx, oprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Extraction), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:extraction: ", p), err)
+	}
+	return err
+}
+
+func (p *ComputeNodeExtractImagesArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeExtractImagesArgs(%+v)", *p)
+}
+
+// Attributes:
+//   - Success
+//   - Failure
+type ComputeNodeExtractImagesResult struct {
+	Success []string `thrift:"success,0" db:"success" json:"success,omitempty"`
+	Failure *Failure `thrift:"failure,1" db:"failure" json:"failure,omitempty"`
+}
+
+func NewComputeNodeExtractImagesResult() *ComputeNodeExtractImagesResult {
+	return &ComputeNodeExtractImagesResult{}
+}
+
+var ComputeNodeExtractImagesResult_Success_DEFAULT []string
+
+func (p *ComputeNodeExtractImagesResult) GetSuccess() []string {
+	return p.Success
+}
+
+var ComputeNodeExtractImagesResult_Failure_DEFAULT *Failure
+
+func (p *ComputeNodeExtractImagesResult) GetFailure() *Failure {
+	if !p.IsSetFailure() {
+		return ComputeNodeExtractImagesResult_Failure_DEFAULT
+	}
+	return p.Failure
+}
+func (p *ComputeNodeExtractImagesResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *ComputeNodeExtractImagesResult) IsSetFailure() bool {
+	return p.Failure != nil
+}
+
+func (p *ComputeNodeExtractImagesResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeExtractImagesResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]string, 0, size)
+	p.Success = tSlice
+	for i := 0; i < size; i++ {
+		var _elem228 string
+		if v, err := iprot.ReadString(ctx); err != nil {
+			return thrift.PrependError("error reading field 0: ", err)
+		} else {
+			_elem228 = v
+		}
+		p.Success = append(p.Success, _elem228)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeExtractImagesResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Failure = &Failure{}
+	if err := p.Failure.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Failure), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeExtractImagesResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "extract_images_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeExtractImagesResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.LIST, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRING, len(p.Success)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Success {
+			if err := oprot.WriteString(ctx, string(v)); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T. (0) field write error: ", p), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodeExtractImagesResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFailure() {
+		if err := oprot.WriteFieldBegin(ctx, "failure", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:failure: ", p), err)
+		}
+		if err := p.Failure.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Failure), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:failure: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodeExtractImagesResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeExtractImagesResult(%+v)", *p)
+}
+
+// Attributes:
+//   - Creation
+type ComputeNodeCreateVideoArgs struct {
+	Creation *Creation `thrift:"creation,1" db:"creation" json:"creation"`
+}
+
+func NewComputeNodeCreateVideoArgs() *ComputeNodeCreateVideoArgs {
+	return &ComputeNodeCreateVideoArgs{}
+}
+
+var ComputeNodeCreateVideoArgs_Creation_DEFAULT *Creation
+
+func (p *ComputeNodeCreateVideoArgs) GetCreation() *Creation {
+	if !p.IsSetCreation() {
+		return ComputeNodeCreateVideoArgs_Creation_DEFAULT
+	}
+	return p.Creation
+}
+func (p *ComputeNodeCreateVideoArgs) IsSetCreation() bool {
+	return p.Creation != nil
+}
+
+func (p *ComputeNodeCreateVideoArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeCreateVideoArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Creation = &Creation{}
+	if err := p.Creation.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Creation), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeCreateVideoArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "create_video_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeCreateVideoArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "creation", thrift.STRUCT, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:creation: ", p), err)
+	}
+	if err := p.Creation.Write(ctx, oprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Creation), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:creation: ", p), err)
+	}
+	return err
+}
+
+func (p *ComputeNodeCreateVideoArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeCreateVideoArgs(%+v)", *p)
+}
+
+// Attributes:
+//   - Success
+//   - Failure
+type ComputeNodeCreateVideoResult struct {
+	Success *string  `thrift:"success,0" db:"success" json:"success,omitempty"`
+	Failure *Failure `thrift:"failure,1" db:"failure" json:"failure,omitempty"`
+}
+
+func NewComputeNodeCreateVideoResult() *ComputeNodeCreateVideoResult {
+	return &ComputeNodeCreateVideoResult{}
+}
+
+var ComputeNodeCreateVideoResult_Success_DEFAULT string
+
+func (p *ComputeNodeCreateVideoResult) GetSuccess() string {
+	if !p.IsSetSuccess() {
+		return ComputeNodeCreateVideoResult_Success_DEFAULT
+	}
+	return *p.Success
+}
+
+var ComputeNodeCreateVideoResult_Failure_DEFAULT *Failure
+
+func (p *ComputeNodeCreateVideoResult) GetFailure() *Failure {
+	if !p.IsSetFailure() {
+		return ComputeNodeCreateVideoResult_Failure_DEFAULT
+	}
+	return p.Failure
+}
+func (p *ComputeNodeCreateVideoResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *ComputeNodeCreateVideoResult) IsSetFailure() bool {
+	return p.Failure != nil
+}
+
+func (p *ComputeNodeCreateVideoResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeCreateVideoResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 0: ", err)
+	} else {
+		p.Success = &v
+	}
+	return nil
+}
+
+func (p *ComputeNodeCreateVideoResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Failure = &Failure{}
+	if err := p.Failure.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Failure), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeCreateVideoResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "create_video_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeCreateVideoResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.STRING, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Success)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.success (0) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodeCreateVideoResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFailure() {
+		if err := oprot.WriteFieldBegin(ctx, "failure", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:failure: ", p), err)
+		}
+		if err := p.Failure.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Failure), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:failure: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodeCreateVideoResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeCreateVideoResult(%+v)", *p)
+}
+
+// Attributes:
+//   - Name
+type ComputeNodeDetectFaceArgs struct {
+	Name string `thrift:"name,1" db:"name" json:"name"`
+}
+
+func NewComputeNodeDetectFaceArgs() *ComputeNodeDetectFaceArgs {
+	return &ComputeNodeDetectFaceArgs{}
+}
+
+func (p *ComputeNodeDetectFaceArgs) GetName() string {
+	return p.Name
+}
+func (p *ComputeNodeDetectFaceArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeDetectFaceArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Name = v
+	}
+	return nil
+}
+
+func (p *ComputeNodeDetectFaceArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "detect_face_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeDetectFaceArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "name", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:name: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Name)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.name (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:name: ", p), err)
+	}
+	return err
+}
+
+func (p *ComputeNodeDetectFaceArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeDetectFaceArgs(%+v)", *p)
+}
+
+// Attributes:
+//   - Success
+//   - Failure
+type ComputeNodeDetectFaceResult struct {
+	Success []*Point `thrift:"success,0" db:"success" json:"success,omitempty"`
+	Failure *Failure `thrift:"failure,1" db:"failure" json:"failure,omitempty"`
+}
+
+func NewComputeNodeDetectFaceResult() *ComputeNodeDetectFaceResult {
+	return &ComputeNodeDetectFaceResult{}
+}
+
+var ComputeNodeDetectFaceResult_Success_DEFAULT []*Point
+
+func (p *ComputeNodeDetectFaceResult) GetSuccess() []*Point {
+	return p.Success
+}
+
+var ComputeNodeDetectFaceResult_Failure_DEFAULT *Failure
+
+func (p *ComputeNodeDetectFaceResult) GetFailure() *Failure {
+	if !p.IsSetFailure() {
+		return ComputeNodeDetectFaceResult_Failure_DEFAULT
+	}
+	return p.Failure
+}
+func (p *ComputeNodeDetectFaceResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *ComputeNodeDetectFaceResult) IsSetFailure() bool {
+	return p.Failure != nil
+}
+
+func (p *ComputeNodeDetectFaceResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeDetectFaceResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*Point, 0, size)
+	p.Success = tSlice
+	for i := 0; i < size; i++ {
+		_elem229 := &Point{}
+		if err := _elem229.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem229), err)
+		}
+		p.Success = append(p.Success, _elem229)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeDetectFaceResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Failure = &Failure{}
+	if err := p.Failure.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Failure), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeDetectFaceResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "detect_face_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeDetectFaceResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.LIST, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Success)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Success {
+			if err := v.Write(ctx, oprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodeDetectFaceResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFailure() {
+		if err := oprot.WriteFieldBegin(ctx, "failure", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:failure: ", p), err)
+		}
+		if err := p.Failure.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Failure), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:failure: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodeDetectFaceResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeDetectFaceResult(%+v)", *p)
+}
+
+// Attributes:
+//   - Name
+//   - Points
+type ComputeNodeDrawMeshArgs struct {
+	Name   string   `thrift:"name,1" db:"name" json:"name"`
+	Points []*Point `thrift:"points,2" db:"points" json:"points"`
+}
+
+func NewComputeNodeDrawMeshArgs() *ComputeNodeDrawMeshArgs {
+	return &ComputeNodeDrawMeshArgs{}
+}
+
+func (p *ComputeNodeDrawMeshArgs) GetName() string {
+	return p.Name
+}
+
+func (p *ComputeNodeDrawMeshArgs) GetPoints() []*Point {
+	return p.Points
+}
+func (p *ComputeNodeDrawMeshArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeDrawMeshArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Name = v
+	}
+	return nil
+}
+
+func (p *ComputeNodeDrawMeshArgs) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*Point, 0, size)
+	p.Points = tSlice
+	for i := 0; i < size; i++ {
+		_elem230 := &Point{}
+		if err := _elem230.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem230), err)
+		}
+		p.Points = append(p.Points, _elem230)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeDrawMeshArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "draw_mesh_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeDrawMeshArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "name", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:name: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Name)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.name (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:name: ", p), err)
+	}
+	return err
+}
+
+func (p *ComputeNodeDrawMeshArgs) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "points", thrift.LIST, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:points: ", p), err)
+	}
+	if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Points)); err != nil {
+		return thrift.PrependError("error writing list begin: ", err)
+	}
+	for _, v := range p.Points {
+		if err := v.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+		}
+	}
+	if err := oprot.WriteListEnd(ctx); err != nil {
+		return thrift.PrependError("error writing list end: ", err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:points: ", p), err)
+	}
+	return err
+}
+
+func (p *ComputeNodeDrawMeshArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeDrawMeshArgs(%+v)", *p)
+}
+
+// Attributes:
+//   - Success
+//   - Failure
+type ComputeNodeDrawMeshResult struct {
+	Success *string  `thrift:"success,0" db:"success" json:"success,omitempty"`
+	Failure *Failure `thrift:"failure,1" db:"failure" json:"failure,omitempty"`
+}
+
+func NewComputeNodeDrawMeshResult() *ComputeNodeDrawMeshResult {
+	return &ComputeNodeDrawMeshResult{}
+}
+
+var ComputeNodeDrawMeshResult_Success_DEFAULT string
+
+func (p *ComputeNodeDrawMeshResult) GetSuccess() string {
+	if !p.IsSetSuccess() {
+		return ComputeNodeDrawMeshResult_Success_DEFAULT
+	}
+	return *p.Success
+}
+
+var ComputeNodeDrawMeshResult_Failure_DEFAULT *Failure
+
+func (p *ComputeNodeDrawMeshResult) GetFailure() *Failure {
+	if !p.IsSetFailure() {
+		return ComputeNodeDrawMeshResult_Failure_DEFAULT
+	}
+	return p.Failure
+}
+func (p *ComputeNodeDrawMeshResult) IsSetSuccess() bool {
+	return p.Success != nil
+}
+
+func (p *ComputeNodeDrawMeshResult) IsSetFailure() bool {
+	return p.Failure != nil
+}
+
+func (p *ComputeNodeDrawMeshResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 0:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField0(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 1:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeDrawMeshResult) ReadField0(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 0: ", err)
+	} else {
+		p.Success = &v
+	}
+	return nil
+}
+
+func (p *ComputeNodeDrawMeshResult) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Failure = &Failure{}
+	if err := p.Failure.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Failure), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeDrawMeshResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "draw_mesh_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField0(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeDrawMeshResult) writeField0(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSuccess() {
+		if err := oprot.WriteFieldBegin(ctx, "success", thrift.STRING, 0); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 0:success: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Success)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.success (0) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 0:success: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodeDrawMeshResult) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFailure() {
+		if err := oprot.WriteFieldBegin(ctx, "failure", thrift.STRUCT, 1); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:failure: ", p), err)
+		}
+		if err := p.Failure.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Failure), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 1:failure: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *ComputeNodeDrawMeshResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeDrawMeshResult(%+v)", *p)
 }

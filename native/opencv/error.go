@@ -15,6 +15,8 @@ var (
 	ErrUndecodable = errors.New("the picture cannot be decoded")
 	// ErrUnencodable is returned for a picture that the format cannot hold.
 	ErrUnencodable = errors.New("the picture cannot be encoded in this format")
+	// ErrGeometry is wrapped by the error of points and lengths that make no sense.
+	ErrGeometry = errors.New("not a place in a picture")
 	// ErrTooLarge is wrapped by the error of a picture beyond OpenCV's own limits,
 	// such as OPENCV_IO_MAX_IMAGE_PIXELS.
 	ErrTooLarge = errors.New("the picture has too many pixels")

@@ -88,6 +88,19 @@ func (im *Image) Channels() int {
 	return im.m.Channels()
 }
 
+// Pixels is the native memory itself, row by row without a gap: it must not be used
+// after Close. It is nil for a closed image.
+func (im *Image) Pixels() []byte {
+	if !im.ok() {
+		return nil
+	}
+	data, err := im.m.DataPtrUint8()
+	if err != nil { // rows with gaps, which no function here makes
+		return nil
+	}
+	return data
+}
+
 func (im *Image) ok() bool { return im != nil && !im.m.Closed() && !im.m.Empty() }
 
 // Buffer is an encoded picture in native memory. Not for concurrent use.

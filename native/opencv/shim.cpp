@@ -6,6 +6,7 @@
 #include <exception>
 #include <memory>
 #include <new>
+#include <unordered_map>
 #include <vector>
 
 #include <opencv2/imgcodecs.hpp>
@@ -98,6 +99,33 @@ int shim_paint(void *mat, void *mask, int b, int g, int r, shim_error *err) {
   return guard(err, [&] {
     CV_Assert(at(mask).size() == at(mat).size());
     at(mat).setTo(cv::Scalar(b, g, r), at(mask));
+    return SHIM_OK;
+  });
+}
+
+// Subdiv2D has vertices of its own beyond the box; a triangle with one of them is
+// none of ours. A point that comes twice is one vertex, and keeps its first number.
+int shim_delaunay(const float *xy, int count, int width, int height, int pad, int *triangles, int most, int *found,
+                  shim_error *err) {
+  return guard(err, [&] {
+    cv::Subdiv2D mesh(cv::Rect(-pad, -pad, width + 2 * pad, height + 2 * pad));
+    std::unordered_map<int, int> number;
+    for (int i = 0; i < count; i++) number.emplace(mesh.insert(cv::Point2f(xy[2 * i], xy[2 * i + 1])), i);
+    std::vector<int> edges;  // one of each triangle
+    mesh.getLeadingEdgeList(edges);
+    *found = 0;
+    for (const int first : edges) {
+      int edge = first, corner[3], corners = 0;
+      for (; corners < 3; corners++) {
+        const auto at = number.find(mesh.edgeOrg(edge));
+        if (at == number.end()) break;
+        corner[corners] = at->second;
+        edge = mesh.getEdge(edge, cv::Subdiv2D::NEXT_AROUND_LEFT);
+      }
+      if (corners < 3 || edge != first) continue;  // that edge bounds the outside
+      CV_Assert(*found < most);
+      std::memcpy(triangles + 3 * (*found)++, corner, sizeof corner);
+    }
     return SHIM_OK;
   });
 }

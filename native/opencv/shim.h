@@ -26,6 +26,12 @@ int shim_threshold(void *src, void *dst, double level, int otsu, shim_error *err
 int shim_halve(void *mat, shim_error *err);
 int shim_paint(void *mat, void *mask, int b, int g, int r, shim_error *err);
 
+// Writes the triangles of count points (x, y), from 0 to width and height, as numbers
+// of points by threes, at most `most`, and how many there are into *found. pad is
+// the room that is left around.
+int shim_delaunay(const float *xy, int count, int width, int height, int pad, int *triangles, int most, int *found,
+                  shim_error *err);
+
 void shim_terminate(void);
 
 #ifdef __cplusplus

@@ -2,6 +2,8 @@
 
 package opencv
 
+import "image"
+
 // Available tells whether this build can call OpenCV.
 const Available = false
 
@@ -28,6 +30,9 @@ func (im *Image) Height() int { return 0 }
 
 // Channels is 0.
 func (im *Image) Channels() int { return 0 }
+
+// Pixels is nil.
+func (im *Image) Pixels() []byte { return nil }
 
 // Buffer stands for an encoded picture; in this build there is none.
 type Buffer struct{}
@@ -76,3 +81,15 @@ func Mix(a *Image, alpha float64, b *Image, beta float64) (*Image, error) { retu
 
 // Denoise returns ErrUnavailable.
 func Denoise(src *Image, strength float64, search int) (*Image, error) { return nil, ErrUnavailable }
+
+// Delaunay returns ErrUnavailable.
+func Delaunay(points []image.Point) ([][3]int, error) { return nil, ErrUnavailable }
+
+// DrawPoint returns ErrUnavailable.
+func DrawPoint(im *Image, at image.Point, radius int, c Colour) error { return ErrUnavailable }
+
+// DrawLine returns ErrUnavailable.
+func DrawLine(im *Image, from, to image.Point, width int, c Colour) error { return ErrUnavailable }
+
+// DrawBox returns ErrUnavailable.
+func DrawBox(im *Image, box image.Rectangle, width int, c Colour) error { return ErrUnavailable }

@@ -3,6 +3,7 @@
 package opencv
 
 import (
+	"image"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,7 +25,10 @@ func TestStub_EveryFunctionSaysWhatIsMissing(t *testing.T) {
 	buf, err := Encode(im, ".png")
 	require.Nil(t, buf.Bytes())
 	require.NoError(t, buf.Close())
-	calls = append(calls, err)
+	require.Nil(t, im.Pixels())
+	_, errMesh := Delaunay(nil)
+	at := image.Pt(1, 1)
+	calls = append(calls, err, errMesh, DrawPoint(im, at, 1, Colour{}), DrawLine(im, at, at, 1, Colour{}), DrawBox(im, image.Rect(0, 0, 1, 1), 1, Colour{}))
 	for _, call := range []func() (*Image, error){
 		func() (*Image, error) { return Gray(im) },
 		func() (*Image, error) { return BoxBlur(im, 3) },

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+	"github.com/stretchr/testify/require"
+
+	"spillway/bench/load"
+	"spillway/job"
+)
+
+func TestMedia_ReadsItsPartsAndFlags(t *testing.T) {
+	c, err := parseMedia(nil)
+	require.NoError(t, err)
+	require.Contains(t, c.parts, "faces")
+	c, err = parseMedia([]string{"faces", "--pairs", "2", "--pictures", "3"})
+	require.NoError(t, err)
+	require.Equal(t, mediaConfig{parts: []string{"faces"}, photos: "data/input_dir", pictures: 3, pairs: 2}, c)
+	_, err = parseMedia([]string{"--help"})
+	require.ErrorIs(t, err, pflag.ErrHelp)
+	for _, args := range [][]string{{"smells"}, {"--pairs", "0"}, {"--pictures", "-1"}, {"--pictures", "x"}, {"--what"}} {
+		_, err := parseMedia(args)
+		require.Equal(t, job.InvalidArgument, job.CodeOf(err), "%v", args)
+		require.Contains(t, job.HintOf(err), "bench media --help")
+	}
+}
+
+// turn is one in which ours took so many seconds, and the plain loop ten.
+func turn(ours float64) load.FacesTurn {
+	return load.FacesTurn{
+		Faces: 20, Pictures: 10, Plain: 10 * time.Second, Ours: time.Duration(ours * float64(time.Second)),
+		PlainCPU: 20 * time.Second, OursCPU: 21 * time.Second,
+	}
+}
+
+func TestMedia_TheTurnInTheMiddleDecides(t *testing.T) {
+	line, err := facesLine([]load.FacesTurn{turn(40), turn(10), turn(9)})
+	require.NoError(t, err)
+	require.Contains(t, line, "faces ok ratio=1.000 target=0.95 spillway=1.0/s plain=2.0/s cpu=1050ms plain_cpu=1000ms faces=60 turns=3")
+	line, err = facesLine([]load.FacesTurn{turn(10), turn(20)})
+	require.ErrorIs(t, err, errShort, "between two, half way: 0.75")
+	require.Contains(t, line, "faces short ratio=0.750")
+}
