@@ -26,8 +26,8 @@ func runChild(args []string) error {
 	}
 	opencv.SetThreads(1)
 	exec := operation.NewExecutor(roots)
-	exec.ModelsIn(models)
-	err = isolate.Serve(exec.Execute) // the models end with the process
+	exec.ModelsIn(models) // what it loads ends with the process
+	err = isolate.Serve(exec.Execute)
 	if job.CodeOf(err) == job.FailedPrecondition { // somebody typed it
 		return usage(childMode, err.Error(), job.HintOf(err))
 	}
