@@ -73,7 +73,7 @@ func drawFace(im *opencv.Image, face Face) error {
 		return err
 	}
 	for _, p := range face.Points {
-		if err := opencv.DrawPoint(im, point(p), face.stroke()+1, colour); err != nil {
+		if err := opencv.DrawPoint(im, point(p), face.stroke(), colour); err != nil {
 			return err
 		}
 	}
