@@ -63,6 +63,8 @@ func TestRun_WrongUsageIsOneClearLine(t *testing.T) {
 		{"no time", "0.1|--task-timeout|0", "--task-timeout 0s: no task could run"},
 		{"bad memory", "0.1|--memory|lots", `--memory "lots": it is not a number of bytes; use one such as 2GiB`},
 		{"no workspace", "0.1|--workspace-quota|0", `--workspace-quota "0": it is too little; use one such as 2GiB`},
+		{"no models", "0.1|--models|/nowhere", `--models /nowhere: it is not a directory that can be read; name the folder that holds the model files`},
+		{"models in a file", "0.1|--models|/proc/self/exe", `--models /proc/self/exe: it is not a directory`},
 		{"bad workspace", "0.1|--workspace-quota|much", `--workspace-quota "much": it is not a number of bytes`},
 		{"little memory", "0.1|--memory|3MiB", `--memory "3MiB": a child process could not start; use 512 MiB or more`},
 		{"bad insecure", "0.1|--insecure=perhaps", `--insecure "perhaps": it is not true or false`},

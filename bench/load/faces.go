@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -130,7 +131,7 @@ func (l *Lab) facePhotos(ctx context.Context, cfg FacesConfig) (base string, pic
 // plainFaces runs the plain loop on a folder, and returns what it printed.
 func plainFaces(ctx context.Context, bin, folder string, more ...string) (out string, cpu time.Duration, err error) {
 	model := filepath.Join(operation.DefaultModels, "shape_predictor_68_face_landmarks.dat")
-	args := append(more, "--upsample", "1", "--threads", fmt.Sprint(runtime.NumCPU()), model, folder)
+	args := append(more, "--upsample", "1", "--threads", strconv.Itoa(runtime.NumCPU()), model, folder)
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "plain-faces"), args...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

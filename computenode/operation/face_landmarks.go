@@ -3,6 +3,7 @@ package operation
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"spillway/job"
 	"spillway/native/opencv"
@@ -52,8 +53,8 @@ func (faceLandmarks) Run(ctx context.Context, f *Files, args job.Args) error {
 	if err := f.Write(landmarksName(f.Name()), append(text, '\n')); err != nil || args["draw"] != "yes" {
 		return err
 	}
-	for i := len(found.Faces) - 1; i >= 0; i-- { // the first one last, above the others
-		if err := drawFace(im, found.Faces[i]); err != nil {
+	for _, face := range slices.Backward(found.Faces) { // the first one last, above the others
+		if err := drawFace(im, face); err != nil {
 			return err
 		}
 	}
@@ -73,7 +74,7 @@ func drawFace(im *opencv.Image, face Face) error {
 		return err
 	}
 	for _, p := range face.Points {
-		if err := opencv.DrawPoint(im, point(p), face.stroke()+1, colour); err != nil {
+		if err := opencv.DrawPoint(im, point(p), face.stroke(), colour); err != nil {
 			return err
 		}
 	}

@@ -9,8 +9,7 @@ import (
 // All returns every operation that this build offers, the default first.
 func All() []Operation {
 	return append([]Operation{
-		edges(), grayscale(), blur(), resize(), rotate(), threshold(), sharpen(), denoise(),
-		faceLandmarks{}, faceMesh{}, none{},
+		edges(), grayscale(), blur(), resize(), rotate(), threshold(), sharpen(), denoise(), faceLandmarks{}, faceMesh{}, none{},
 	}, faults()...)
 }
 

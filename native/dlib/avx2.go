@@ -2,7 +2,7 @@
 
 package dlib
 
-// #cgo CXXFLAGS: -mavx2 -mfma
+// #cgo CXXFLAGS: -DSPILLWAY_AVX2
 import "C"
 
 import "golang.org/x/sys/cpu"

@@ -264,3 +264,15 @@ func TestClose_TwiceIsNoErrorAndUseAfterIsOne(t *testing.T) {
 		require.ErrorIs(t, err, ErrClosed)
 	}
 }
+
+// BenchmarkFaces is one face on a picture of 640 × 480, doubled.
+func BenchmarkFaces(b *testing.B) {
+	p, d, picture := opened(b), detector(b), photograph(b, "basketball1.png")
+	for b.Loop() {
+		faces, err := d.Detect(picture, Search{Upsample: 1})
+		require.NoError(b, err)
+		require.Len(b, faces, 1)
+		_, err = p.Landmarks(picture, faces[0].Box)
+		require.NoError(b, err)
+	}
+}

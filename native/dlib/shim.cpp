@@ -1,5 +1,10 @@
 //go:build dlib && cgo
 
+// What -mavx2 -mfma would say; cgo does not let the latter through.
+#ifdef SPILLWAY_AVX2
+#pragma GCC target("avx2,fma")
+#endif
+
 #include "shim.h"
 
 #include <algorithm>
