@@ -77,6 +77,7 @@ func digestOf(rs Results, rules map[string]string) (digest, error) {
 		for _, c := range s.Commands {
 			if slices.Contains(strings.Fields(c), "--quick") {
 				d.Scaled = append(d.Scaled, id)
+				d.Sections[len(d.Sections)-1].Title += scaledTo(of)
 				break
 			}
 		}
@@ -96,6 +97,18 @@ func digestOf(rs Results, rules map[string]string) (digest, error) {
 	}
 	d.Policies = policiesOf(rs, rules)
 	return d, nil
+}
+
+// scaledTo tells the sizes at which a scenario was played that is meant larger.
+func scaledTo(of Results) string {
+	words := []string{"--quick"}
+	for _, key := range []string{"nodes", "servers", "images", "tasks"} {
+		sizes := slices.DeleteFunc(of.where(Metric).distinct(key), func(size string) bool { return size == "" })
+		if len(sizes) > 0 {
+			words = append(words, strings.Join(sizes, " and ")+" "+key)
+		}
+	}
+	return " (" + strings.Join(words, ", ") + ")"
 }
 
 // verdictsOf are the targets of a scenario and what came of them.
@@ -199,9 +212,10 @@ func tableOf(id string, g group) table {
 	return t
 }
 
-// isAs tells whether r is as good as the best, and may be said to be.
+// isAs tells whether r is as good as the best, and may be said to be: without an interval,
+// which is ahead may be chance.
 func (r Result) isAs(best Result) bool {
-	return best.Name != "" && r.Value == best.Value && r.Params["policy"] != "central"
+	return best.bounded() && best.Name != "" && r.Value == best.Value && r.Params["policy"] != "central"
 }
 
 // ordered are the policies of results, the best by a metric first; those without it
