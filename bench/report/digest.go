@@ -99,18 +99,6 @@ func digestOf(rs Results, rules map[string]string) (digest, error) {
 	return d, nil
 }
 
-// scaledTo tells the sizes at which a scenario was played that is meant larger.
-func scaledTo(of Results) string {
-	words := []string{"--quick"}
-	for _, key := range []string{"nodes", "servers", "images", "tasks"} {
-		sizes := slices.DeleteFunc(of.where(Metric).distinct(key), func(size string) bool { return size == "" })
-		if len(sizes) > 0 {
-			words = append(words, strings.Join(sizes, " and ")+" "+key)
-		}
-	}
-	return " (" + strings.Join(words, ", ") + ")"
-}
-
 // verdictsOf are the targets of a scenario and what came of them.
 func verdictsOf(of Results) []verdict {
 	var all []verdict
