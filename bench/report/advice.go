@@ -64,7 +64,8 @@ func adviseOn(of Results) (advice, bool) {
 	}
 	ahead := of.where(Metric, "policy", word).first()
 	best := ahead
-	if usual := of.where(Metric, "policy", DefaultPolicy).first(); usual.Name != "" && meets(ahead, usual) {
+	usual := of.where(Metric, "policy", DefaultPolicy).first()
+	if told := ahead.bounded() && usual.bounded() && !meets(ahead, usual); usual.Name != "" && !told {
 		word, best = DefaultPolicy, usual
 	}
 	a := advice{Policy: word, Measured: best.written(), Interval: best.interval(), Seeds: seedsToTell(of)}

@@ -42,6 +42,9 @@ func TestAdvice_NamesTheDefaultWhereItCannotBeToldFromTheBest(t *testing.T) {
 	row = advised(t, cold("round_robin", .16, 0, 0, 2), cold("pull", .18, .15, .22, 8))
 	require.Equal(t, "**pull**", row[1], "two observations do not make another better")
 	require.Equal(t, "round_robin", row[3])
+
+	row = advised(t, cold("round_robin", .1, 0, 0, 2), cold("pull", .18, 0, 0, 2))
+	require.Equal(t, []string{"pull", "makespan 180 ms", "", "round_robin 100 ms", "2: too few to tell them apart"}, row[1:6])
 }
 
 func TestAdvice_NamesAnotherThatIsBetterThanTheDefault(t *testing.T) {
