@@ -55,14 +55,14 @@ func newCompareFlags(c *compareConfig) *pflag.FlagSet {
 	flags := pflag.NewFlagSet("bench compare", pflag.ContinueOnError)
 	flags.SortFlags = false
 	flags.Usage = func() {}
-	flags.StringArrayVar(&c.policies, "policy", []string{"random", "balance", "p2c", "pull"}, "`NAME` or NAME:PARAMETER=VALUE,…; once for each")
+	flags.StringArrayVar(&c.policies, "policy", []string{"random", "balance", "p2c", "pull"}, "`NAME` or NAME:PARAMETER=VALUE,…; once for each (default: random, balance, p2c and pull)")
 	flags.IntVar(&c.nodes, "nodes", 4, "how many nodes; as many as load probabilities, where those are given alone")
 	flags.Float64SliceVar(&c.trial.Loads, "load-probabilities", nil, "of the nodes, in turn: `.1,.5,.2,.9` (default: 0)")
 	flags.DurationVar(&c.trial.Delay, "delay", 3*time.Second, "injected delay")
 	flags.IntVar(&c.trial.Slots, "slots", 0, "tasks that a node works on at once (default: one a core)")
 	flags.StringVar(&c.trial.Admission, "admission", usualAdmission, "what nodes decide on tasks by")
 	flags.IntVar(&c.trial.Window, "window", usualWindow, "tasks in flight at once, of all jobs together")
-	flags.StringVar(&c.operation, "op", job.NoOperation, "the operation, as `NAME[:k=v,…]`, on small pictures; none:ms=20 takes 20 ms and no CPU")
+	flags.StringVar(&c.operation, "op", job.NoOperation, "the operation, as `NAME[:k=v,...]`, on small pictures; none:ms=20 takes 20 ms and no CPU")
 	flags.IntVar(&c.images, "images", 6, "images of a job")
 	flags.IntVar(&c.trial.Jobs, "jobs", 3, "jobs on each cluster")
 	flags.BoolVar(&c.batch, "batch", false, "a job begins when that before has ended; this is so without --rate")
@@ -70,8 +70,9 @@ func newCompareFlags(c *compareConfig) *pflag.FlagSet {
 	flags.DurationVar(&c.trial.Deadline, "deadline", 0, "of each job; those that miss it are counted, and no error (default: none)")
 	flags.IntVar(&c.seeds, "seeds", 5, "runs of each policy, each with the next seed")
 	flags.Uint64Var(&c.seed, "seed", 1, "the first of them")
-	flags.StringVar(&c.out, "out", "bench/out", "`folder` of the results")
+	flags.StringVar(&c.out, "out", defaultOut, "`folder` of the results")
 	flags.BoolVar(&c.json, "json", false, "print results as lines of JSON")
+	tellOwnDefaults(flags)
 	return flags
 }
 
@@ -210,7 +211,11 @@ func comparePolicies(ctx context.Context, args []string, stdout, stderr io.Write
 	if err != nil {
 		return err
 	}
-	return c.tell(all, stdout)
+	if err := c.tell(all, stdout); err != nil {
+		return err
+	}
+	sayKept(c.out, stderr)
+	return nil
 }
 
 // measure runs the policies in turn on fresh clusters.

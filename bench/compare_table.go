@@ -51,10 +51,13 @@ type column struct {
 	of           func([]load.Outcome) float64
 }
 
+// ofMakespans begins the metrics that are quantiles of makespans, and not of latencies.
+const ofMakespans = "makespan_"
+
 func (c *compareConfig) columns() []column {
-	name := "makespan"
+	name, prefix := "makespan", ofMakespans
 	if c.trial.Rate > 0 {
-		name = "latency"
+		name, prefix = "latency", ""
 	}
 	at := func(q float64) func([]load.Outcome) float64 {
 		return func(all []load.Outcome) float64 { return report.Quantile(seconds(all), q) }
@@ -64,9 +67,9 @@ func (c *compareConfig) columns() []column {
 	}
 	columns := []column{
 		{name, "s", func(all []load.Outcome) float64 { return report.Mean(seconds(all)) }},
-		{"p50", "s", at(.5)},
-		{"p95", "s", at(.95)},
-		{"p99", "s", at(.99)},
+		{prefix + "p50", "s", at(.5)},
+		{prefix + "p95", "s", at(.95)},
+		{prefix + "p99", "s", at(.99)},
 		{"attempts", "", count(load.Counts.Attempts)},
 		{"rejections", "", count(load.Counts.Rejections)},
 		{"copies", "", count(load.Counts.Copies)},
@@ -83,7 +86,7 @@ func (c *compareConfig) tell(all []compared, stdout io.Writer) error {
 	columns := c.columns()
 	rows := [][]string{{"policy"}}
 	for _, col := range columns {
-		rows[0] = append(rows[0], col.metric)
+		rows[0] = append(rows[0], strings.TrimPrefix(col.metric, ofMakespans))
 	}
 	kept := keeper{dir: c.out}
 	for _, one := range all {
@@ -178,12 +181,8 @@ func resampled(seeds [][]load.Outcome, of func([]load.Outcome) float64, seed uin
 
 // cell is a figure, and how far off it may be.
 func cell(r report.Result) string {
-	s := fmt.Sprintf("%.3g", r.Value)
-	if r.Unit != "" {
-		s += " " + r.Unit
-	}
 	if r.High > r.Low {
-		s += fmt.Sprintf(" ±%.2g", (r.High-r.Low)/2)
+		return within(r.Value, r.Low, r.High, r.Unit, 3)
 	}
-	return s
+	return inUnits(r.Value, r.Unit, 3)
 }

@@ -160,7 +160,7 @@ func TestCompare_LateJobsCountAsLateAndInNoLatency(t *testing.T) {
 	}, &table))
 	rows := strings.Split(strings.TrimSpace(table.String()), "\n")
 	require.Regexp(t, `goodput$`, rows[0])
-	require.Regexp(t, `^pull +0\.5 s +0\.5 s .* 3 +2 +0 +0 +0\.5$`, rows[1])
+	require.Regexp(t, `^pull +500 ms +500 ms .* 3 +2 +0 +0 +0\.5$`, rows[1])
 	require.Regexp(t, `^random +– +– +– +– .* 0$`, rows[2])
-	require.Regexp(t, `^p2c +0\.25 s +0\.25 s`, rows[3])
+	require.Regexp(t, `^p2c +250 ms +250 ms`, rows[3])
 }

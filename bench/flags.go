@@ -44,12 +44,15 @@ type config struct {
 	policies  []string
 }
 
+// defaultOut is the folder of the results where none is named.
+const defaultOut = "bench/out"
+
 // newFlags describes the flags; parsing them fills c.
 func newFlags(c *config) *pflag.FlagSet {
 	flags := pflag.NewFlagSet("bench", pflag.ContinueOnError)
 	flags.SortFlags = false
 	flags.Usage = func() {}
-	flags.StringVar(&c.out, "out", "bench/out", "`folder` of results and report")
+	flags.StringVar(&c.out, "out", defaultOut, "`folder` of results and report")
 	flags.StringVar(&c.photos, "photos", "data/input_dir", "`folder` of photographs, .jpg and .png")
 	flags.BoolVar(&c.quick, "quick", false, "measure less of everything, for a first look")
 	flags.Uint64Var(&c.seed, "seed", 1, "seed of all draws; the same seed draws the same")

@@ -50,31 +50,57 @@ func runScenarios(ctx context.Context, cfg config, stdout, stderr io.Writer) int
 	if err != nil {
 		return exitCode(unwritable(cfg.out, err), stderr)
 	}
-	code := exitDone
+	code, kept := exitDone, false
+	defer func() {
+		if kept {
+			sayKept(cfg.out, stderr)
+		}
+	}()
 	for _, s := range cfg.scenarios {
-		kept := keeper{dir: cfg.out}
+		results := keeper{dir: cfg.out}
 		figures, err := s.Run(ctx, scenario.Env{
 			Seed: cfg.seed, Seeds: cfg.seeds, Quick: cfg.quick, Policies: cfg.policies,
 			Bin: filepath.Dir(self), Photos: cfg.photos, Command: cfg.again(s.ID),
-			Record: kept.record, Progress: stderr,
+			Record: results.record, Progress: stderr,
 		})
 		if err == nil {
-			err = kept.save(func(r report.Result) bool { return r.Params["scenario"] == s.ID })
+			err = results.save(func(r report.Result) bool { return r.Params["scenario"] == s.ID })
 		}
 		if err != nil {
-			fmt.Fprintln(stdout, s.ID, "failed")
 			if code = exitCode(err, stderr); code == exitInterrupted {
 				return code
 			}
+			fmt.Fprintln(stdout, s.ID, "failed")
 			continue
 		}
+		kept = true
 		line, met := scenario.Line(s.ID, figures)
+		if cfg.quick {
+			line += " (--quick)"
+		}
 		fmt.Fprintln(stdout, line)
 		if !met {
 			code = exitFailed
 		}
 	}
 	return code
+}
+
+// sayKept tells where results are that were kept, and how to make the page of them.
+func sayKept(dir string, stderr io.Writer) {
+	page := "bin/bench report"
+	if dir != defaultOut {
+		page += " --out " + quoted(dir)
+	}
+	fmt.Fprintf(stderr, "bench: the results are in %s; make the page of them with: %s\n", filepath.Join(dir, scenariosFile), page)
+}
+
+// quoted is a word as a shell reads it as one.
+func quoted(word string) string {
+	if strings.ContainsFunc(word, func(r rune) bool { return strings.ContainsRune(" \t\n'\"\\$`&|;<>()*?[]#~!{}", r) }) {
+		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	}
+	return word
 }
 
 // again is the command that makes the results of a scenario again.

@@ -12,6 +12,7 @@ import (
 
 	"spillway/bench/report"
 	"spillway/bench/scenario"
+	"spillway/server/policy"
 )
 
 // fixed is a scenario whose figure has that value, and the target 1.
@@ -75,7 +76,27 @@ func TestRunScenarios_InterruptEndsAll(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	cfg := config{out: t.TempDir(), seeds: 1, scenarios: []scenario.Scenario{fixed("S1", 1), fixed("S2", 1)}}
 	require.Equal(t, exitInterrupted, runScenarios(ctx, cfg, &stdout, &stderr))
-	require.Equal(t, "S1 failed\n", stdout.String())
+	require.Empty(t, stdout.String(), "what was interrupted has not failed")
+	require.Contains(t, stderr.String(), "interrupted")
+	require.NotContains(t, stderr.String(), "the results are in")
+}
+
+func TestRunScenarios_TellsAtTheEndWhereTheResultsAre(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	cfg := config{out: filepath.Join(t.TempDir(), "a b"), seeds: 1, quick: true, scenarios: []scenario.Scenario{fixed("S1", 1)}}
+	require.Zero(t, runScenarios(t.Context(), cfg, &stdout, &stderr))
+	require.Equal(t, "S1 ok makespan=1.00s target=1.00s (--quick)\n", stdout.String())
+	require.True(t, strings.HasSuffix(stderr.String(), "bench: the results are in "+filepath.Join(cfg.out, scenariosFile)+
+		"; make the page of them with: bin/bench report --out '"+cfg.out+"'\n"), stderr.String())
+}
+
+func TestHelp_ListsTellTheirDefaultsInWords(t *testing.T) {
+	for _, text := range []string{help(), simHelp(), compareHelp()} {
+		require.NotContains(t, text, "(default [")
+		require.NotRegexp(t, `\(default: [^)]*\) \(default`, text)
+	}
+	require.Contains(t, simHelp(), "(default: pull and central)")
+	require.Contains(t, compareHelp(), "(default: random, balance, p2c and pull)")
 }
 
 func TestCommand_WrongScenarioIsOneLineAndCode2(t *testing.T) {
@@ -106,7 +127,7 @@ func TestCommand_AScenarioEndsWithOneLineAndResultsThatCanBeRead(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	code := command(t.Context(), []string{"run", "S9", "--quick", "--seeds", "1", "--out", dir}, &stdout, &stderr)
 	require.Contains(t, []int{exitDone, exitFailed}, code, stderr.String())
-	require.Regexp(t, `^S9 (ok|short)( [a-z_]+=[0-9.]+ target=[0-9.]+)+\n$`, stdout.String())
+	require.Regexp(t, `^S9 (ok|short)( [a-z_]+=[0-9.]+ target=[0-9.]+)+ \(--quick\)\n$`, stdout.String())
 	require.Equal(t, code == exitDone, strings.HasPrefix(stdout.String(), "S9 ok"))
 	all, err := readScenarios(filepath.Join(dir, scenariosFile))
 	require.NoError(t, err)
@@ -118,4 +139,8 @@ func TestCommand_AScenarioEndsWithOneLineAndResultsThatCanBeRead(t *testing.T) {
 	require.Positive(t, names[report.Metric])
 	require.Positive(t, names[report.Moment])
 	require.Equal(t, 2, names[report.Verdict])
+}
+
+func TestReport_KnowsTheDefaultPolicy(t *testing.T) {
+	require.Equal(t, policy.Default, report.DefaultPolicy)
 }

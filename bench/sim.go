@@ -47,12 +47,12 @@ func newSimFlags(c *simConfig) *pflag.FlagSet {
 	flags := pflag.NewFlagSet("bench sim", pflag.ContinueOnError)
 	flags.SortFlags = false
 	flags.Usage = func() {}
-	flags.StringArrayVar(&c.policies, "policy", []string{"pull", central}, "`NAME` or NAME:PARAMETER=VALUE,…, or central: an ideal queue; once for each")
+	flags.StringArrayVar(&c.policies, "policy", []string{"pull", central}, "`NAME` or NAME:PARAMETER=VALUE,…, or central: an ideal queue; once for each (default: pull and central)")
 	flags.IntVar(&c.fleet.Nodes, "nodes", 100, "how many nodes; as many as load probabilities, where those are given alone")
 	flags.IntVar(&c.fleet.Slots, "slots", 1, "tasks that a node works on at once")
 	flags.StringVar(&c.speeds, "speeds", "1", "of the nodes, in turn: `1,2,4`, or lognormal:sigma=0.5")
 	flags.StringVar(&c.stragglers, "stragglers", "", "nodes that are slower: `part=.05,times=8`")
-	flags.Float64SliceVar(&c.fleet.Probabilities, "load-probabilities", nil, "of the nodes, in turn: `.1,.5,.2,.9`")
+	flags.Float64SliceVar(&c.fleet.Probabilities, "load-probabilities", nil, "of the nodes, in turn: `.1,.5,.2,.9` (default: 0)")
 	flags.DurationVar(&c.fleet.Delay, "delay", 3*time.Second, "injected delay")
 	flags.StringVar(&c.run.Admission, "admission", "probability", "what nodes decide on tasks by")
 	flags.StringVar(&c.antagonists, "antagonists", "", "what slows nodes down for a while: `part=.3,on=2s,off=8s,factor=.3`")
@@ -72,7 +72,22 @@ func newSimFlags(c *simConfig) *pflag.FlagSet {
 	flags.Uint64Var(&c.run.Seed, "seed", 1, "seed of all draws; the same seed draws the same")
 	flags.IntVar(&c.seeds, "seeds", 1, "runs, each with the next seed")
 	flags.BoolVar(&c.json, "json", false, "print results as lines of JSON")
+	tellOwnDefaults(flags)
 	return flags
+}
+
+// tellOwnDefaults keeps pflag from adding the default of a list to those that tell theirs
+// in words.
+func tellOwnDefaults(flags *pflag.FlagSet) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		switch {
+		case !strings.Contains(f.Usage, "(default: "):
+		case f.Value.Type() == "stringArray":
+			f.DefValue = "[]" // which pflag takes for none
+		case f.Value.Type() == "float64Slice":
+			f.DefValue = ""
+		}
+	})
 }
 
 func simHelp() string { return simUsage + newSimFlags(&simConfig{}).FlagUsages() }

@@ -54,14 +54,9 @@ func list(flag, word string, read func(p *params.List)) error {
 	if word == "" {
 		return nil
 	}
-	p, err := params.Parse(word)
-	if err == nil {
-		read(p)
-		err = p.Finish()
-	} else {
-		read(p)
-	}
-	if err != nil {
+	p := params.Parse(word)
+	read(p)
+	if err := p.Finish(); err != nil {
 		return job.E(job.InvalidArgument, fmt.Sprintf("--%s %.80q", flag, word), err, "write it with any of "+strings.Join(p.Infos(), ", "))
 	}
 	return nil

@@ -83,15 +83,12 @@ func over(a, b float64) float64 {
 
 // cell is the mean, and how far off it may be.
 func (m metric) cell(seed uint64) string {
-	s := fmt.Sprintf("%.4g", report.Mean(m.values))
-	if m.unit != "" {
-		s += " " + m.unit
+	value := report.Mean(m.values)
+	if len(m.values) < 2 {
+		return inUnits(value, m.unit, 4)
 	}
-	if len(m.values) > 1 {
-		low, high := report.Interval(m.values, seed)
-		s += fmt.Sprintf(" ±%.2g", (high-low)/2)
-	}
-	return s
+	low, high := report.Interval(m.values, seed)
+	return within(value, low, high, m.unit, 4)
 }
 
 // align prints rows in columns.

@@ -76,7 +76,7 @@ func TestSim_TableHasALineForEachPolicy(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(got), "\n")
 	require.Len(t, lines, 3)
 	require.Regexp(t, `^policy +makespan +mean +p50 +p99 +p99\.9 .*p99/central$`, lines[0])
-	require.Regexp(t, `^random +\S+ s ±\S+ `, lines[1])
+	require.Regexp(t, `^random +\S+ m?s ±\S+ `, lines[1])
 	require.Regexp(t, `^central .* 1 ±0$`, lines[2])
 	require.NotContains(t, got, "rejections", "what is 0 for all is left out")
 }

@@ -100,7 +100,7 @@ func parse(args []string, out output) (config, error) {
 	flags.Usage = func() {}
 	flags.StringVar(&cfg.server, "server", "", "the server's `HOST:PORT` (default: the server of machine.txt, or "+defaultServer+")")
 	flags.StringVar(&cfg.machines, "machines", "machine.txt", "`file` that names the server")
-	flags.StringSliceVar(&cfg.policies, "policy", []string{""}, "how nodes are chosen: pull, random, balance and others that server --help lists, each `NAME` or NAME:PARAMETER=VALUE,...; several run one after the other (default: the server's)")
+	flags.StringSliceVar(&cfg.policies, "policy", []string{""}, "how nodes are chosen: pull, random, balance and others that server --help lists with their parameters, each `NAME` or NAME:PARAMETER=VALUE,..., such as pull:hedge=0; several run one after the other (default: the server's)")
 	flags.StringVar(&op, "op", job.DefaultOperation, "the operation, as `NAME[:k=v,...]`; client operations lists them")
 	flags.DurationVar(&cfg.deadline, "deadline", 0, "how long the job may take, as in 90s or 10m (default: no bound)")
 	flags.IntVar(&cfg.priority, "priority", 0, fmt.Sprintf("%d to %d; of the jobs that wait, a higher one starts first", job.MinPriority, job.MaxPriority))

@@ -75,7 +75,8 @@ func (s *session) job(ctx context.Context) error {
 	return nil
 }
 
-// printTasks prints a row for each attempt, and one for a task without any.
+// printTasks prints a row for each attempt, one for a task without any, and one without a
+// node for the end of a task that no node had then.
 func (s *session) printTasks(tasks []job.TaskInfo) {
 	if len(tasks) == 0 {
 		return
@@ -83,18 +84,33 @@ func (s *session) printTasks(tasks []job.TaskInfo) {
 	fmt.Fprintln(s.out.stdout)
 	t := table{text: 4}
 	t.row("task", "name", "state", "node", "attempt", "queued ms", "run ms", "total ms", "error")
+	nowhere := false
 	for _, task := range tasks {
 		cells := []string{strconv.FormatInt(task.Index, 10), job.Shown(task.Name), string(task.State)}
 		if len(task.Attempts) == 0 {
 			t.row(append(cells, "-", "-", "-", "-", "-", "")...)
 		}
 		for _, a := range task.Attempts {
-			t.row(append(slices.Clone(cells), string(a.Node), strconv.Itoa(a.Number),
-				fmt.Sprintf("%.1f", ms(a.Queued)), fmt.Sprintf("%.1f", ms(a.Run)), fmt.Sprintf("%.1f", ms(a.Took)), attemptError(a))...)
+			t.row(append(slices.Clone(cells), attemptCells(a)...)...)
 			cells = []string{"", "", ""}
+			nowhere = nowhere || a.Number == 0
 		}
 	}
 	t.print(s.out.stdout)
+	if nowhere {
+		fmt.Fprintln(s.out.stdout, "\nA row without a node is no attempt: no node had the task when it ended.")
+	}
+}
+
+// attemptCells are the columns of an attempt.
+func attemptCells(a job.Attempt) []string {
+	if a.Number == 0 {
+		return []string{"-", "-", "-", "-", "-", attemptError(a)}
+	}
+	return []string{
+		string(a.Node), strconv.Itoa(a.Number),
+		fmt.Sprintf("%.1f", ms(a.Queued)), fmt.Sprintf("%.1f", ms(a.Run)), fmt.Sprintf("%.1f", ms(a.Took)), attemptError(a),
+	}
 }
 
 func attemptError(a job.Attempt) string {

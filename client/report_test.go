@@ -174,3 +174,26 @@ func TestProgress_IsLinesInAPipeAndABarOnATerminal(t *testing.T) {
 	}
 	require.Empty(t, err.String())
 }
+
+func TestReport_TasksTellAttemptsFromEndsWithoutANode(t *testing.T) {
+	failed := func(number int, node job.NodeID) job.Attempt {
+		return job.Attempt{Number: number, Node: node, Took: 1500 * time.Microsecond, Err: job.E(job.DataLoss, "", errors.New("damaged"), "")}
+	}
+	late := job.Attempt{Err: job.E(job.DeadlineExceeded, "", errors.New("too late"), "")}
+	var out bytes.Buffer
+	s := &session{out: output{stdout: &out}}
+	s.printTasks([]job.TaskInfo{{Name: "a.png", State: job.TaskFailed, Attempts: []job.Attempt{failed(1, "node_0")}}})
+	require.Equal(t, `
+task  name   state   node    attempt  queued ms  run ms  total ms    error
+0     a.png  failed  node_0        1        0.0     0.0       1.5  damaged
+`, out.String())
+	out.Reset()
+	s.printTasks([]job.TaskInfo{{Name: "a.png", State: job.TaskFailed, Attempts: []job.Attempt{failed(1, "node_0"), late}}})
+	require.Equal(t, `
+task  name   state   node    attempt  queued ms  run ms  total ms     error
+0     a.png  failed  node_0        1        0.0     0.0       1.5   damaged
+                     -             -          -       -         -  too late
+
+A row without a node is no attempt: no node had the task when it ended.
+`, out.String())
+}

@@ -64,7 +64,8 @@ type Attempt struct {
 	Err     *Error        // nil: done
 }
 
-// TaskInfo is one task of a job with what it went through.
+// TaskInfo is one task of a job with what it went through. An attempt of number 0 was
+// none: its error tells why the task ended while no node had it.
 type TaskInfo struct {
 	Index    int64
 	Name     string

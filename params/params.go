@@ -19,23 +19,36 @@ type List struct {
 	err   error // the first
 }
 
-// Parse reads NAME=VALUE,… The list is never nil.
-func Parse(list string) (*List, error) {
+// Cut reads a word such as NAME or NAME:PARAMETER=VALUE,… A colon with nothing behind it
+// is an error of the list.
+func Cut(word string) (name string, p *List) {
+	name, list, colon := strings.Cut(word, ":")
+	p = Parse(list)
+	if colon && list == "" {
+		p.fail("nothing stands behind the colon")
+	}
+	return name, p
+}
+
+// Parse reads NAME=VALUE,… What is wrong with it, Finish tells: the parameters are to be
+// asked for all the same, so that Hint knows them.
+func Parse(list string) *List {
 	p := &List{given: map[string]string{}}
 	if list == "" {
-		return p, nil
+		return p
 	}
 	for part := range strings.SplitSeq(list, ",") {
 		name, value, ok := strings.Cut(part, "=")
 		if !ok || name == "" {
-			return p, fmt.Errorf("%.40q is not PARAMETER=VALUE", part)
+			p.fail("%.40q is not PARAMETER=VALUE", part)
+			continue
 		}
 		if _, twice := p.given[name]; twice {
-			return p, fmt.Errorf("the parameter %.40s is given twice", name)
+			p.fail("the parameter %.40s is given twice", name)
 		}
 		p.given[name] = value
 	}
-	return p, nil
+	return p
 }
 
 // ask notes that a parameter exists, and returns what was written.
@@ -114,7 +127,7 @@ func (p *List) Check(ok bool, format string, args ...any) {
 	}
 }
 
-// Finish is the first error, or that of a parameter that nobody asked for.
+// Finish is the first error, of the writing or of a value, or that of a parameter that nobody asked for.
 func (p *List) Finish() error {
 	if p.err != nil {
 		return p.err
@@ -130,7 +143,8 @@ func (p *List) Finish() error {
 // Infos says in a line each what was asked for: NAME=DEFAULT: summary.
 func (p *List) Infos() []string { return p.infos }
 
-// Hint says which parameters there are to whom they belong.
+// Hint says which parameters there are to whom they belong; it is for after all of them
+// were asked for.
 func (p *List) Hint(owner string) string {
 	if len(p.asked) == 0 {
 		return "write " + owner + " alone: it has no parameters"

@@ -18,12 +18,10 @@ func all(p *params.List) []any {
 }
 
 func TestList_TakesWhatWasWritten(t *testing.T) {
-	p, err := params.Parse("eject=off,q=0.25,age=3s,pool=8")
-	require.NoError(t, err)
+	p := params.Parse("eject=off,q=0.25,age=3s,pool=8")
 	require.Equal(t, []any{.25, 8, 3 * time.Second, false}, all(p))
 	require.NoError(t, p.Finish())
-	p, err = params.Parse("")
-	require.NoError(t, err)
+	p = params.Parse("")
 	require.Equal(t, []any{.5, 16, time.Second, true}, all(p))
 	require.Equal(t, "q=0.5: a part", p.Infos()[0])
 	require.Equal(t, "write it:q=VALUE; its parameters are q, pool, age, eject", p.Hint("it"))
@@ -42,11 +40,22 @@ func TestList_SaysWhatIsWrong(t *testing.T) {
 		"eject=perhaps": "eject=perhaps is neither on nor off",
 		"speed=3":       `it has no parameter "speed"`,
 	} {
-		p, err := params.Parse(list)
-		if err == nil {
-			all(p)
-			err = p.Finish()
+		p := params.Parse(list)
+		all(p)
+		require.EqualError(t, p.Finish(), want, list)
+		require.Contains(t, p.Hint("it"), "its parameters are q, pool, age, eject", list)
+	}
+}
+
+func TestCut_PartsTheNameFromItsParameters(t *testing.T) {
+	for word, want := range map[string]string{"it": "", "it:q=0.25": "", "it:": "nothing stands behind the colon", "it:q": `"q" is not PARAMETER=VALUE`} {
+		name, p := params.Cut(word)
+		require.Equal(t, "it", name, word)
+		all(p)
+		if want == "" {
+			require.NoError(t, p.Finish(), word)
+			continue
 		}
-		require.EqualError(t, err, want, list)
+		require.EqualError(t, p.Finish(), want, word)
 	}
 }

@@ -5,11 +5,15 @@ import (
 	"strings"
 )
 
+// DefaultPolicy is that of the server, whose word this package may not ask for: advice
+// names it where no other can be told to be better.
+const DefaultPolicy = "pull"
+
 // advice is which policy suits whom, by what was measured.
 type advice struct {
 	Whom, Policy, Measured, Interval string
-	// Equal are policies whose intervals meet that of the best; Next is the best of the
-	// others, with its figure.
+	// Equal are policies whose intervals meet that of Policy, or of the best; Next is the
+	// best of the others, with its figure.
 	Equal, Next string
 	// Seeds says how many observations there are, and whether they are too few.
 	Seeds    string
@@ -52,13 +56,19 @@ func advise(rs Results) []advice {
 	return all
 }
 
-// adviseOn takes the best of results of one metric in one setting.
+// adviseOn takes the best of results of one metric in one setting; where the default
+// cannot be told from the best, that the default is behind may be chance, and it is taken.
 func adviseOn(of Results) (advice, bool) {
 	word := bestOf(of)
 	if word == "" {
 		return advice{}, false
 	}
-	best := of.where(Metric, "policy", word).first()
+	ahead := of.where(Metric, "policy", word).first()
+	best := ahead
+	usual := of.where(Metric, "policy", DefaultPolicy).first()
+	if told := ahead.bounded() && usual.bounded() && !meets(ahead, usual); usual.Name != "" && !told {
+		word, best = DefaultPolicy, usual
+	}
 	a := advice{Policy: word, Measured: best.written(), Interval: best.interval(), Seeds: seedsToTell(of)}
 	var equal []string
 	var others Results
@@ -67,7 +77,7 @@ func adviseOn(of Results) (advice, bool) {
 		case r.Params["policy"] == word || r.Params["policy"] == "central":
 		case r.Value == best.Value:
 			a.Policy += ", " + r.Params["policy"]
-		case meets(best, r):
+		case meets(best, r), meets(ahead, r):
 			equal = append(equal, r.Params["policy"])
 		default:
 			others = append(others, r)
@@ -99,7 +109,16 @@ func seedsToTell(of Results) string {
 	return s
 }
 
-// meets tells whether two results cannot be told apart by their intervals.
+// meets tells whether two results cannot be told apart: their intervals meet, or that of
+// one holds the value of the other, where that has too few observations for its own.
 func meets(a, b Result) bool {
-	return a.bounded() && b.bounded() && a.Low <= b.High && b.Low <= a.High
+	bounds := func(r Result) (low, high float64) {
+		if r.bounded() {
+			return r.Low, r.High
+		}
+		return r.Value, r.Value
+	}
+	aLow, aHigh := bounds(a)
+	bLow, bHigh := bounds(b)
+	return (a.bounded() || b.bounded()) && aLow <= bHigh && bLow <= aHigh
 }

@@ -77,6 +77,7 @@ func digestOf(rs Results, rules map[string]string) (digest, error) {
 		for _, c := range s.Commands {
 			if slices.Contains(strings.Fields(c), "--quick") {
 				d.Scaled = append(d.Scaled, id)
+				d.Sections[len(d.Sections)-1].Title += scaledTo(of)
 				break
 			}
 		}
@@ -199,9 +200,10 @@ func tableOf(id string, g group) table {
 	return t
 }
 
-// isAs tells whether r is as good as the best, and may be said to be.
+// isAs tells whether r is as good as the best, and may be said to be: without an interval,
+// which is ahead may be chance.
 func (r Result) isAs(best Result) bool {
-	return best.Name != "" && r.Value == best.Value && r.Params["policy"] != "central"
+	return best.bounded() && best.Name != "" && r.Value == best.Value && r.Params["policy"] != "central"
 }
 
 // ordered are the policies of results, the best by a metric first; those without it

@@ -88,6 +88,18 @@ func (rs Results) alike() Results {
 	return all
 }
 
+// scaledTo tells the sizes at which a scenario was played that is meant larger.
+func scaledTo(of Results) string {
+	words := []string{"--quick"}
+	for _, key := range []string{"nodes", "servers", "images", "tasks"} {
+		sizes := slices.DeleteFunc(of.where(Metric).distinct(key), func(size string) bool { return size == "" })
+		if len(sizes) > 0 {
+			words = append(words, strings.Join(sizes, " and ")+" "+key)
+		}
+	}
+	return " (" + strings.Join(words, ", ") + ")"
+}
+
 // compareSettings orders by the numbers among the parameters; what is no number stays
 // in its place.
 func compareSettings(a, b Result) int {

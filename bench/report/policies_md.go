@@ -36,14 +36,19 @@ func (d *document) advice(all []advice) {
 		return
 	}
 	d.line("## Which policy for whom")
-	d.line("The best mean of each scenario's main figure. Those whose 95 %% intervals meet that of the best cannot be told from it.")
+	d.line("The best mean of each scenario's main figure, or the server's default policy where that cannot be told from the best. " +
+		"Those cannot be told from it whose 95 %% intervals meet its own, or that of the best.")
 	rows := [][]string{{"you have", "take", "measured", "cannot be told from it", "best of the others", "seeds", "from"}}
 	for _, a := range all {
 		from := a.Scenario
 		if a.Setting != "" {
 			from += ", " + a.Setting
 		}
-		rows = append(rows, []string{a.Whom, "**" + plain(a.Policy) + "**", a.Metric + " " + ranged(a.Measured, a.Interval), plain(a.Equal), plain(a.Next), a.Seeds, plain(from)})
+		take := plain(a.Policy)
+		if a.Interval != "" {
+			take = "**" + take + "**"
+		}
+		rows = append(rows, []string{a.Whom, take, a.Metric + " " + ranged(a.Measured, a.Interval), plain(a.Equal), plain(a.Next), a.Seeds, plain(from)})
 	}
 	d.table(rows)
 }

@@ -13,6 +13,9 @@ type term struct {
 func metrics() []term {
 	return []term{
 		{"makespan", "From the start of a job until its last task is done.", true},
+		{"makespan_p50", "Makespan that half of the jobs do not exceed.", true},
+		{"makespan_p95", "Makespan that 95 % of the jobs do not exceed.", true},
+		{"makespan_p99", "Makespan that 99 % of the jobs do not exceed.", true},
 		{"makespan_ratio", "Makespan ÷ bound. No policy can end before bound = max(all work ÷ all speed, the largest task ÷ the fastest node), so 1 cannot be beaten.", true},
 		{"mean", "Mean latency.", true},
 		{"latency", "Mean latency.", true},
@@ -62,6 +65,7 @@ func metric(word string) (t term, known bool) {
 // title is the word of a metric as a table's head has it.
 func title(word string) string {
 	titles := map[string]string{
+		"makespan_p50": "p50 of makespans", "makespan_p95": "p95 of makespans", "makespan_p99": "p99 of makespans",
 		"makespan_ratio": "makespan ÷ bound", "p999": "p99.9", "p99_ratio": "p99 ÷ central", "goodput_work": "goodput ÷ ideal, by work", "goodput_tasks": "goodput ÷ ideal, by tasks",
 		"copying_p2c_p99_ratio": "p99 of p2c with copies ÷ p99", "jain": "Jain index",
 		"attempts": "attempts a task", "rejections": "rejections a task", "copies": "copies a task", "wasted": "wasted work", "outside": "outside the server",
@@ -128,10 +132,10 @@ func settingOf(scenario string) setting {
 			"A system that stays slow after the burst is gone (metastable failure) would show here: the goodput must be back within seconds."},
 		"S12": {"Nodes die and flap", "Nodes are killed, return and are killed again while jobs run. " +
 			"Every output must come, each once."},
-		"S13": {"The simulator itself", "How fast the simulator plays ten thousand nodes and a million tasks, and how near it comes to a real cluster with the same settings. " +
+		"S13": {"The simulator itself", "How fast the simulator plays ten thousand nodes and a million tasks, or fewer with --quick, and how near it comes to a real cluster with the same settings. " +
 			"The other simulated figures are worth as much as this agreement. The simulator gets the times of a round trip and of a task from another run of the same setting, before those that it is held against. " +
 			"Left out are random and balance: a run of theirs lasts one injected delay or two by chance, so that it would take hundreds of runs until their means can be told to be within 5 %."},
-		"S14": {"The price of a decision", "One decision among ten thousand nodes, measured as Go benchmarks do. " +
+		"S14": {"The price of a decision", "One decision among many nodes, ten thousand unless it is played smaller, measured as Go benchmarks do. " +
 			"It must take a microsecond at most and leave nothing for the garbage collector."},
 		"compare": {"Random against balance, and the rest", "The policies one after the other on the same real nodes, client, server and nodes being processes of their own on this machine. " +
 			"Each set of load probabilities, and all else that was asked for, has a table of its own."},

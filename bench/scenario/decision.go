@@ -12,13 +12,16 @@ import (
 	"spillway/server/policy"
 )
 
+// quickDecisionNodes is among how many nodes Quick chooses.
+const quickDecisionNodes = 100
+
 // decision is S14: what it takes to choose a node among 10,000 that have a history, in the
 // processor's time. Of the default the least of three benchmarks is taken, since other
 // programs only add to it.
 func decision(ctx context.Context, e *Env) ([]Figure, error) {
 	nodes := 10_000
 	if e.Quick {
-		nodes = 100
+		nodes = quickDecisionNodes
 	}
 	var figures []Figure
 	for _, word := range e.Lineup() {

@@ -138,8 +138,8 @@ func (s *sample) record(e *Env, word, state string) error {
 		value float64
 		unit  string
 	}{
-		{"p50", report.Quantile(s.took, .5), "s"},
-		{"p95", report.Quantile(s.took, .95), "s"},
+		{"makespan_p50", report.Quantile(s.took, .5), "s"},
+		{"makespan_p95", report.Quantile(s.took, .95), "s"},
 		{"rejections", s.counts.Rejections(), ""},
 		{"copies", s.counts.Copies(), ""},
 		{"wasted", s.counts.Wasted(), ""},

@@ -6,7 +6,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"spillway/job"
@@ -80,24 +79,20 @@ func lognormal(sigma float64, r *rand.Rand) float64 {
 // "lognormal:sigma=1,mean=10ms". Errors: InvalidArgument.
 func ParseSizes(word string) (Sizes, error) {
 	shapes := map[string]Shape{"constant": Constant, "exponential": Exponential, "lognormal": Lognormal}
-	name, list, _ := strings.Cut(word, ":")
+	name, p := params.Cut(word)
 	shape, ok := shapes[name]
 	if !ok {
 		return Sizes{}, job.E(job.InvalidArgument, fmt.Sprintf("sizes %.80q", word), errors.New("no such distribution"),
 			"use one of constant, exponential, lognormal:sigma=1 or file:PATH")
 	}
 	s := Sizes{Shape: shape}
-	p, err := params.Parse(list)
-	if err == nil {
-		if s.Mean = p.Duration("mean", 10*time.Millisecond, 0, time.Hour, "mean size"); s.Mean == 0 {
-			s.Mean = -1
-		}
-		if shape == Lognormal {
-			s.Sigma = p.Float("sigma", 1, 0, 5, "of the logarithm")
-		}
-		err = p.Finish()
+	if s.Mean = p.Duration("mean", 10*time.Millisecond, 0, time.Hour, "mean size"); s.Mean == 0 {
+		s.Mean = -1
 	}
-	if err != nil {
+	if shape == Lognormal {
+		s.Sigma = p.Float("sigma", 1, 0, 5, "of the logarithm")
+	}
+	if err := p.Finish(); err != nil {
 		return Sizes{}, job.E(job.InvalidArgument, fmt.Sprintf("sizes %.80q", word), err, p.Hint(name))
 	}
 	return s, nil

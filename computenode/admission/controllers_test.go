@@ -211,7 +211,8 @@ func TestNew_TakesParametersAndSaysWhatIsWrong(t *testing.T) {
 		"gradient:start=500":   "start=500 is above max=200",
 		"gradient:speed=1":     `it has no parameter "speed"`,
 		"probability:p=1":      "write probability alone: it has no parameters",
-		"none:":                "",
+		"none:":                "nothing stands behind the colon",
+		"none":                 "",
 		"red:w=0.5,min=0,p=.2": "",
 	} {
 		_, err := New(word, Config{})

@@ -69,7 +69,7 @@ func Names() []string { return slices.Sorted(maps.Keys(makers)) }
 // New makes the controller that a word names, NAME or NAME:PARAMETER=VALUE,…  Errors:
 // InvalidArgument (no such name or parameter, cfg not valid).
 func New(word string, cfg Config) (Controller, error) {
-	name, list, _ := strings.Cut(word, ":")
+	name, p := params.Cut(word)
 	m, ok := makers[name]
 	if !ok {
 		return nil, job.E(job.InvalidArgument, fmt.Sprintf("admission %.80q", word),
@@ -78,12 +78,8 @@ func New(word string, cfg Config) (Controller, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	p, err := params.Parse(list)
 	c := m.make(cfg, p)
-	if err == nil {
-		err = p.Finish()
-	}
-	if err != nil {
+	if err := p.Finish(); err != nil {
 		return nil, job.E(job.InvalidArgument, fmt.Sprintf("admission %.80q", word), err, p.Hint(name))
 	}
 	return c, nil

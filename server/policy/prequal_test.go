@@ -14,8 +14,7 @@ import (
 
 // newPrequalTest is a prequal over so many nodes, with parameters, that never explores.
 func newPrequalTest(t *testing.T, nodes int, list string) *prequal {
-	words, err := params.Parse(list)
-	require.NoError(t, err)
+	words := params.Parse(list)
 	p := newPrequal(words).(*prequal)
 	require.NoError(t, words.Finish())
 	p.explore = 0

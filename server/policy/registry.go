@@ -71,25 +71,27 @@ const (
 // New makes the policy that a word names, NAME or NAME:PARAMETER=VALUE,…; it knows
 // no node yet. Errors: InvalidArgument.
 func New(word string) (Rule, error) {
-	name, list, _ := strings.Cut(word, ":")
+	name, p := params.Cut(word)
 	m, ok := makers[name]
 	if !ok {
 		return Rule{}, job.E(job.InvalidArgument, fmt.Sprintf("policy %.80q", word),
 			errors.New("no such policy"), "use one of "+strings.Join(Names(), ", "))
 	}
-	p, err := params.Parse(list)
-	if err == nil {
-		r := Rule{Policy: m.make(p)}
-		if !r.Traits().Baseline {
-			r.Hedge = p.Float("hedge", m.hedge(), 0, 1, "part of the tasks that may get a second copy; 0: none")
-			r.Throttle = p.Float("throttle", defaultThrottle, 0, 100, "K of the server's own throttle on a node that rejects; 0: none")
-			r.Eject = p.Bool("eject", true, "leave out for a while nodes that fail much")
-		}
-		if err = p.Finish(); err == nil {
-			return r, nil
-		}
+	r := Rule{Policy: m.make(p)}
+	if !r.Traits().Baseline {
+		r.readOptions(p, m.hedge())
 	}
-	return Rule{}, job.E(job.InvalidArgument, fmt.Sprintf("policy %.80q", word), err, p.Hint(name))
+	if err := p.Finish(); err != nil {
+		return Rule{}, job.E(job.InvalidArgument, fmt.Sprintf("policy %.80q", word), err, p.Hint(name))
+	}
+	return r, nil
+}
+
+// readOptions reads what every policy has that is no baseline.
+func (r *Rule) readOptions(p *params.List, hedge float64) {
+	r.Hedge = p.Float("hedge", hedge, 0, 1, "part of the tasks that may get a second copy; 0: none")
+	r.Throttle = p.Float("throttle", defaultThrottle, 0, 100, "K of the server's own throttle on a node that rejects; 0: none")
+	r.Eject = p.Bool("eject", true, "leave out for a while nodes that fail much")
 }
 
 // Summaries say in a line what each policy does, by its name.
@@ -101,16 +103,32 @@ func Summaries() map[string]string {
 	return all
 }
 
-// Describe says in a line a policy what it does, with its parameters.
+// Describe says in a line a policy what it does, with its parameters, and then which
+// parameters all but the baselines have, with defaults.
 func Describe() string {
 	var b strings.Builder
+	var baselines, patient []string
 	for _, name := range Names() {
 		p := &params.List{}
-		makers[name].make(p)
+		if makers[name].make(p).Traits().Baseline {
+			baselines = append(baselines, name)
+		}
+		if makers[name].patient {
+			patient = append(patient, name)
+		}
 		fmt.Fprintf(&b, "  %-21s %s\n", name, makers[name].summary)
 		for _, info := range p.Infos() {
 			fmt.Fprintf(&b, "  %-21s   %s\n", "", info)
 		}
+	}
+	p := &params.List{}
+	(&Rule{}).readOptions(p, defaultHedge)
+	fmt.Fprintf(&b, "\nAll but %s have these, too:\n", strings.Join(baselines, " and "))
+	for _, info := range p.Infos() {
+		if strings.HasPrefix(info, "hedge=") {
+			info += fmt.Sprintf("; %s: hedge=%g", strings.Join(patient, ", "), maker{patient: true}.hedge())
+		}
+		fmt.Fprintf(&b, "  %s\n", info)
 	}
 	return b.String()
 }

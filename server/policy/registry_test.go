@@ -51,3 +51,27 @@ func TestDescribe_HasALineForEachPolicyAndParameter(t *testing.T) {
 	}
 	require.Contains(t, text, "q=0.5: quantile")
 }
+
+func TestDescribe_TellsOnceWhatAllButTheBaselinesHave(t *testing.T) {
+	_, options, found := strings.Cut(policy.Describe(), "\nAll but balance and random have these, too:\n")
+	require.True(t, found)
+	lines := strings.Split(strings.TrimSpace(options), "\n")
+	require.Len(t, lines, 3)
+	require.Regexp(t, `^hedge=0\.15: .*; pull: hedge=1$`, lines[0])
+	require.Regexp(t, `^ *throttle=0: `, lines[1])
+	require.Regexp(t, `^ *eject=on: `, lines[2])
+}
+
+func TestNew_NamesTheParametersThereAre(t *testing.T) {
+	for word, want := range map[string]string{
+		"pull:hedge":    `policy "pull:hedge": "hedge" is not PARAMETER=VALUE; write pull:half-life=VALUE; its parameters are half-life, explore, hedge, throttle, eject`,
+		"p2c:":          `policy "p2c:": nothing stands behind the colon; write p2c:hedge=VALUE; its parameters are hedge, throttle, eject`,
+		"random:":       `policy "random:": nothing stands behind the colon; write random alone: it has no parameters`,
+		"random:hedge":  `policy "random:hedge": "hedge" is not PARAMETER=VALUE; write random alone: it has no parameters`,
+		"p2c:speed=1":   `policy "p2c:speed=1": it has no parameter "speed"; write p2c:hedge=VALUE; its parameters are hedge, throttle, eject`,
+		"p2c:hedge=two": `policy "p2c:hedge=two": hedge=two is no number from 0 to 1; write p2c:hedge=VALUE; its parameters are hedge, throttle, eject`,
+	} {
+		_, err := policy.New(word)
+		require.Equal(t, want, job.Describe(err))
+	}
+}

@@ -238,3 +238,34 @@ func TestScheduler_AFolderThatGrowsOrShrinksIsCountedAsListed(t *testing.T) {
 		})
 	}
 }
+
+func TestScheduler_ATaskThatNoNodeHadAtItsEndTellsSoOnce(t *testing.T) {
+	inBubble(t, Config{}, []node{rejects}, func(t *testing.T, r *rig) {
+		j := r.run(1, job.Spec{ID: "j", Deadline: time.Second})
+		tasks, err := r.Tasks(t.Context(), j.ID, job.TaskFilter{After: -1})
+		require.NoError(t, err)
+		require.Len(t, tasks[0].Attempts, 1)
+		require.Zero(t, tasks[0].Attempts[0].Number)
+		require.Empty(t, tasks[0].Attempts[0].Node)
+		require.EqualError(t, tasks[0].Attempts[0].Err, "not done before the job's deadline")
+	})
+}
+
+func TestScheduler_AStallAfterAFailureAddsNoAttempt(t *testing.T) {
+	failed := false
+	once := func(ctx context.Context, t job.Task) (job.Result, error) {
+		if failed {
+			return rejects(ctx, t)
+		}
+		failed = true
+		return fails(job.Unavailable)(ctx, t)
+	}
+	inBubble(t, Config{}, []node{once}, func(t *testing.T, r *rig) {
+		j := r.run(1, job.Spec{ID: "j"})
+		tasks, err := r.Tasks(t.Context(), j.ID, job.TaskFilter{After: -1})
+		require.NoError(t, err)
+		require.Equal(t, job.TaskFailed, tasks[0].State)
+		require.Len(t, tasks[0].Attempts, 1)
+		require.Equal(t, job.NodeID("node_0"), tasks[0].Attempts[0].Node)
+	})
+}

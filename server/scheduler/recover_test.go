@@ -202,6 +202,8 @@ func TestScheduler_RetryRunsWhatIsNotDone(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, tasks, 5)
 		require.Equal(t, "a1.png", tasks[0].Name)
+		require.Len(t, tasks[0].Attempts, 1, "the end is no further attempt")
+		require.Equal(t, job.NodeID("node_0"), tasks[0].Attempts[0].Node)
 		require.Equal(t, job.DataLoss, tasks[0].Attempts[0].Err.Code)
 		broken.Store(false)
 		synctest.Wait()

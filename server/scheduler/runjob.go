@@ -215,18 +215,18 @@ func (s *Scheduler) watchdog(r *record, quit <-chan struct{}) {
 // leave ends a task whose job has ended before it: where its time has passed, that
 // is a failure.
 func (s *Scheduler) leave(running context.Context, y *try) {
-	err := y.lastFail
+	last := y.lastFail
 	switch cause := context.Cause(running); {
 	case errors.Is(cause, errDeadline):
-		err = job.E(job.DeadlineExceeded, "", errors.New("not done before the job's deadline"), "")
-	case errors.Is(cause, errStalled) && err == nil:
-		err = job.E(job.DeadlineExceeded, "", errors.New("no node took it"), "")
+		last = job.Attempt{Err: job.E(job.DeadlineExceeded, "", errors.New("not done before the job's deadline"), "")}
+	case errors.Is(cause, errStalled) && last.Err == nil:
+		last = job.Attempt{Err: job.E(job.DeadlineExceeded, "", errors.New("no node took it"), "")}
 	case errors.Is(cause, errStalled): // the last attempt tells
 	default:
 		y.r.drop(y.f)
 		return
 	}
-	s.giveUp(y, err, false)
+	s.giveUp(y, last, false)
 }
 
 // outcome is the final state of a job whose tasks have all ended.

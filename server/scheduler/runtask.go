@@ -72,7 +72,7 @@ type try struct {
 	nodes    []job.NodeID // that took it and did not do it
 	taken    int          // how often a node took it
 	lastErr  error        // of the last round in which something was sent
-	lastFail *job.Error   // of the last attempt that a node took and did not do
+	lastFail job.Attempt  // the last that a node took and did not do; zero: none
 }
 
 func newTry(r *record, d *dispatcher, in store.Input) *try {
@@ -83,7 +83,7 @@ func newTry(r *record, d *dispatcher, in store.Input) *try {
 	y.taken = in.Attempts
 	for _, a := range in.Tried { // under another server, or before this one was restarted
 		y.nodes = append(y.nodes, a.Node)
-		y.lastFail = a.Err
+		y.lastFail = a
 		if job.CodeOf(a.Err) == job.Internal {
 			y.broke(a.Node)
 		}
@@ -109,7 +109,7 @@ func (s *Scheduler) runTask(running, sending context.Context, y *try) {
 	}()
 	defer func() {
 		if v := recover(); v != nil {
-			s.giveUp(y, s.panicked(y.t, v), false)
+			s.giveUp(y, job.Attempt{Err: s.panicked(y.t, v)}, false)
 		}
 	}()
 	for {
@@ -126,7 +126,8 @@ func (s *Scheduler) runTask(running, sending context.Context, y *try) {
 				return
 			}
 		case policy.TooLate: // others of the job may still be done in time
-			s.giveUp(y, job.E(job.DeadlineExceeded, "", errors.New("it would not have been done before the job's deadline"), ""), false)
+			late := job.E(job.DeadlineExceeded, "", errors.New("it would not have been done before the job's deadline"), "")
+			s.giveUp(y, job.Attempt{Err: late}, false)
 			return
 		case policy.Nobody:
 			s.park(sending, y)
@@ -217,7 +218,7 @@ func (s *Scheduler) noteMove(y *try, to job.NodeID) {
 		return
 	}
 	s.log.Info("task reassigned", "job", y.t.Job, "task", y.t.Name, "from", y.nodes[len(y.nodes)-1], "to", to,
-		"attempt", y.t.Attempt, "why", y.lastFail)
+		"attempt", y.t.Attempt, "why", y.lastFail.Err)
 }
 
 // yield gives the task's place in the window to others, if it has one.
@@ -288,13 +289,11 @@ func (s *Scheduler) note(y *try, l lap) (failed bool) {
 	}
 	y.r.broke(id)
 	y.taken++
+	y.lastFail = job.Attempt{Number: l.number, Node: id, Sent: l.sent, Took: l.took, Err: err}
 	s.store.Note(store.Interim{
-		Job: y.t.Job, Epoch: y.r.epoch, Index: y.t.Index,
-		Attempt: job.Attempt{Number: l.number, Node: id, Sent: l.sent, Took: l.took, Err: err},
-		Tally:   job.Tally{Node: id, Failed: 1},
+		Job: y.t.Job, Epoch: y.r.epoch, Index: y.t.Index, Attempt: y.lastFail, Tally: job.Tally{Node: id, Failed: 1},
 	})
 	y.nodes = append(y.nodes, id)
-	y.lastFail = err
 	y.failed.Add(l.node)
 	s.log.Warn("attempt failed", "job", y.t.Job, "task", y.t.Name, "node", id, "attempt", l.number, "code", err.Code, "err", err)
 	return true
@@ -338,7 +337,7 @@ func (s *Scheduler) judge(y *try, l lap) (ended bool) {
 		s.giveSecondChance(y)
 	}
 	if ended {
-		s.giveUp(y, err, quarantined)
+		s.giveUp(y, y.lastFail, quarantined)
 		return true
 	}
 	return false
@@ -453,13 +452,14 @@ func (s *Scheduler) startRound(y *try, idle bool) {
 	s.bar(y.r.spec.Tags, &y.excluded)
 }
 
-// giveUp ends the task without a result.
-func (s *Scheduler) giveUp(y *try, err *job.Error, quarantined bool) {
+// giveUp ends the task without a result: last is the attempt that was the end of it, or,
+// where no node had it then, an error alone.
+func (s *Scheduler) giveUp(y *try, last job.Attempt, quarantined bool) {
 	state := job.TaskFailed
 	if quarantined {
 		state = job.TaskQuarantined
 	}
-	if s.conclude(y, state, job.Attempt{Err: err}) {
-		y.r.fail(y.f, job.Failure{Name: y.t.Name, Attempts: y.taken, Nodes: y.nodes, Quarantined: quarantined, Err: err})
+	if s.conclude(y, state, last) {
+		y.r.fail(y.f, job.Failure{Name: y.t.Name, Attempts: y.taken, Nodes: y.nodes, Quarantined: quarantined, Err: last.Err})
 	}
 }

@@ -60,7 +60,8 @@ func (s *SQL) Retry(ctx context.Context, id job.ID, at time.Time) (Job, error) {
 			return err
 		}
 		_, err = s.exec(ctx, tx, `INSERT INTO attempts (job, idx, epoch, number, attempt)
-			SELECT job, idx, CAST(? AS BIGINT), number, last FROM outcomes WHERE job = ? AND state <> 'done' AND last <> ''
+			SELECT job, idx, CAST(? AS BIGINT), number, last FROM outcomes WHERE job = ? AND state <> 'done' AND number > 0
+				AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job = outcomes.job AND a.idx = outcomes.idx AND a.number = outcomes.number)
 			ON CONFLICT (job, idx, epoch, number) DO NOTHING`, old.Epoch, old.Seq)
 		if err != nil {
 			return err

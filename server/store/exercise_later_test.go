@@ -22,7 +22,11 @@ func retries(t *testing.T, s keeper) {
 	s.Note(store.Interim{Job: "a", Epoch: 1, Index: 1, Attempt: lost})
 	quarantined := broken("a", 1, 2, 3)
 	quarantined.State = job.TaskQuarantined
+	s.Note(store.Interim{Job: "a", Epoch: 1, Index: 2, Attempt: quarantined.Last})
 	finish(t, s, done("a", 1, 0), broken("a", 1, 1, 2), quarantined)
+	tasks, err := s.Tasks(t.Context(), "a", job.TaskFilter{After: 1, Limit: 1})
+	require.NoError(t, err)
+	require.Equal(t, []job.Attempt{quarantined.Last}, tasks[0].Attempts, "that it was noted does not make it two")
 	require.NoError(t, s.AskCancel(t.Context(), "a"))
 	end(t, s, "a", 1, job.Cancelled, noon())
 	before := reread(t, s, "a")
@@ -53,7 +57,7 @@ func retries(t *testing.T, s keeper) {
 	again := done("a", 3, 1)
 	again.Last.Number = 3
 	finish(t, s, again)
-	tasks, err := s.Tasks(t.Context(), "a", job.TaskFilter{After: 0, Limit: 2})
+	tasks, err = s.Tasks(t.Context(), "a", job.TaskFilter{After: 0, Limit: 2})
 	require.NoError(t, err)
 	require.Equal(t, []job.TaskInfo{
 		{Index: 1, Name: "image_0000001.jpg", State: job.TaskDone, Attempts: []job.Attempt{lost, broken("a", 1, 1, 2).Last, again.Last}},

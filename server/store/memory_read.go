@@ -65,24 +65,24 @@ func (m *Memory) Tasks(ctx context.Context, id job.ID, f job.TaskFilter) ([]job.
 // task is a task with what it went through.
 func (r *remembered) task(index int64) (job.TaskInfo, error) {
 	t := job.TaskInfo{Index: index, Name: r.name(index), State: job.TaskPending}
-	texts := make([]string, 0, len(r.attempts[index])+1)
-	for _, a := range r.attempts[index] {
-		texts = append(texts, a.attempt)
-	}
-	if o, ended := r.outcomes[index]; ended {
-		t.State = o.state
-		if o.last != "" {
-			texts = append(texts, o.last)
-		}
-	}
-	for _, text := range texts {
-		a, err := decodeAttempt(text)
+	for _, n := range r.attempts[index] {
+		a, err := decodeAttempt(n.attempt)
 		if err != nil {
 			return job.TaskInfo{}, err
 		}
 		t.Attempts = append(t.Attempts, a)
 	}
-	return t, nil
+	o, ended := r.outcomes[index]
+	if !ended {
+		return t, nil
+	}
+	t.State = o.state
+	if o.last == "" {
+		return t, nil
+	}
+	last, err := decodeAttempt(o.last)
+	t.Attempts = withLast(t.Attempts, last)
+	return t, err
 }
 
 // Claim is as that of [SQL].

@@ -208,7 +208,7 @@ func (m *Memory) Retry(ctx context.Context, id job.ID, at time.Time) (Job, error
 		if o.state == job.TaskDone {
 			continue
 		}
-		if o.last != "" {
+		if o.number > 0 && !slices.ContainsFunc(r.attempts[i], func(n note) bool { return n.number == o.number }) {
 			r.add(note{id, r.Epoch, i, o.number, o.last})
 		}
 		delete(r.outcomes, i)

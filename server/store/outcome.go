@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"spillway/job"
 )
@@ -66,6 +67,14 @@ func keepEnding(e Ending) (ending, error) {
 	}
 	text, err := encodeError(e.Err)
 	return ending{e.Job, e.Epoch, e.Version, e.State, text, nanos(e.At)}, err
+}
+
+// withLast are attempts with the one that ended the task, which may have been noted.
+func withLast(noted []job.Attempt, last job.Attempt) []job.Attempt {
+	if last.Number > 0 && slices.ContainsFunc(noted, func(a job.Attempt) bool { return a.Number == last.Number }) {
+		return noted
+	}
+	return append(noted, last)
 }
 
 // failure tells of a task that is not done.

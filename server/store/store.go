@@ -98,8 +98,9 @@ type Outcome struct {
 	Index int64
 	State job.TaskState // TaskDone, TaskFailed or TaskQuarantined
 	At    time.Time
-	// Last is the attempt that ended it; zero: it was never sent. Its error is the
-	// task's.
+	// Last is the attempt that ended it, whose error is the task's. It may have been
+	// noted before, as an Interim of that number, and is one attempt then. Number 0: no
+	// node had the task when it ended, and there is the error alone.
 	Last job.Attempt
 	// Attempts is how often it was sent and taken by a node, and Nodes which those
 	// were that did not do it.

@@ -132,7 +132,7 @@ func (s *SQL) describe(ctx context.Context, tx *sql.Tx, seq int64, found []locat
 		if err != nil {
 			return nil, err
 		}
-		list[i].Attempts = append(list[i].Attempts, last)
+		list[i].Attempts = withLast(list[i].Attempts, last)
 	}
 	return list, nil
 }
