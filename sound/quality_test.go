@@ -20,7 +20,7 @@ func TestMasks_EachStemReachesItsFigure(t *testing.T) {
 		{"a voice in a room", true, 5.7, 3.5, 3.4, 1.6, 6.8},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			song := play(12, row.wet)
+			song := play(6, row.wet)
 			got := separate(t, stereo, sound.Whole(), song.mix)
 			for _, stem := range sound.Stems() {
 				figure := siSDR(got[stem], song.stems[stem])
@@ -36,7 +36,7 @@ func TestMasks_EachStemReachesItsFigure(t *testing.T) {
 }
 
 func TestMasks_AVoiceToOneSideIsNotTakenForTheSinger(t *testing.T) {
-	song := play(3, false)
+	song := play(1, false)
 	for i := range song.mix {
 		if i%2 == 1 {
 			song.mix[i] = 0
