@@ -37,6 +37,8 @@ type record struct {
 	queued   int       // flights that wait for room in the window, or for a node that is busy
 	looked   time.Time // when stalled was last asked
 	lastWait string    // why a task was last parked
+	join     string    // what is being joined; "": nothing
+	unjoined bool      // something is to be joined, once the tasks are done
 	watchers map[chan struct{}]struct{}
 }
 
@@ -101,11 +103,11 @@ func (r *record) started(at time.Time) {
 	})
 }
 
-// allDone tells that every task is done.
+// allDone tells that every task is done, and what they made is joined.
 func (r *record) allDone() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.job.Counted && r.job.Done == r.job.Total
+	return r.job.Counted && r.job.Done == r.job.Total && !r.unjoined
 }
 
 func (r *record) markStale() {

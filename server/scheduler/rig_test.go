@@ -78,7 +78,7 @@ func (r *rig) folder(path string, n int) {
 	r.folders[path] = func() *folder { return &folder{base: path, n: n, breaksAt: -1} }
 }
 
-func (r *rig) open(path string) (Source, error) {
+func (r *rig) open(path string, _ job.Operation) (Source, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	maker, ok := r.folders[path]

@@ -1,0 +1,191 @@
+package ffmpeg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// Info is what a file holds.
+type Info struct {
+	// Format is FFmpeg's name of the container: "mov,mp4,m4a,3gp,3g2,mj2".
+	Format string
+	// Duration is from the first to the last moment of any stream, as counted and
+	// not as the header claims.
+	Duration time.Duration
+	// Claimed is the duration that the header claims; zero where it claims none, or
+	// the claim is a guess by the length of the file.
+	Claimed time.Duration
+	// Bytes is the length of the file.
+	Bytes int64
+	// Start is when the first stream starts.
+	Start time.Duration
+	// Tags are those of the file: title, artist, and so on, with their names in
+	// lower case.
+	Tags map[string]string
+	// Video is the first video stream that is no cover picture; nil: there is none.
+	Video *Video
+	// Audio has the audio streams in their order.
+	Audio []Audio
+
+	lost int64 // frames that the header counts and the file does not hold
+}
+
+// Video is a video stream.
+type Video struct {
+	Stream      int // index within the file
+	Codec       string
+	PixelFormat string
+	// Width and Height are in pixels, upright: turned as the file asks players to.
+	Width, Height int
+	// Pixel is the width of a pixel by its height, when it is upright; zero: unknown.
+	Pixel Ratio
+	// Matrix names how colours became luma and chroma: "bt709", "smpte170m";
+	// empty: the file does not say.
+	Matrix string
+	// Rate is frames a second, exact where the rate is constant; otherwise the mean.
+	Rate Ratio
+	// Variable tells that no constant rate fits the frames' times.
+	Variable bool
+	// TimeBase is the seconds of one tick.
+	TimeBase Ratio
+	// Times are the timestamps of all frames, in ticks, rising. Their number is the
+	// exact number of frames, unless a codec hides some; see [FrameReader].
+	Times []int64
+	// Keys are the places in Times of the frames that can be decoded alone.
+	Keys []int
+	// Seekable tells that the file says where a moment's frame is. MPEG's streams have
+	// no index, and that of AVI is vague where frames refer to later ones.
+	Seekable bool
+	// End is the tick at which the last frame ends.
+	End int64
+}
+
+// Duration is how long the frames are shown.
+func (v *Video) Duration() time.Duration {
+	if len(v.Times) == 0 {
+		return 0
+	}
+	return v.TimeBase.Duration(v.End - v.Times[0])
+}
+
+// Audio is an audio stream.
+type Audio struct {
+	Stream   int // index within the file
+	Codec    string
+	Rate     int // samples a second
+	Channels int
+	BitRate  int64 // bits a second; 0: unknown
+	// Start is when it starts, on the file's clock, and Duration how long it is, as
+	// counted. A decoder may give some samples more or less.
+	Start, Duration time.Duration
+}
+
+// slack is how much of what a header claims may be missing: encoders round up, and
+// count what the other streams have.
+const slack = time.Second
+
+// Whole reports whether all is there that the header claims. Errors: ErrCut,
+// saying how much is missing.
+func (i *Info) Whole() error {
+	if i.lost > 0 {
+		return fmt.Errorf("%w: its header counts %d frames more than it holds", ErrCut, i.lost)
+	}
+	if missing := i.Claimed - i.Duration; missing > slack+i.Claimed/100 {
+		return fmt.Errorf("%w: it ends after %v, and its header claims %v", ErrCut,
+			i.Duration.Round(time.Millisecond), i.Claimed.Round(time.Millisecond))
+	}
+	return nil
+}
+
+// CheckFrames reports why the frames of a file cannot all be worked on.
+// Errors: ErrNoVideo, ErrCut.
+func CheckFrames(i *Info) error {
+	switch {
+	case i.Video == nil:
+		return ErrNoVideo
+	case len(i.Video.Times) == 0:
+		return fmt.Errorf("%w: its video stream has no frame", ErrCut)
+	case !i.Video.Rate.Known():
+		return fmt.Errorf("%w: its frames have no rate", ErrNotMedia)
+	}
+	return i.Whole()
+}
+
+// Probe says what the file holds. It reads all of it without decoding, since headers
+// are wrong too often. The offset of in does not matter and is left alone.
+//
+// Errors: ErrMissing, ErrNotMedia, ErrTooLarge (more frames than fit in memory), or
+// the context's own.
+func (p Programs) Probe(ctx context.Context, in *os.File) (*Info, error) {
+	stat, err := in.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if stat.Size() == 0 {
+		return nil, &Error{Program: "ffprobe", Text: "the file is empty", Err: ErrNotMedia}
+	}
+	header, err := p.header(ctx, in)
+	if err != nil {
+		return nil, notMedia(err)
+	}
+	info, err := header.info()
+	if err != nil {
+		return nil, err
+	}
+	info.Bytes = stat.Size()
+	index := newIndex(header)
+	if err := p.readIndex(ctx, in, index); err != nil {
+		return nil, err
+	}
+	if err := p.shift(ctx, in, index); err != nil {
+		return nil, err
+	}
+	index.apply(info)
+	return info, nil
+}
+
+// Glance says what the file's header says, and reads no more of it. What is counted is
+// missing: frames, their times, rates, and durations.
+// Errors: those of Probe.
+func (p Programs) Glance(ctx context.Context, in *os.File) (*Info, error) {
+	header, err := p.header(ctx, in)
+	if err != nil {
+		return nil, notMedia(err)
+	}
+	return header.info()
+}
+
+// Timing is what Glance does not tell of a video's frames, in one word, for whoever
+// works on some of them: "30000/1001,seekable".
+func (v *Video) Timing() string {
+	word := v.Rate.String()
+	if v.Variable {
+		word += ",variable"
+	}
+	if v.Seekable {
+		word += ",seekable"
+	}
+	return word
+}
+
+// SetTiming adds what Timing said. Errors: what is none.
+func (v *Video) SetTiming(word string) error {
+	rate, flags, _ := strings.Cut(word, ",")
+	var err error
+	v.Rate, err = ParseRatio(rate)
+	v.Variable, v.Seekable = strings.Contains(flags, "variable"), strings.Contains(flags, "seekable")
+	return err
+}
+
+// notMedia is for the error of a program that could not make sense of a file.
+func notMedia(err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || errors.Is(err, ErrMissing) {
+		return err
+	}
+	return &Error{Program: e.Program, Text: e.Text, Err: fmt.Errorf("%w: %w", ErrNotMedia, e.Err)}
+}
