@@ -10,7 +10,7 @@ const Open = math.MaxInt64
 
 // Chunk is a piece of a song that can be separated alone, in moments counted from
 // the song's beginning: the range [From, To) comes out of it, and the range
-// [Start, End) around that goes into it.
+// [Start, End) around that goes into it, as far as the song goes.
 type Chunk struct {
 	Start, From, To, End int64
 }

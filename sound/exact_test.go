@@ -204,7 +204,7 @@ func TestMasks_ErrorsAreTold(t *testing.T) {
 	require.ErrorIs(t, err, sound.ErrFormat)
 	_, err = collect(stereo, sound.Chunk{From: 5, To: 3, End: 9}, &tape{})
 	require.Error(t, err)
-	_, err = collect(stereo, sound.Chunk{To: 100, End: 200}, &tape{samples: make([]float32, 300)})
+	_, err = collect(stereo, sound.Chunk{To: 100, End: 200}, &tape{samples: make([]float32, 198)})
 	require.ErrorIs(t, err, sound.ErrCut)
 	broken := errors.New("the disk broke")
 	_, err = collect(stereo, sound.Whole(), &tape{samples: make([]float32, 20000), err: broken})

@@ -47,8 +47,14 @@ func AppendFloats(dst []byte, samples []float32) []byte {
 	return dst
 }
 
-// Skip drops moments of a source. Errors: ErrCut where it has fewer, its own.
+// Skip drops moments of a source. In a WAV file that can seek it jumps. Errors: ErrCut
+// where there are fewer, its own.
 func Skip(in Source, channels int, moments int64) error {
+	if wav, ok := in.(*WAVReader); ok && moments > 0 {
+		if done, err := wav.jump(moments); done || err != nil {
+			return err
+		}
+	}
 	left, scratch := moments*int64(channels), make([]float32, 4096*channels)
 	for left > 0 {
 		n, err := in.Read(scratch[:min(left, int64(len(scratch)))])

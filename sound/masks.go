@@ -162,8 +162,8 @@ func (r *run) cut() error {
 	if !r.ended {
 		return nil
 	}
-	if r.chunk.End != Open && r.read < r.chunk.End {
-		return fmt.Errorf("%w: it has %d moments of %d", ErrCut, r.read-r.chunk.Start, r.chunk.End-r.chunk.Start)
+	if r.chunk.To != Open && r.read < r.chunk.To {
+		return fmt.Errorf("%w: it has %d moments of %d", ErrCut, r.read-r.chunk.Start, r.chunk.To-r.chunk.Start)
 	}
 	r.chunk.To = min(r.chunk.To, r.read)
 	return nil

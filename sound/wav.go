@@ -22,6 +22,19 @@ const (
 	float64s // is read, not written
 )
 
+// EncodingNamed is how samples are kept that are to become a file of a format, "wav" or
+// another, with a depth of "16", "24" or "float": those of a WAV file as they will be, so
+// that keeping them changes nothing, and others without loss.
+func EncodingNamed(format, depth string) Encoding {
+	switch {
+	case format != "wav" || depth == "float":
+		return Float32
+	case depth == "24":
+		return PCM24
+	}
+	return PCM16
+}
+
 // bytes is the size of one sample.
 func (e Encoding) bytes() int { return [...]int{2, 3, 4, 4, 1, 8}[e] }
 
@@ -202,6 +215,20 @@ func (r *WAVReader) Read(p []float32) (int, error) {
 		err = short(err, io.EOF)
 	}
 	return whole * r.Format.Channels, err
+}
+
+// jump goes on by so many moments at once; false: it cannot.
+func (r *WAVReader) jump(moments int64) (bool, error) {
+	in, ok := r.in.(io.Seeker)
+	if !ok || r.left < 0 {
+		return false, nil
+	}
+	if moments > r.left {
+		return true, fmt.Errorf("%w: %d moments before the range that is wanted", ErrCut, moments-r.left)
+	}
+	_, err := in.Seek(moments*int64(r.momentBytes()), io.SeekCurrent)
+	r.left -= moments
+	return true, err
 }
 
 // decode gives the sample that b begins with.

@@ -78,8 +78,8 @@ func cuts(count, pixels int, keys []int) []int {
 	return ends
 }
 
-func (frames) output(name string) string {
-	return strings.TrimSuffix(name, filepath.Ext(name)) + ".mp4"
+func (frames) outputs(name string) []string {
+	return []string{strings.TrimSuffix(name, filepath.Ext(name)) + ".mp4"}
 }
 
 // join makes one video with the sound of the source, whose frames are counted.
@@ -103,10 +103,10 @@ func (frames) join(ctx context.Context, j joining) error {
 	if planned != int64(len(v.Times)) {
 		return fmt.Errorf("the video has %d frames now, and had %d when it was split", len(v.Times), planned)
 	}
-	if err := programs().Join(ctx, j.out, how); err != nil {
+	if err := programs().Join(ctx, j.outs[0], how); err != nil {
 		return err
 	}
-	return sameFrames(ctx, j.out, v)
+	return sameFrames(ctx, j.outs[0], v)
 }
 
 // sameFrames checks the number and the rate of the frames of a video that was made of

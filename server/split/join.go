@@ -20,9 +20,9 @@ func Joins(op job.Operation) bool {
 	return ok
 }
 
-// Join makes one output of the segments of all parts of one input, which are left where
-// they are: joined again, they give the same. The output has its name only when it is
-// whole. Errors: *job.Error, naming the input; Unavailable where another time may do.
+// Join makes the outputs of one input of the segments of all its parts, which are left
+// where they are: joined again, they give the same. An output has its name only when all
+// are whole. Errors: *job.Error, naming the input; Unavailable where another time may do.
 func Join(ctx context.Context, roots confine.Roots, base string, id job.ID, op job.Operation, parts []job.Part) error {
 	k, ok := kindOf(op).(joiner)
 	if !ok || len(parts) == 0 {
@@ -49,24 +49,34 @@ func Join(ctx context.Context, roots confine.Roots, base string, id job.ID, op j
 		}
 		j.segments = append(j.segments, segment)
 	}
-	temp := path.Join(job.OutputDir, job.TempPrefix(id)+rand.Text()[:16]+".part")
-	out := k.output(name)
-	if j.out, err = folder.Create(temp); err != nil {
-		return writing(out, err)
+	outs := k.outputs(name)
+	temps := make([]string, len(outs))
+	defer func() {
+		for _, temp := range temps { // those that have their name are not there any more
+			_ = folder.Remove(temp)
+		}
+	}()
+	for i, out := range outs {
+		temps[i] = path.Join(job.OutputDir, job.TempPrefix(id)+rand.Text()[:16]+".part")
+		file, err := folder.Create(temps[i])
+		if err != nil {
+			return writing(out, err)
+		}
+		j.outs = append(j.outs, file)
 	}
 	if err := k.join(ctx, j); err != nil {
-		_ = folder.Remove(temp)
 		return notJoined(name, err)
 	}
-	if err := folder.Rename(temp, path.Join(job.OutputDir, out)); err != nil {
-		_ = folder.Remove(temp)
-		return writing(out, err)
+	for i, out := range outs {
+		if err := folder.Rename(temps[i], path.Join(job.OutputDir, out)); err != nil {
+			return writing(out, err)
+		}
 	}
 	return nil
 }
 
 func (j *joining) close() {
-	for _, file := range append(j.segments, j.source, j.out) {
+	for _, file := range append(append(j.segments, j.source), j.outs...) {
 		if file != nil {
 			file.Close()
 		}

@@ -22,12 +22,12 @@ type kind interface {
 	plan(ctx context.Context, in *os.File, name string, op job.Operation) ([]job.Part, error)
 }
 
-// joiner is a kind whose parts become one output.
+// joiner is a kind whose parts become one output, or the same few of each input.
 type joiner interface {
 	kind
-	// output is the name of what becomes of the input called name.
-	output(name string) string
-	// join makes it of the parts' segments, in their order, and checks that nothing is
+	// outputs are the names of what becomes of the input called name.
+	outputs(name string) []string
+	// join makes them of the parts' segments, in their order, and checks that nothing is
 	// missing.
 	join(ctx context.Context, j joining) error
 }
@@ -37,7 +37,7 @@ type joining struct {
 	parts    []job.Part
 	segments []*os.File // in the order of the parts
 	source   *os.File   // the input
-	out      *os.File   // empty
+	outs     []*os.File // empty
 }
 
 // kindOf is the kind of an operation's inputs.
@@ -47,6 +47,8 @@ func kindOf(op job.Operation) kind {
 		return frames{}
 	case op.Name == job.ExtractFrames:
 		return samples{}
+	case op.Name == job.Stems, op.Name == job.Karaoke:
+		return songs{op}
 	case op.Name == "metadata":
 		return media{}
 	}

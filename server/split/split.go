@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -102,12 +103,13 @@ func (s *Source) claim(made map[string]string, name string) error {
 	if !ok {
 		return nil
 	}
-	out := k.output(name)
-	if other, taken := made[out]; taken {
-		return job.E(job.FailedPrecondition, "list "+s.input(), fmt.Errorf("%s and %s would both become %s", job.Shown(other), job.Shown(name), job.Shown(out)),
-			"rename one of them, or submit them one by one")
+	for _, out := range k.outputs(name) {
+		if other, taken := made[out]; taken {
+			return job.E(job.FailedPrecondition, "list "+s.input(), fmt.Errorf("%s and %s would both become %s", job.Shown(other), job.Shown(name), job.Shown(out)),
+				"rename one of them, or submit them one by one")
+		}
+		made[out] = name
 	}
-	made[out] = name
 	return nil
 }
 
@@ -222,9 +224,14 @@ var twice = filepath.Join(job.InputDir, job.InputDir)
 func (s *Source) explain(roots confine.Roots, err error) error {
 	e := explain(s.input(), roots, err)
 	if known, ok := errors.AsType[*job.Error](e); ok && errors.Is(err, errNoMedia) {
-		known.Hint = fmt.Sprintf("the operation takes files that end in %s", strings.Join(videoEndings, " "))
+		known.Hint = fmt.Sprintf("the operation takes files that end in %s", strings.Join(s.endings(), " "))
 	}
 	return e
+}
+
+// endings are those of the files that the operation takes, where it takes no pictures.
+func (s *Source) endings() []string {
+	return slices.DeleteFunc(slices.Concat(videoEndings, soundEndings), func(ext string) bool { return !s.kind.takes(ext) })
 }
 
 // explain gives an error of opening path the code and hint it deserves.
