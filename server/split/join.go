@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"syscall"
 
 	"spillway/confine"
 	"spillway/job"
@@ -50,14 +51,14 @@ func Join(ctx context.Context, roots confine.Roots, base string, id job.ID, op j
 		j.segments = append(j.segments, segment)
 	}
 	outs := k.outputs(name)
-	temps := make([]string, len(outs))
+	var temps []string
 	defer func() {
 		for _, temp := range temps { // those that have their name are not there any more
 			_ = folder.Remove(temp)
 		}
 	}()
 	for i, out := range outs {
-		temps[i] = path.Join(job.OutputDir, job.TempPrefix(id)+rand.Text()[:16]+".part")
+		temps = append(temps, path.Join(job.OutputDir, job.TempPrefix(id)+rand.Text()[:16]+".part"))
 		file, err := folder.Create(temps[i])
 		if err != nil {
 			return writing(out, err)
@@ -99,6 +100,8 @@ func notJoined(name string, err error) error {
 		return err
 	case errors.Is(err, ffmpeg.ErrMissing):
 		return missing(op, err)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return writing(name, err)
 	}
 	if e, ok := errors.AsType[*job.Error](err); ok {
 		return e
