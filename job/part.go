@@ -57,6 +57,14 @@ func FileOf(name string) string {
 	return name
 }
 
+// Label is a task's name for people: a file's, or [Part.String], as [Shown] shows it.
+func Label(name string) string {
+	if p, ok := ParsePart(name); ok {
+		return Shown(p.String())
+	}
+	return Shown(name)
+}
+
 // Segment is the name in [OutputDir] under which what a task of the job makes of the
 // part waits to be joined. It is hidden, and begins with the job's [TempPrefix].
 func (p Part) Segment(id ID) string {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,7 +69,7 @@ func TestOperations_WriteTheFilesThatPythonWrites(t *testing.T) {
 	}
 }
 
-// Each operation, other than none, is held against Python above.
+// Each operation on pictures, other than none, is held against Python above.
 func TestOperations_AllAreReferenced(t *testing.T) {
 	seen := map[string]bool{"none": true, "abort": true, "hang": true, "eat": true}
 	for _, text := range referenced {
@@ -76,7 +77,11 @@ func TestOperations_AllAreReferenced(t *testing.T) {
 		require.NoError(t, err)
 		seen[op.Name] = true
 	}
-	for _, info := range Infos() {
-		require.True(t, seen[info.Name], info.Name)
+	for _, op := range All() {
+		name := op.Info().Name
+		if _, ok := op.(applier); ok {
+			require.True(t, seen[name], name)
+			require.True(t, slices.ContainsFunc(Infos(), func(i job.OperationInfo) bool { return i.Name == job.VideoPrefix+name }), "and is done to videos")
+		}
 	}
 }

@@ -304,7 +304,7 @@ func (r *record) stalled(limit time.Duration) bool {
 // end makes the job final.
 func (r *record) end(state job.State, err *job.Error, at time.Time) {
 	r.change(func() {
-		r.job.State, r.job.Err, r.job.Finished = state, err, at
+		r.job.State, r.job.Err, r.job.Finished, r.join = state, err, at, ""
 		close(r.over)
 	})
 }

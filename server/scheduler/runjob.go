@@ -282,7 +282,7 @@ func missing(j job.Job) string {
 		if len(names) == named {
 			break
 		}
-		names = append(names, job.Shown(f.Name))
+		names = append(names, job.Label(f.Name))
 	}
 	left := j.Total - j.Done
 	if left == 0 || len(names) == 0 {

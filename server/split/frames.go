@@ -21,9 +21,9 @@ var _ joiner = frames{}
 // How long a part is: so many pixels that a node has it done in some seconds, but not so
 // few frames that starting takes longer, nor so many that there is nothing to share.
 const (
-	partPixels = 150_000_000
-	minFrames  = 12
-	maxFrames  = 250
+	partPixels = 80_000_000
+	minFrames  = 24
+	maxFrames  = 120
 	maxParts   = ffmpeg.MaxSegments
 )
 
