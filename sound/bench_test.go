@@ -94,6 +94,39 @@ func BenchmarkFigures(b *testing.B) {
 	}
 }
 
+// BenchmarkJoin joins a minute of the four stems, as segments hold them.
+func BenchmarkJoin(b *testing.B) {
+	part := writeWAV(b, sound.Format{Rate: rate, Channels: 8}, sound.PCM16, noise(60*rate, 8))
+	tracks := make([][]float32, sound.StemCount)
+	before := cpu(b)
+	for b.Loop() {
+		r, err := sound.NewWAVReader(bytes.NewReader(part))
+		require.NoError(b, err)
+		var writers [sound.StemCount]*sound.WAVWriter
+		for s := range writers {
+			writers[s], err = sound.NewWAVWriter(discard{}, stereo, sound.PCM16)
+			require.NoError(b, err)
+		}
+		chunks := []sound.Chunk{{To: 60 * rate, End: 60 * rate}}
+		require.NoError(b, sound.Join(b.Context(), 8, chunks, func(int) (sound.Source, error) { return r, nil }, func(woven []float32) error {
+			sound.Unweave(tracks, woven, 2)
+			for s, w := range writers {
+				if err := w.Write(tracks[s]); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	b.ReportMetric(60*float64(b.N)/(cpu(b)-before).Seconds(), "song-s/cpu-s")
+}
+
+// discard is a file that nobody reads.
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error)    { return len(p), nil }
+func (discard) Seek(int64, int) (int64, error) { return 0, nil }
+
 // hour is an hour of the same half second.
 type hour struct {
 	song []float32

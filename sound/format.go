@@ -3,7 +3,6 @@ package sound
 import (
 	"errors"
 	"fmt"
-	"math"
 )
 
 var (
@@ -57,10 +56,4 @@ func tame(x float32) float32 {
 		return -limit
 	}
 	return 0
-}
-
-// quantize rounds a sample to a whole number of steps from -steps to steps-1.
-func quantize(x float32, steps float64) int32 {
-	scaled := math.RoundToEven(float64(tame(x)) * steps)
-	return int32(max(-steps, min(steps-1, scaled)))
 }

@@ -203,9 +203,7 @@ func (r *WAVReader) Read(p []float32) (int, error) {
 	}
 	got, err := io.ReadFull(r.in, r.bytes[:want])
 	whole := got / r.momentBytes()
-	for i := range whole * r.Format.Channels {
-		p[i] = r.Encoding.decode(r.bytes[i*r.Encoding.bytes():])
-	}
+	r.Encoding.decode(p[:whole*r.Format.Channels], r.bytes)
 	if r.left > 0 {
 		r.left -= int64(whole)
 	}
@@ -229,21 +227,4 @@ func (r *WAVReader) jump(moments int64) (bool, error) {
 	_, err := in.Seek(moments*int64(r.momentBytes()), io.SeekCurrent)
 	r.left -= moments
 	return true, err
-}
-
-// decode gives the sample that b begins with.
-func (e Encoding) decode(b []byte) float32 {
-	switch e {
-	case PCM16:
-		return float32(int16(binary.LittleEndian.Uint16(b))) / (1 << 15)
-	case PCM24:
-		return float32(int32(uint32(b[0])<<8|uint32(b[1])<<16|uint32(b[2])<<24)>>8) / (1 << 23)
-	case PCM32:
-		return float32(float64(int32(binary.LittleEndian.Uint32(b))) / (1 << 31))
-	case pcm8:
-		return (float32(b[0]) - 128) / 128
-	case float64s:
-		return float32(math.Float64frombits(binary.LittleEndian.Uint64(b)))
-	}
-	return math.Float32frombits(binary.LittleEndian.Uint32(b))
 }

@@ -38,10 +38,7 @@ func NewWAVWriter(out io.WriteSeeker, f Format, e Encoding) (*WAVWriter, error) 
 
 // Write writes whole moments. Errors: those of out.
 func (w *WAVWriter) Write(samples []float32) error {
-	w.bytes = w.bytes[:0]
-	for _, x := range samples {
-		w.bytes = w.encoding.append(w.bytes, x)
-	}
+	w.bytes = w.encoding.append(w.bytes[:0], samples)
 	n, err := w.out.Write(w.bytes)
 	w.data += int64(n)
 	return err
@@ -120,18 +117,4 @@ func speakers(channels int) uint32 {
 		return 3
 	}
 	return 0
-}
-
-// append appends a sample.
-func (e Encoding) append(b []byte, x float32) []byte {
-	switch e {
-	case PCM16:
-		return binary.LittleEndian.AppendUint16(b, uint16(quantize(x, 1<<15)))
-	case PCM24:
-		n := quantize(x, 1<<23)
-		return append(b, byte(n), byte(n>>8), byte(n>>16))
-	case PCM32:
-		return binary.LittleEndian.AppendUint32(b, uint32(quantize(x, 1<<31)))
-	}
-	return binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
 }
