@@ -16,7 +16,7 @@ PROGRAMS := $(strip $(foreach p,client server computenode bench,$(if $(wildcard 
 GOLANGCI := bin/tools/golangci-lint
 GOVULN   := bin/tools/govulncheck
 
-.PHONY: help build run demo-faults certs test chaos bench bench-policies bench-rpc bench-dispatch bench-store lint fmt generate check-generated vuln clean deps
+.PHONY: help build run demo-faults certs test chaos bench bench-policies bench-rpc bench-dispatch bench-store bench-video lint fmt generate check-generated vuln clean deps
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,10 @@ bench-dispatch: build ## measure durable tasks/s beside Celery and Dask; ARGS="-
 
 bench-store: build ## measure what the store costs tasks of 5 ms; ARGS="--rounds 5"
 	bench/dispatch/store $(ARGS)
+
+bench-video: build ## measure video:edges on two nodes beside one pipeline of FFmpeg and OpenCV; ARGS="--pairs 5"
+	@tools/deps run test
+	bin/bench video $(ARGS)
 
 lint: $(GOLANGCI) ## check style and likely mistakes
 	@tools/deps build

@@ -31,7 +31,7 @@ func clip(t *testing.T, path, args string) {
 
 // Three hundred frames, of which each shows its number, with sound.
 const (
-	numbered = "-f lavfi -i testsrc2=s=65x48:r=30000/1001:d=10 -f lavfi -i sine=d=10 -frames:v 300 -shortest "
+	numbered = "-f lavfi -i testsrc=s=65x48:r=30000/1001:d=10 -f lavfi -i sine=d=10 -frames:v 300 -shortest "
 	mpeg4    = "-c:v mpeg4 -q:v 2 -g 50 -c:a pcm_s16le"
 	x264     = "-c:v libx264 -pix_fmt yuv420p -vf scale=64:48 -c:a aac"
 )

@@ -93,15 +93,8 @@ type frameWork struct {
 
 // part makes a segment of a run of frames.
 func (w *frameWork) part(ctx context.Context, f *Files, p job.Part) error {
-	info, err := w.programs.Glance(ctx, w.in)
-	if err != nil {
-		return err
-	}
-	if info.Video == nil {
-		return ffmpeg.ErrNoVideo
-	}
-	w.video = info.Video
-	if err := w.video.SetTiming(p.Note); err != nil {
+	var err error
+	if w.video, err = ffmpeg.ParseSketch(p.Note); err != nil {
 		return job.E(job.InvalidArgument, "read "+p.String(), err, "")
 	}
 	out, err := f.Create(f.allowed[0])

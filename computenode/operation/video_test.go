@@ -38,7 +38,7 @@ func (p *place) probe(path string) *ffmpeg.Info {
 
 // part is frames from to to of a video, as the server plans them.
 func part(name string, v *ffmpeg.Video, from, to int) job.Part {
-	p := job.Part{File: name, Number: 1, Of: 2, From: v.Times[from], To: v.End, Count: int64(to - from), Note: v.Timing()}
+	p := job.Part{File: name, Number: 1, Of: 2, From: v.Times[from], To: v.End, Count: int64(to - from), Note: v.Sketch()}
 	if to < len(v.Times) {
 		p.To = v.Times[to]
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 )
 
@@ -146,39 +145,6 @@ func (p Programs) Probe(ctx context.Context, in *os.File) (*Info, error) {
 	}
 	index.apply(info)
 	return info, nil
-}
-
-// Glance says what the file's header says, and reads no more of it. What is counted is
-// missing: frames, their times, rates, and durations.
-// Errors: those of Probe.
-func (p Programs) Glance(ctx context.Context, in *os.File) (*Info, error) {
-	header, err := p.header(ctx, in)
-	if err != nil {
-		return nil, notMedia(err)
-	}
-	return header.info()
-}
-
-// Timing is what Glance does not tell of a video's frames, in one word, for whoever
-// works on some of them: "30000/1001,seekable".
-func (v *Video) Timing() string {
-	word := v.Rate.String()
-	if v.Variable {
-		word += ",variable"
-	}
-	if v.Seekable {
-		word += ",seekable"
-	}
-	return word
-}
-
-// SetTiming adds what Timing said. Errors: what is none.
-func (v *Video) SetTiming(word string) error {
-	rate, flags, _ := strings.Cut(word, ",")
-	var err error
-	v.Rate, err = ParseRatio(rate)
-	v.Variable, v.Seekable = strings.Contains(flags, "variable"), strings.Contains(flags, "seekable")
-	return err
 }
 
 // notMedia is for the error of a program that could not make sense of a file.

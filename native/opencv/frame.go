@@ -60,3 +60,28 @@ func (im *Image) Store(into []byte) ([]byte, error) {
 	}
 	return append(into, own...), nil
 }
+
+// DrawEdges is the assignment's filter on a picture in place, for whoever measures it
+// without the rest: gray, 3 × 3 box blur, Canny (10, 30, aperture 5); half brightness,
+// edges green. Errors: ErrClosed, *Error.
+func DrawEdges(im *Image) error {
+	gray, err := Gray(im)
+	if err != nil {
+		return err
+	}
+	defer gray.Close()
+	smooth, err := BoxBlur(gray, 3)
+	if err != nil {
+		return err
+	}
+	defer smooth.Close()
+	edges, err := Canny(smooth, 10, 30, 5)
+	if err != nil {
+		return err
+	}
+	defer edges.Close()
+	if err := Halve(im); err != nil {
+		return err
+	}
+	return Paint(im, edges, 0, 255, 0)
+}

@@ -10,3 +10,6 @@ func (im *Image) Load(pixels []byte) error { return ErrUnavailable }
 
 // Store returns ErrUnavailable.
 func (im *Image) Store(into []byte) ([]byte, error) { return into, ErrUnavailable }
+
+// DrawEdges returns ErrUnavailable.
+func DrawEdges(im *Image) error { return ErrUnavailable }

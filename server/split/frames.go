@@ -21,8 +21,8 @@ var _ joiner = frames{}
 // How long a part is: so many pixels that a node has it done in some seconds, but not so
 // few frames that starting takes longer, nor so many that there is nothing to share.
 const (
-	partPixels = 80_000_000
-	minFrames  = 24
+	partPixels = 40_000_000
+	minFrames  = 16
 	maxFrames  = 120
 	maxParts   = ffmpeg.MaxSegments
 )
@@ -44,7 +44,7 @@ func (frames) plan(ctx context.Context, in *os.File, name string, _ job.Operatio
 	from := 0
 	for i, to := range ends {
 		parts[i] = job.Part{
-			File: name, Number: i + 1, Of: len(ends), From: v.Times[from], To: v.End, Count: int64(to - from), Note: v.Timing(),
+			File: name, Number: i + 1, Of: len(ends), From: v.Times[from], To: v.End, Count: int64(to - from), Note: v.Sketch(),
 		}
 		if to < len(v.Times) {
 			parts[i].To = v.Times[to]
