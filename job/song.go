@@ -1,6 +1,7 @@
 package job
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 )
@@ -33,6 +34,25 @@ func SongParams(operation string) []ParamInfo {
 		}
 	}
 	return params
+}
+
+// SongStream is what a node wants to know of a song before it decodes a part of it.
+type SongStream struct {
+	Stream   int // index within the file
+	Rate     int // samples a second
+	Channels int
+}
+
+const songStreamForm = "%d:%d:%d"
+
+// Note is the stream as a [Part] carries it.
+func (s SongStream) Note() string { return fmt.Sprintf(songStreamForm, s.Stream, s.Rate, s.Channels) }
+
+// ParseSongStream reads a part's note; false: it is none of a song.
+func ParseSongStream(note string) (SongStream, bool) {
+	var s SongStream
+	_, err := fmt.Sscanf(note, songStreamForm, &s.Stream, &s.Rate, &s.Channels)
+	return s, err == nil && s.Stream >= 0 && s.Rate > 0 && s.Channels > 0 && s.Note() == note
 }
 
 // MaxSongParts bounds the parts of one song.

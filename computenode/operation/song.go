@@ -3,6 +3,7 @@ package operation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 
@@ -54,7 +55,15 @@ func (s song) Run(ctx context.Context, f *Files, args job.Args) error {
 		return err
 	}
 	p, isPart := f.Part()
-	from, err := openSong(ctx, in, isPart)
+	var stream *job.SongStream
+	if isPart {
+		known, ok := job.ParseSongStream(p.Note)
+		if !ok {
+			return job.E(job.InvalidArgument, "read "+p.String(), fmt.Errorf("%q does not describe a song", p.Note), "")
+		}
+		stream = &known
+	}
+	from, err := openSong(ctx, in, stream)
 	if err != nil {
 		return explainSong(f.Name(), err)
 	}
@@ -64,7 +73,7 @@ func (s song) Run(ctx context.Context, f *Files, args job.Args) error {
 	if isPart {
 		err = to.segment(f)
 	} else {
-		err = to.files(ctx, f, from.tags)
+		err = to.files(ctx, f, in, from.tags)
 	}
 	if err != nil {
 		return err
@@ -107,44 +116,49 @@ type songSource struct {
 // node needs no program for it and can go to any moment at once, and all else through
 // FFmpeg, from its beginning. That a file is cut off is told for whole songs, or for
 // their last part; the server looks before it splits them.
-func openSong(ctx context.Context, in *os.File, isPart bool) (*songSource, error) {
+func openSong(ctx context.Context, in *os.File, part *job.SongStream) (*songSource, error) {
 	wav, err := sound.NewWAVReader(in)
 	switch {
+	case err == nil && part != nil && wav.Format.Rate != part.Rate:
+		return nil, fmt.Errorf("%w: it has %d samples a second now, and had %d when it was split", sound.ErrDamaged, wav.Format.Rate, part.Rate)
 	case err == nil && wav.Format.Channels <= 2:
-		s := &songSource{Source: wav, format: wav.Format, close: func() {}}
-		if info, err := programs().Glance(ctx, in); err == nil { // without FFmpeg there are no tags, nor MP3 to put them in
-			s.tags = info.Tags
-		}
-		return s, nil
+		return &songSource{Source: wav, format: wav.Format, close: func() {}}, nil
 	case err != nil && !errors.Is(err, sound.ErrFormat):
 		return nil, err
 	}
 	if _, err := in.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	look := programs().Probe
-	if isPart {
-		look = programs().Glance
+	var tags map[string]string
+	if part == nil {
+		if part, tags, err = probeSong(ctx, in); err != nil {
+			return nil, err
+		}
 	}
-	info, err := look(ctx, in)
-	if err != nil {
-		return nil, err
-	}
-	if len(info.Audio) == 0 {
-		return nil, ffmpeg.ErrNoAudio
-	}
-	if err := info.Whole(); err != nil && !isPart {
-		return nil, err
-	}
-	a := info.Audio[0]
-	how := ffmpeg.Sound{Rate: a.Rate, Channels: min(a.Channels, 2)}
-	decoder, err := programs().Samples(ctx, in, a, how)
+	how := ffmpeg.Sound{Rate: part.Rate, Channels: min(part.Channels, 2)}
+	decoder, err := programs().Samples(ctx, in, ffmpeg.Audio{Stream: part.Stream}, how)
 	if err != nil {
 		return nil, err
 	}
 	return &songSource{
-		Source: sound.Floats(decoder, how.Channels), format: sound.Format(how), tags: info.Tags, close: func() { decoder.Close() },
+		Source: sound.Floats(decoder, how.Channels), format: sound.Format(how), tags: tags, close: func() { decoder.Close() },
 	}, nil
+}
+
+// probeSong looks at a whole song.
+func probeSong(ctx context.Context, in *os.File) (*job.SongStream, map[string]string, error) {
+	info, err := programs().Probe(ctx, in)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(info.Audio) == 0 {
+		return nil, nil, ffmpeg.ErrNoAudio
+	}
+	if err := info.Whole(); err != nil {
+		return nil, nil, err
+	}
+	a := info.Audio[0]
+	return &job.SongStream{Stream: a.Stream, Rate: a.Rate, Channels: a.Channels}, info.Tags, nil
 }
 
 // explainSong makes an error of package sound one for people, and leaves others.

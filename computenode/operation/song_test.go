@@ -128,9 +128,9 @@ func TestStems_SegmentsHoldWhatTheWholeHolds(t *testing.T) {
 	_, err := p.run("a.wav", job.Operation{Name: job.Stems})
 	require.NoError(t, err)
 	parts := []job.Part{
-		{File: "a.wav", Number: 1, Of: 3, From: 0, To: 17000, Count: 17000, Note: "-"},
-		{File: "a.wav", Number: 2, Of: 3, From: 17000, To: 31007, Count: 14007, Note: "-"},
-		{File: "a.wav", Number: 3, Of: 3, From: 31007, To: 49900, Count: 18893, Note: "-"}, // the plan is a little short
+		{File: "a.wav", Number: 1, Of: 3, From: 0, To: 17000, Count: 17000, Note: "0:22050:2"},
+		{File: "a.wav", Number: 2, Of: 3, From: 17000, To: 31007, Count: 14007, Note: "0:22050:2"},
+		{File: "a.wav", Number: 3, Of: 3, From: 31007, To: 49900, Count: 18893, Note: "0:22050:2"}, // the plan is a little short
 	}
 	tracks := make([][]float32, sound.StemCount)
 	for _, part := range parts {

@@ -3,6 +3,7 @@ package operation
 import (
 	"context"
 	"io"
+	"os"
 
 	"spillway/job"
 	"spillway/native/ffmpeg"
@@ -34,8 +35,16 @@ func (t *tracks) segment(f *Files) error {
 	return t.wav(f, f.allowed[0], format)
 }
 
-// files writes each track into a file of its own.
-func (t *tracks) files(ctx context.Context, f *Files, tags map[string]string) error {
+// files writes each track into a file of its own. The tags of a song that FFmpeg has not
+// looked at are read for MP3 alone, which has a place for them.
+func (t *tracks) files(ctx context.Context, f *Files, in *os.File, tags map[string]string) error {
+	if t.args["format"] == "mp3" && tags == nil {
+		info, err := programs().Probe(ctx, in)
+		if err != nil {
+			return err
+		}
+		tags = info.Tags
+	}
 	for _, name := range f.allowed {
 		var err error
 		if t.args["format"] == "mp3" {

@@ -50,9 +50,10 @@ func (s songs) plan(ctx context.Context, in *os.File, name string, _ job.Operati
 	if len(chunks) < 2 {
 		return nil, nil
 	}
+	note := job.SongStream{Stream: a.Stream, Rate: a.Rate, Channels: a.Channels}.Note()
 	parts := make([]job.Part, len(chunks))
 	for i, c := range chunks {
-		parts[i] = job.Part{File: name, Number: i + 1, Of: len(chunks), From: c.From, To: c.To, Count: c.Len(), Note: "-"}
+		parts[i] = job.Part{File: name, Number: i + 1, Of: len(chunks), From: c.From, To: c.To, Count: c.Len(), Note: note}
 	}
 	return parts, nil
 }
@@ -135,7 +136,7 @@ func openTracks(ctx context.Context, j joining, f sound.Format, args job.Args) (
 	t := &songTracks{channels: f.Channels, blocks: make([][]float32, len(j.outs))}
 	var tags map[string]string
 	if args["format"] == "mp3" {
-		if info, err := programs().Glance(ctx, j.source); err == nil {
+		if info, err := programs().Probe(ctx, j.source); err == nil {
 			tags = info.Tags
 		}
 	}
