@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"spillway/confine"
 	"spillway/job"
 	"spillway/rpc"
 	"spillway/server/cluster"
@@ -43,17 +42,6 @@ type carrier struct{ *split.Carrier }
 // Parcel implements scheduler.Carrier.
 func (c carrier) Parcel(name string) scheduler.Parcel { return c.Carrier.Parcel(name) }
 
-// joiner joins in folders below the roots.
-type joiner struct{ roots confine.Roots }
-
-// Joins implements scheduler.Joiner.
-func (joiner) Joins(op job.Operation) bool { return split.Joins(op) }
-
-// Join implements scheduler.Joiner.
-func (j joiner) Join(ctx context.Context, base string, id job.ID, op job.Operation, parts []job.Part) error {
-	return split.Join(ctx, j.roots, base, id, op, parts)
-}
-
 // run wires the server and serves until ctx ends. It returns when nothing that
 // it started runs any more.
 func run(ctx context.Context, cfg config, stderr io.Writer) error {
@@ -79,7 +67,7 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	}()
 	fleet := cluster.New(cfg.cluster, members(cfg.pool), connect(cfg), log)
 	open := func(path string, op job.Operation) (scheduler.Source, error) { return split.Open(cfg.roots, path, op) }
-	cfg.scheduler.Joiner = joiner{cfg.roots}
+	cfg.scheduler.Joiner = split.Joiner{Roots: cfg.roots}
 	cfg.scheduler.Carry = func(base string, id job.ID) (scheduler.Carrier, error) {
 		c, err := split.Carry(cfg.roots, base, id)
 		return carrier{c}, err

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -74,7 +75,7 @@ func MeasureFrames(ctx context.Context, cfg FramesConfig) ([]FramesTurn, error) 
 	if err := os.WriteFile(clip, data, 0o644); err != nil {
 		return nil, err
 	}
-	slots := fmt.Sprint(max(1, runtime.NumCPU()/2))
+	slots := strconv.Itoa(max(1, runtime.NumCPU()/2))
 	c, err := lab.Start(ctx, Pool{Loads: []float64{0, 0}, NodeArgs: []string{"--slots", slots}})
 	if err != nil {
 		return nil, err

@@ -46,11 +46,16 @@ func ParseSketch(word string) (*Video, error) {
 		v.Variable = v.Variable || flag == "variable"
 		v.Seekable = v.Seekable || flag == "seekable"
 	}
+	return v, v.check()
+}
+
+// check bounds what a sketch may say.
+func (v *Video) check() error {
 	switch {
 	case v.Stream < 0 || v.Stream >= maxStreams || v.Width < 1 || v.Height < 1 || !v.TimeBase.Known() || !v.Rate.Known():
-		return nil, errSketch
+		return errSketch
 	case v.Width > MaxPixels || v.Height > MaxPixels || v.Width*v.Height > MaxPixels:
-		return nil, ErrTooLarge
+		return ErrTooLarge
 	}
-	return v, nil
+	return nil
 }

@@ -96,7 +96,7 @@ func (s *Scheduler) joinOne(ctx context.Context, r *record, parts []job.Part) er
 // eachInput calls yield with the parts of each input of which every one is done, in the
 // order of the tasks.
 func (s *Scheduler) eachInput(ctx context.Context, r *record, yield func([]job.Part)) error {
-	var parts []job.Part
+	var run parts
 	after := int64(-1)
 	for ctx.Err() == nil {
 		var tasks []job.TaskInfo
@@ -109,25 +109,33 @@ func (s *Scheduler) eachInput(ctx context.Context, r *record, yield func([]job.P
 		}
 		for _, t := range tasks {
 			after = t.Index
-			p, ok := job.ParsePart(t.Name)
-			if !ok || t.State != job.TaskDone {
-				parts = nil
-				continue
-			}
-			if p.Number != len(parts)+1 || p.Number > 1 && parts[0].File != p.File {
-				parts = nil
-			}
-			if p.Number == len(parts)+1 {
-				parts = append(parts, p)
-			}
-			if len(parts) == p.Of && ctx.Err() == nil {
-				yield(parts)
-				parts = nil
+			if run = run.add(t); run.whole() && ctx.Err() == nil {
+				yield(run)
 			}
 		}
 	}
 	return nil
 }
+
+// parts are those of one input that are done, from the first on without a gap.
+type parts []job.Part
+
+// add takes the next task: it goes on with the input, begins another, or ends both.
+func (p parts) add(t job.TaskInfo) parts {
+	next, ok := job.ParsePart(t.Name)
+	switch {
+	case !ok || t.State != job.TaskDone:
+		return nil
+	case next.Number == 1:
+		return parts{next}
+	case len(p) == 0 || next.Number != len(p)+1 || next.File != p[0].File:
+		return nil
+	}
+	return append(p, next)
+}
+
+// whole tells that none is missing.
+func (p parts) whole() bool { return len(p) > 0 && len(p) == p[0].Of }
 
 // joining tells watchers what is being joined.
 func (r *record) joining(name string) {

@@ -15,8 +15,14 @@ import (
 	"spillway/native/ffmpeg"
 )
 
+// Joiner joins what became of parts, in folders below its roots. It may be used
+// concurrently.
+type Joiner struct {
+	Roots confine.Roots
+}
+
 // Joins tells whether an operation's parts are to be joined.
-func Joins(op job.Operation) bool {
+func (Joiner) Joins(op job.Operation) bool {
 	_, ok := kindOf(op).(joiner)
 	return ok
 }
@@ -24,14 +30,14 @@ func Joins(op job.Operation) bool {
 // Join makes the outputs of one input of the segments of all its parts, which are left
 // where they are: joined again, they give the same. An output has its name only when all
 // are whole. Errors: *job.Error, naming the input; Unavailable where another time may do.
-func Join(ctx context.Context, roots confine.Roots, base string, id job.ID, op job.Operation, parts []job.Part) error {
+func (t Joiner) Join(ctx context.Context, base string, id job.ID, op job.Operation, parts []job.Part) error {
 	k, ok := kindOf(op).(joiner)
 	if !ok || len(parts) == 0 {
 		return nil
 	}
-	folder, err := roots.Open(base)
+	folder, err := t.Roots.Open(base)
 	if err != nil {
-		return explain(base, roots, err)
+		return explain(base, t.Roots, err)
 	}
 	defer folder.Close()
 	name := parts[0].File

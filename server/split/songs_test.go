@@ -138,7 +138,7 @@ func TestSongs_SegmentsBecomeAFileForEachStem(t *testing.T) {
 	base := filepath.Join(root, "data")
 	parts := segments(t, root, 4)
 	for range 2 { // the second time as after a server's death
-		require.NoError(t, split.Join(t.Context(), roots, base, "j", job.Operation{Name: job.Stems}, parts))
+		require.NoError(t, split.Joiner{Roots: roots}.Join(t.Context(), base, "j", job.Operation{Name: job.Stems}, parts))
 	}
 	want := make([][]float32, 4)
 	sound.Unweave(want, append(steps(3*tuneRate*4), steps(7*4)...), 1)
@@ -176,7 +176,7 @@ func TestSongs_SegmentsThatDoNotFitMakeNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			segments(t, root, 4)
 			spoil()
-			err := split.Join(t.Context(), roots, base, "j", job.Operation{Name: job.Stems}, parts)
+			err := split.Joiner{Roots: roots}.Join(t.Context(), base, "j", job.Operation{Name: job.Stems}, parts)
 			require.Error(t, err)
 			require.True(t, job.CodeOf(err).Permanent(), "%v", err)
 			require.NotEmpty(t, job.HintOf(err))

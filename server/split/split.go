@@ -119,21 +119,25 @@ func (s *Source) plan(ctx context.Context, name string) ([]job.Part, error) {
 	if _, whole := s.kind.(pictures); whole {
 		return nil, nil
 	}
-	in, err := s.openInput(name)
-	if err != nil {
-		return nil, nil //nolint:nilerr // the node tells
-	}
-	defer in.Close()
-	parts, err := s.kind.plan(ctx, in, name, s.op)
+	parts, err := s.planFile(ctx, name)
 	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case errors.Is(err, ffmpeg.ErrMissing):
 		return nil, missing("split "+job.Shown(name), err)
-	case err != nil:
+	case err != nil: // the node tells
 		return nil, nil
 	}
 	return parts, nil
+}
+
+func (s *Source) planFile(ctx context.Context, name string) ([]job.Part, error) {
+	in, err := s.openInput(name)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	return s.kind.plan(ctx, in, name, s.op)
 }
 
 // list calls yield with every name in input_dir.
