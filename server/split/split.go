@@ -70,6 +70,9 @@ func (s *Source) Close() error { return s.folder.Close() }
 // which is not sorted, until it returns false: an input's, or those of its parts. It
 // returns the error that ended the listing early, with ctx's own where ctx ended.
 func (s *Source) Inputs(ctx context.Context, yield func(name string) bool) error {
+	if g, ok := s.kind.(grouper); ok {
+		return s.grouped(ctx, g, yield)
+	}
 	var wrong error
 	made := map[string]string{} // by output; only of what is joined, which is not much
 	err := s.list(ctx, func(name string) bool {
@@ -201,7 +204,7 @@ func (s *Source) check() error {
 	if err != nil {
 		return err
 	}
-	_, want := s.kind.(pictures)
+	want := s.kind.takes(extensions[0])
 	switch {
 	case found:
 		return nil
