@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strconv"
 
@@ -61,37 +62,53 @@ func (createVideo) Run(ctx context.Context, f *Files, args job.Args) error {
 	if err != nil {
 		return err
 	}
-	var writer *ffmpeg.FrameWriter
-	var width, height int
-	var pixels []byte
-	for i, name := range names {
-		im, err := f.picture(ctx, name)
-		if err != nil {
-			return err
-		}
-		if writer == nil {
-			width, height = im.Width(), im.Height()
-			writer, err = programs().Encode(ctx, out, ffmpeg.Encoding{Width: width, Height: height, Rate: rate})
-			if err != nil {
-				im.Close()
-				return err
-			}
-			defer writer.Close()
-		}
-		if im.Width() != width || im.Height() != height {
-			err = job.E(job.InvalidArgument, "read "+shown(job.InputDir, name), fmt.Errorf("it has %d × %d pixels, and the first of the sequence %d × %d", im.Width(), im.Height(), width, height), "make them one size with resize")
-		} else {
-			pixels, err = im.Store(pixels[:0])
-		}
-		im.Close()
-		if err != nil {
-			return err
-		}
-		if err := writer.Write(int64(i), pixels); err != nil {
+	e := &sequenceEncoder{out: out, rate: rate}
+	defer e.close()
+	for _, name := range names {
+		if err := e.add(ctx, f, name); err != nil {
 			return err
 		}
 	}
-	return writer.Finish()
+	return e.writer.Finish()
+}
+
+// sequenceEncoder encodes pictures of one size.
+type sequenceEncoder struct {
+	out           *os.File
+	rate          ffmpeg.Ratio
+	writer        *ffmpeg.FrameWriter // nil before the first picture
+	width, height int
+	pixels        []byte
+}
+
+// add encodes the picture called name.
+func (e *sequenceEncoder) add(ctx context.Context, f *Files, name string) error {
+	im, err := f.picture(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer im.Close()
+	if e.writer == nil {
+		e.width, e.height = im.Width(), im.Height()
+		how := ffmpeg.Encoding{Width: e.width, Height: e.height, Rate: e.rate}
+		if e.writer, err = programs().Encode(ctx, e.out, how); err != nil {
+			return err
+		}
+	}
+	if im.Width() != e.width || im.Height() != e.height {
+		return job.E(job.InvalidArgument, "read "+shown(job.InputDir, name),
+			fmt.Errorf("it has %d × %d pixels, and the first of the sequence %d × %d", im.Width(), im.Height(), e.width, e.height), "make them one size with resize")
+	}
+	if e.pixels, err = im.Store(e.pixels[:0]); err != nil {
+		return err
+	}
+	return e.writer.Write(e.writer.Frames(), e.pixels)
+}
+
+func (e *sequenceEncoder) close() {
+	if e.writer != nil {
+		e.writer.Close()
+	}
 }
 
 // sequence lists the pictures of a part in order. Errors: Unimplemented where the node

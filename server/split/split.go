@@ -120,16 +120,14 @@ func (s *Source) plan(ctx context.Context, name string) ([]job.Part, error) {
 	if _, whole := s.kind.(pictures); whole {
 		return nil, nil
 	}
-	parts, err := s.planFile(ctx, name)
+	parts, wrong := s.planFile(ctx, name)
 	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
-	case errors.Is(err, ffmpeg.ErrMissing):
-		return nil, missing("split "+job.Shown(name), err)
-	case err != nil: // the node tells
-		return nil, nil
+	case errors.Is(wrong, ffmpeg.ErrMissing):
+		return nil, missing("split "+job.Shown(name), wrong)
 	}
-	return parts, nil
+	return parts, nil // none where something is wrong with the file
 }
 
 func (s *Source) planFile(ctx context.Context, name string) ([]job.Part, error) {
