@@ -22,6 +22,9 @@ func (p *place) putVideo(name, args string) *ffmpeg.Info {
 	}
 	out, err := exec.CommandContext(p.Context(), "ffmpeg", append(strings.Fields("-v error -nostdin -y "+args), p.in(name))...).CombinedOutput()
 	require.NoError(p, err, string(out))
+	if strings.Contains(name, "%") { // pictures
+		return nil
+	}
 	return p.probe(p.in(name))
 }
 
@@ -143,4 +146,29 @@ func TestMetadata_SoundAndDamageAreTold(t *testing.T) {
 	require.Contains(t, string(text), `"sample_rate": 44100`)
 	require.Contains(t, string(text), `"title": "Ode"`)
 	require.NotContains(t, string(text), `"video"`)
+}
+
+func TestCreateVideo_PicturesInTheOrderOfTheirNumbers(t *testing.T) {
+	needOpenCV(t)
+	p := newPlace(t)
+	p.putVideo("clip.%d.png", "-f lavfi -i testsrc2=s=64x48:r=25:d=0.48")
+	task := job.Part{File: "clip.1.png", Number: 1, Of: 1, From: 1, To: 13, Count: 12, Note: "-"}
+	_, err := p.run(task.Name(), job.Operation{Name: job.CreateVideo, Params: map[string]string{"rate": "12.5"}})
+	require.NoError(t, err)
+	require.Equal(t, []string{"clip.mp4"}, p.left())
+	made := p.probe(p.out("clip.mp4"))
+	require.Len(t, made.Video.Times, 12)
+	require.Equal(t, "25/2", made.Video.Rate.String())
+
+	task.Count = 13
+	_, err = p.run(task.Name(), job.Operation{Name: job.CreateVideo})
+	require.Equal(t, job.Unimplemented, job.CodeOf(err))
+	require.ErrorContains(t, err, "sees 12 of its 13 pictures")
+	p.put("clip.5.png", aPNG(t))
+	task.Count = 12
+	_, err = p.run(task.Name(), job.Operation{Name: job.CreateVideo})
+	require.Equal(t, job.InvalidArgument, job.CodeOf(err))
+	require.ErrorContains(t, err, "clip.5.png")
+	_, err = p.run("clip.5.png", job.Operation{Name: job.CreateVideo})
+	require.ErrorContains(t, err, "has no number")
 }

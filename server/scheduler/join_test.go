@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -115,6 +116,7 @@ func TestJoin_AJobCancelledMeanwhileIsCancelled(t *testing.T) {
 		r.parted([]string{"a.avi"}, 2)
 		id := r.submit(everyFrame)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		j := r.now(id)
 		require.Equal(t, job.Running, j.State)
 		require.Equal(t, "joining a.avi", j.Waiting)
@@ -130,6 +132,7 @@ func TestJoin_AServerThatStopsMeanwhileLeavesItToTheNext(t *testing.T) {
 		r.parted([]string{"a.avi"}, 2)
 		id := r.submit(everyFrame)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		r.stop()
 		j, err := r.store.Job(t.Context(), id)
 		require.NoError(t, err)

@@ -160,3 +160,17 @@ func TestParcel_TheOnlyHiddenOutputIsThePartsSegment(t *testing.T) {
 	piece.Name = part.Segment("another")
 	require.Equal(t, job.PermissionDenied, job.CodeOf(p.Write(t.Context(), piece)))
 }
+
+func TestInputs_EachSequenceOfPicturesIsOneTask(t *testing.T) {
+	parts, err := sequences{}.group([]string{"b.2.png", "a.10.png", "a.9.png", "b.1.png", "lone.png", "a.8.png"})
+	require.NoError(t, err)
+	require.Equal(t, []job.Part{
+		{File: "lone.png"},
+		{File: "a.8.png", Number: 1, Of: 1, From: 8, To: 11, Count: 3, Note: "-"},
+		{File: "b.1.png", Number: 1, Of: 1, From: 1, To: 3, Count: 2, Note: "-"},
+	}, parts)
+	for _, names := range [][]string{{"a.1.png", "a.01.png"}, {"a.1.png", "a.2.jpg"}} {
+		_, err := sequences{}.group(names)
+		require.Equal(t, job.FailedPrecondition, job.CodeOf(err))
+	}
+}

@@ -45,6 +45,8 @@ func kindOf(op job.Operation) kind {
 	switch {
 	case strings.HasPrefix(op.Name, job.VideoPrefix):
 		return frames{}
+	case op.Name == job.CreateVideo:
+		return sequences{}
 	case op.Name == job.ExtractFrames:
 		return samples{}
 	case op.Name == job.Stems, op.Name == job.Karaoke:

@@ -71,6 +71,9 @@ func (s *Source) Close() error { return s.folder.Close() }
 // which is not sorted, until it returns false: an input's, or those of its parts. It
 // returns the error that ended the listing early, with ctx's own where ctx ended.
 func (s *Source) Inputs(ctx context.Context, yield func(name string) bool) error {
+	if g, ok := s.kind.(grouper); ok {
+		return s.grouped(ctx, g, yield)
+	}
 	var wrong error
 	made := map[string]string{} // by output; only of what is joined, which is not much
 	err := s.list(ctx, func(name string) bool {
@@ -119,16 +122,14 @@ func (s *Source) plan(ctx context.Context, name string) ([]job.Part, error) {
 	if _, whole := s.kind.(pictures); whole {
 		return nil, nil
 	}
-	parts, err := s.planFile(ctx, name)
+	parts, wrong := s.planFile(ctx, name)
 	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
-	case errors.Is(err, ffmpeg.ErrMissing):
-		return nil, missing("split "+job.Shown(name), err)
-	case err != nil: // the node tells
-		return nil, nil
+	case errors.Is(wrong, ffmpeg.ErrMissing):
+		return nil, missing("split "+job.Shown(name), wrong)
 	}
-	return parts, nil
+	return parts, nil // none where something is wrong with the file
 }
 
 func (s *Source) planFile(ctx context.Context, name string) ([]job.Part, error) {
@@ -203,7 +204,7 @@ func (s *Source) check() error {
 	if err != nil {
 		return err
 	}
-	_, want := s.kind.(pictures)
+	want := s.kind.takes(extensions[0])
 	switch {
 	case found:
 		return nil
