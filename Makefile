@@ -17,7 +17,7 @@ PROGRAMS := $(strip $(foreach p,client server computenode bench,$(if $(wildcard 
 GOLANGCI := bin/tools/golangci-lint
 GOVULN   := bin/tools/govulncheck
 
-.PHONY: help build run demo-faults certs test chaos bench bench-policies bench-rpc bench-dispatch bench-store bench-media lint fmt generate check-generated vuln clean deps
+.PHONY: help build run demo-faults certs test chaos bench bench-policies bench-rpc bench-dispatch bench-store bench-media bench-video lint fmt generate check-generated vuln clean deps
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +89,10 @@ bin/plain-faces: native/dlib/plain/faces.cpp
 	@mkdir -p bin
 	g++ -std=c++17 -O3 -DNDEBUG -o $@.$$$$ $< $$(pkg-config --cflags opencv4) \
 		-lopencv_imgcodecs -lopencv_imgproc -lopencv_core -ldlib -lblas -llapack -pthread && mv $@.$$$$ $@
+
+bench-video: build ## measure video:edges on two nodes beside one pipeline of FFmpeg and OpenCV; ARGS="--pairs 5"
+	@tools/deps run test
+	bin/bench video $(ARGS)
 
 lint: $(GOLANGCI) ## check style and likely mistakes
 	@tools/deps build

@@ -28,7 +28,7 @@ var floors = map[string]int{
 	"computenode/admission": 1, "computenode/operation": 1, "computenode/isolate": 1,
 	"computenode/workspace": 1, "bench/report": 1, "bench/closedform": 1,
 
-	"job": 0, "sketch": 0, "params": 0, "confine": 0, "systemd": 0, "gen-go/spillway": 0, "gen-go/echo": 0, "rpc/mux": 0,
+	"job": 0, "sketch": 0, "sound": 0, "params": 0, "confine": 0, "systemd": 0, "gen-go/spillway": 0, "gen-go/echo": 0, "rpc/mux": 0,
 	"native/opencv": 0, "native/dlib": 0, "native/ffmpeg": 0,
 }
 

@@ -53,6 +53,12 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		return exitCode(err, stderr)
 	}
+	if len(args) > 0 && args[0] == "video" {
+		return exitCode(video(ctx, args[1:], stdout, stderr), stderr)
+	}
+	if len(args) == 3 && args[0] == load.PlainVideo {
+		return exitCode(plainVideo(ctx, args[1], args[2], stdout), stderr)
+	}
 	cfg, err := parse(args)
 	if errors.Is(err, pflag.ErrHelp) {
 		fmt.Fprint(stdout, help())

@@ -86,7 +86,7 @@ func (s *session) printTasks(tasks []job.TaskInfo) {
 	t.row("task", "name", "state", "node", "attempt", "queued ms", "run ms", "total ms", "error")
 	nowhere := false
 	for _, task := range tasks {
-		cells := []string{strconv.FormatInt(task.Index, 10), job.Shown(task.Name), string(task.State)}
+		cells := []string{strconv.FormatInt(task.Index, 10), job.Label(task.Name), string(task.State)}
 		if len(task.Attempts) == 0 {
 			t.row(append(cells, "-", "-", "-", "-", "-", "")...)
 		}

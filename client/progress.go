@@ -170,8 +170,12 @@ func rate(j job.Job, now time.Time) float64 {
 	return 0
 }
 
-// trouble says why nothing moves, where all that runs is parked.
+// trouble says why nothing moves, where all that runs is parked, or what the server does
+// once all is done.
 func trouble(j job.Job) string {
+	if j.Running == 0 && j.State == job.Running {
+		return j.Waiting
+	}
 	if j.Parked == 0 || j.Parked < j.Running {
 		return ""
 	}

@@ -39,7 +39,7 @@ func (s *session) printJobs(jobs []job.Job) {
 	}
 	wrote := func(j job.Job) bool { return j.Done > 0 && j.Spec.Operation.Name != job.NoOperation }
 	if at := slices.IndexFunc(jobs, wrote); at >= 0 {
-		fmt.Fprintf(w, "\noutputs: %s\n", job.Shown(filepath.Join(jobs[at].Spec.Source, job.OutputDir)))
+		fmt.Fprintf(w, "\noutputs: %s\n", job.Shown(outputDir(jobs[at].Spec.Source)))
 	}
 }
 
@@ -182,7 +182,7 @@ func printFailures(w io.Writer, j job.Job, several bool) {
 	failures := slices.Clone(j.Failures)
 	slices.SortFunc(failures, func(a, b job.Failure) int { return strings.Compare(a.Name, b.Name) })
 	for _, f := range failures[:min(len(failures), shownFailures)] {
-		fmt.Fprintf(w, "  %s: %s\n", job.Shown(f.Name), reason(f))
+		fmt.Fprintf(w, "  %s: %s\n", job.Label(f.Name), reason(f))
 	}
 	if more := bad - int64(min(len(failures), shownFailures)); more > 0 {
 		fmt.Fprintf(w, "  and %d more (client --json job %s names up to %d)\n", more, j.ID, job.MaxFailures)
@@ -209,4 +209,13 @@ func joinNodes(ids []job.NodeID) string {
 		}
 	}
 	return strings.Join(names, ", ")
+}
+
+// outputDir is where the outputs of a job with this source are: beside the input_dir of
+// the one file that it may be.
+func outputDir(source string) string {
+	if dir, _ := filepath.Split(filepath.Clean(source)); filepath.Base(dir) == job.InputDir {
+		source = filepath.Dir(filepath.Clean(dir))
+	}
+	return filepath.Join(source, job.OutputDir)
 }

@@ -79,7 +79,7 @@ func (s *server) Execute(ctx context.Context, _ int, t job.Task) (job.Result, er
 // fake is a folder of three inputs: /three.
 type fake string
 
-func openFake(path string) (scheduler.Source, error) {
+func openFake(path string, _ job.Operation) (scheduler.Source, error) {
 	if path != "/three" {
 		return nil, job.E(job.NotFound, "open "+path, errors.New("no such folder"), "name one that exists")
 	}

@@ -90,7 +90,8 @@ type Job struct {
 	// cancelled are none of these.
 	Done, Failed, Quarantined, Running int64
 	// Parked is how many of the running tasks wait because no node takes them,
-	// and Waiting says why the last of them does.
+	// and Waiting says why the last of them does; or, once all tasks have ended, what of
+	// their outputs is being joined.
 	Parked  int64
 	Waiting string
 

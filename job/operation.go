@@ -16,6 +16,10 @@ const (
 	NoOperation      = "none"
 )
 
+// VideoPrefix begins the names of the operations that do to every frame of a video what
+// an operation on pictures does to a picture: "video:edges".
+const VideoPrefix = "video:"
+
 // Operation names what is done to each input, with its parameters as text.
 type Operation struct {
 	Name   string
@@ -23,9 +27,14 @@ type Operation struct {
 }
 
 // ParseOperation reads NAME or NAME:key=value,key=value, as the command line
-// gives it: "blur:kernel=7". It knows no operation; [OperationInfo.Check] does.
+// gives it: "blur:kernel=7", or with [VideoPrefix] before it. It knows no operation; [OperationInfo.Check] does.
 // Errors: InvalidArgument.
 func ParseOperation(s string) (Operation, error) {
+	if inner, ok := strings.CutPrefix(strings.TrimSpace(s), VideoPrefix); ok {
+		op, err := ParseOperation(inner)
+		op.Name = VideoPrefix + op.Name
+		return op, err
+	}
 	name, rest, has := strings.Cut(s, ":")
 	op := Operation{Name: strings.TrimSpace(name)}
 	bad := func(why string) error {

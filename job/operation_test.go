@@ -21,6 +21,8 @@ func TestParseOperation_ReadsNameAndParameters(t *testing.T) {
 		{"two parameters", "resize:width=10,height=20", job.Operation{Name: "resize", Params: map[string]string{"width": "10", "height": "20"}}},
 		{"spaces around", " blur : kernel = 7 ", job.Operation{Name: "blur", Params: map[string]string{"kernel": "7"}}},
 		{"equals sign in a value", "x:a=b=c", job.Operation{Name: "x", Params: map[string]string{"a": "b=c"}}},
+		{"on every frame", "video:edges", job.Operation{Name: "video:edges"}},
+		{"on every frame, with a parameter", "video:blur:kernel=7", job.Operation{Name: "video:blur", Params: map[string]string{"kernel": "7"}}},
 		{"colon in a value", "x:a=b:c", job.Operation{Name: "x", Params: map[string]string{"a": "b:c"}}},
 	}
 	for _, row := range rows {

@@ -66,7 +66,8 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 		}
 	}()
 	fleet := cluster.New(cfg.cluster, members(cfg.pool), connect(cfg), log)
-	open := func(path string) (scheduler.Source, error) { return split.Open(cfg.roots, path) }
+	open := func(path string, op job.Operation) (scheduler.Source, error) { return split.Open(cfg.roots, path, op) }
+	cfg.scheduler.Joiner = split.Joiner{Roots: cfg.roots}
 	cfg.scheduler.Carry = func(base string, id job.ID) (scheduler.Carrier, error) {
 		c, err := split.Carry(cfg.roots, base, id)
 		return carrier{c}, err

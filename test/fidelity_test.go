@@ -128,7 +128,7 @@ func (instant) Do(context.Context, operation.Request) (operation.Reply, error) {
 
 // opener opens sources of n names.
 func opener(n int) scheduler.Opener {
-	return func(string) (scheduler.Source, error) { return names(n), nil }
+	return func(string, job.Operation) (scheduler.Source, error) { return names(n), nil }
 }
 
 // names is a source without a disk.

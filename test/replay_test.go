@@ -124,7 +124,9 @@ func (tr trace) fleet(t *testing.T, notes *notes) *fleet {
 }
 
 // ofPath opens a source of one name, which is its path.
-func ofPath(path string) (scheduler.Source, error) { return single{names(1), path}, nil }
+func ofPath(path string, _ job.Operation) (scheduler.Source, error) {
+	return single{names(1), path}, nil
+}
 
 type single struct {
 	names

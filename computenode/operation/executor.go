@@ -18,7 +18,7 @@ import (
 type Request struct {
 	// Base is the absolute folder that holds input_dir and output_dir.
 	Base string
-	// Name is the file within input_dir: one path element.
+	// Name is the file within input_dir: one path element; or that of a [job.Part] of it.
 	Name string
 	// Token tells this attempt from every other on the same file; [Token] makes it.
 	Token     string
@@ -80,16 +80,21 @@ func (e *Executor) Execute(ctx context.Context, r Request) (Reply, error) {
 		return Reply{}, job.AsError(err)
 	}
 	t := trouble{roots: e.roots}
-	if err := confine.CheckName(r.Name); err != nil {
+	if err := confine.CheckName(job.FileOf(r.Name)); err != nil {
 		return Reply{}, t.read(r.Name, err)
 	}
+	allowed, err := outputs(op, r, args)
+	if err != nil {
+		return Reply{}, job.AsError(err)
+	}
 	start := time.Now()
-	f := &Files{trouble: t, request: r, models: &e.models, allowed: op.Outputs(r.Name, args), buffer: e.free.Get().(*[]byte)}
+	f := &Files{trouble: t, request: r, models: &e.models, allowed: allowed, buffer: e.free.Get().(*[]byte)}
 	defer func() { f.close(); e.free.Put(f.buffer) }()
 	if err := run(ctx, op, f, args); err != nil {
 		f.removeAll()
 		return Reply{}, explain(op.Info().Name, r.Name, err)
 	}
+	f.measureOutputs()
 	return Reply{Outputs: f.written, InBytes: f.inBytes, OutBytes: f.outBytes, Run: time.Since(start)}, nil
 }
 
@@ -104,12 +109,20 @@ func CheckBase(roots confine.Roots, base string) error {
 
 // CheckSize reports whether an input may be so large. Errors: *job.Error with
 // InvalidArgument.
-func CheckSize(name string, size int64) error {
-	if size <= MaxInputBytes {
+func CheckSize(op job.Operation, name string, size int64) error {
+	most := int64(MaxInputBytes)
+	if found, _, err := Find(op); err == nil {
+		switch found.(type) {
+		case applier, faceLandmarks: // only pictures are held in memory
+		default:
+			most = MaxMediaBytes
+		}
+	}
+	if size <= most {
 		return nil
 	}
 	return job.E(job.InvalidArgument, "read "+shown(job.InputDir, name),
-		fmt.Errorf("its %d MiB are more than the %d that are allowed", size>>20, MaxInputBytes>>20), "make the file smaller")
+		fmt.Errorf("its %d MiB are more than the %d that are allowed", size>>20, most>>20), "make the file smaller")
 }
 
 // run turns a panic into an error.
@@ -131,7 +144,10 @@ func explain(operation, name string, err error) *job.Error {
 	if done, ok := errors.AsType[*job.Error](err); ok {
 		return done
 	}
-	op := "run " + operation + " on " + shown(job.InputDir, name)
+	op := "run " + operation + " on " + shown(job.InputDir, job.FileOf(name))
+	if e := explainMedia(op, err); e != nil {
+		return e
+	}
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return job.E(job.CodeOf(err), op, err, "")

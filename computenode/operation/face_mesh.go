@@ -14,7 +14,7 @@ import (
 // frame; with empty=fail it is a task that failed, which is then told by name.
 type faceMesh struct{}
 
-var _ Operation = faceMesh{}
+var _ applier = faceMesh{}
 
 // Info describes the operation.
 func (faceMesh) Info() job.OperationInfo {
@@ -36,13 +36,32 @@ func (faceMesh) Run(ctx context.Context, f *Files, args job.Args) error {
 	if err != nil {
 		return err
 	}
-	found, err := f.faces(ctx, im, args)
+	faces, err := meshFaces(ctx, f, im, args)
 	if err != nil {
 		return err
 	}
-	if len(found.Faces) == 0 && args["empty"] == "fail" {
+	if faces == 0 && args["empty"] == "fail" {
 		return job.E(job.FailedPrecondition, "run face_mesh on "+shown(job.InputDir, f.Name()), errors.New("it shows no face"),
 			"faces must be upright, from in front, of 80 pixels or more; upsample=1 finds those of 40, threshold=-0.5 finds more, empty=keep writes the picture as it is")
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return f.WriteImage(meshName(f.Name()), im)
+}
+
+// Apply draws the mesh on every face of src, which it returns. In a video a frame without a
+// face is no error.
+func (faceMesh) Apply(ctx context.Context, f *Files, src *opencv.Image, args job.Args) (*opencv.Image, error) {
+	_, err := meshFaces(ctx, f, src, args)
+	return src, err
+}
+
+// meshFaces draws the mesh on every face of im, and tells how many there are.
+func meshFaces(ctx context.Context, f *Files, im *opencv.Image, args job.Args) (faces int, err error) {
+	found, err := f.faces(ctx, im, args)
+	if err != nil {
+		return 0, err
 	}
 	for _, face := range found.Faces {
 		width := args.Int("line")
@@ -50,13 +69,10 @@ func (faceMesh) Run(ctx context.Context, f *Files, args job.Args) error {
 			width = face.stroke()
 		}
 		if err := DrawMesh(im, face.Points[:], width); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return f.WriteImage(meshName(f.Name()), im)
+	return len(found.Faces), nil
 }
 
 // DrawMesh draws, in place, the triangles between the points of one face, in green

@@ -35,10 +35,11 @@ type Files struct {
 	image             *opencv.Image   // nil until read
 	written           []Output
 	inBytes, outBytes int64
+	opened            []*os.File // by Media and Create
 }
 
 // Name is the input's file name.
-func (f *Files) Name() string { return f.request.Name }
+func (f *Files) Name() string { return job.FileOf(f.request.Name) }
 
 // Image reads the input as a picture: 8-bit BGR, upright. It is valid until the
 // run ends, may be changed, and must not be closed.
@@ -171,6 +172,14 @@ func create(folder *confine.Folder, name string) (*os.File, error) {
 
 // checkInput refuses what cannot be a picture before it is opened.
 func (f *Files) checkInput(info fs.FileInfo) error {
+	if err := f.checkMedia(info); err != nil {
+		return err
+	}
+	return CheckSize(f.request.Operation, f.Name(), info.Size())
+}
+
+// checkMedia refuses what is no file that holds anything.
+func (f *Files) checkMedia(info fs.FileInfo) error {
 	op := "read " + shown(job.InputDir, f.Name())
 	switch {
 	case info.IsDir():
@@ -180,7 +189,7 @@ func (f *Files) checkInput(info fs.FileInfo) error {
 	case info.Size() == 0:
 		return job.E(job.InvalidArgument, op, errors.New("the file is empty"), "copy it again, or remove it")
 	}
-	return CheckSize(f.Name(), info.Size())
+	return nil
 }
 
 // missing tells apart why a file cannot be opened: no input_dir, a link that
@@ -211,6 +220,9 @@ func (f *Files) removeAll() {
 
 func (f *Files) close() {
 	f.image.Close()
+	for _, file := range f.opened {
+		file.Close()
+	}
 	if f.folder != nil {
 		f.folder.Close()
 	}

@@ -28,13 +28,18 @@ type picture struct {
 	apply func(src *opencv.Image, args job.Args) (*opencv.Image, error)
 }
 
-var _ Operation = picture{}
+var _ applier = picture{}
 
 // Info describes the operation.
 func (p picture) Info() job.OperationInfo { return p.info }
 
 // Outputs is one file of the input's own name.
 func (p picture) Outputs(name string, _ job.Args) []string { return []string{name} }
+
+// Apply does the work on one picture.
+func (p picture) Apply(_ context.Context, _ *Files, src *opencv.Image, args job.Args) (*opencv.Image, error) {
+	return p.apply(src, args)
+}
 
 // Run reads, applies and writes.
 func (p picture) Run(ctx context.Context, f *Files, args job.Args) error {

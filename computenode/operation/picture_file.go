@@ -20,7 +20,7 @@ func Picture(path string) (*opencv.Image, error) {
 		return nil, err
 	}
 	name := filepath.Base(path)
-	if err := CheckSize(name, info.Size()); err != nil {
+	if err := CheckSize(job.Operation{Name: job.DefaultOperation}, name, info.Size()); err != nil {
 		return nil, outside(name, err)
 	}
 	data, err := os.ReadFile(path)

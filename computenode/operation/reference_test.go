@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -68,8 +69,8 @@ func TestOperations_WriteTheFilesThatPythonWrites(t *testing.T) {
 	}
 }
 
-// Each operation is held against Python above, other than none and those on faces,
-// which are held against C++.
+// Each operation on pictures is held against Python above, other than none and those on
+// faces, which are held against C++.
 func TestOperations_AllAreReferenced(t *testing.T) {
 	seen := map[string]bool{"none": true, "face_landmarks": true, "face_mesh": true, "abort": true, "hang": true, "eat": true}
 	for _, text := range referenced {
@@ -77,7 +78,11 @@ func TestOperations_AllAreReferenced(t *testing.T) {
 		require.NoError(t, err)
 		seen[op.Name] = true
 	}
-	for _, info := range Infos() {
-		require.True(t, seen[info.Name], info.Name)
+	for _, op := range All() {
+		name := op.Info().Name
+		if _, ok := op.(applier); ok {
+			require.True(t, seen[name], name)
+			require.True(t, slices.ContainsFunc(Infos(), func(i job.OperationInfo) bool { return i.Name == job.VideoPrefix+name }), "and is done to videos")
+		}
 	}
 }

@@ -8,9 +8,10 @@ import (
 
 // All returns every operation that this build offers, the default first.
 func All() []Operation {
-	return append([]Operation{
-		edges(), grayscale(), blur(), resize(), rotate(), threshold(), sharpen(), denoise(), faceLandmarks{}, faceMesh{}, none{},
-	}, faults()...)
+	pictures := []Operation{edges(), grayscale(), blur(), resize(), rotate(), threshold(), sharpen(), denoise(), faceLandmarks{}, faceMesh{}}
+	all := append(pictures, metadata{}, extractFrames{}, createVideo{}, stems(), karaoke())
+	all = append(append(all, videos(pictures)...), none{})
+	return append(all, faults()...)
 }
 
 // Infos describes every operation that this build offers.

@@ -71,11 +71,11 @@ func Commit(roots confine.Roots, base string, outs []Output) error {
 // error. Errors: *job.Error, for a log.
 func Discard(roots confine.Roots, base string, op job.Operation, name, token string) error {
 	found, args, err := Find(op)
-	if err != nil || confine.CheckName(name) != nil {
+	if err != nil || confine.CheckName(job.FileOf(name)) != nil {
 		return nil // such a request writes nothing
 	}
-	outs := found.Outputs(name, args)
-	if len(outs) == 0 {
+	outs, err := outputs(found, Request{Name: name, Token: token}, args)
+	if err != nil || len(outs) == 0 {
 		return nil
 	}
 	folder, err := roots.Open(base)

@@ -82,7 +82,7 @@ func (w *Worker) host(ctx context.Context, t job.Task, e *entry, r *job.Result) 
 			w.log.Warn("files left behind", "folder", folder, "err", left)
 		}
 	}()
-	if err := w.fetch(ctx, t, path.Join(folder, job.InputDir, t.Name)); err != nil {
+	if err := w.fetch(ctx, t, path.Join(folder, job.InputDir, job.FileOf(t.Name))); err != nil {
 		err = w.explain(ctx, t, err)
 		w.giveUp(e, err)
 		return err
@@ -131,14 +131,14 @@ func (w *Worker) handed() {
 
 // fetch puts the input into the workspace.
 func (w *Worker) fetch(ctx context.Context, t job.Task, file string) error {
-	if err := confine.CheckName(t.Name); err != nil {
+	if err := confine.CheckName(job.FileOf(t.Name)); err != nil {
 		return job.E(job.InvalidArgument, "read "+job.Shown(t.Name), err, "")
 	}
 	size, err := t.Content.Size(ctx)
 	if err != nil {
 		return err
 	}
-	if err := operation.CheckSize(t.Name, size); err != nil {
+	if err := operation.CheckSize(t.Operation, job.FileOf(t.Name), size); err != nil {
 		return err
 	}
 	buffer := chunks.Get().(*[]byte)

@@ -27,6 +27,9 @@ type Encoding struct {
 	Pixel Ratio
 	// Matrix is that of the source; see [Video.Matrix].
 	Matrix string
+	// Threads are those of the encoder. Zero: one, with which the same frames give the same
+	// bits on every machine.
+	Threads int
 	// Quality is x264's constant quantiser, 0 (without loss) to 51. Zero: [DefaultQuality].
 	Quality int
 }
@@ -126,7 +129,7 @@ func (e Encoding) filters() string {
 // can jump.
 const group = 250
 
-// codec asks for x264 with a constant quantiser and one thread: with them a frame
+// codec asks for x264 with a constant quantiser and, by default, one thread: with them a frame
 // depends on its group alone, and neither on how many bits those before took nor on the
 // number of cores.
 func (e Encoding) codec() []string {
@@ -135,7 +138,7 @@ func (e Encoding) codec() []string {
 		quality = DefaultQuality
 	}
 	args := []string{
-		"-threads:v", "1", "-c:v", "libx264", "-preset", "veryfast", "-qp", strconv.Itoa(quality), "-bf", "0", "-g", strconv.Itoa(group),
+		"-threads:v", strconv.Itoa(max(1, e.Threads)), "-c:v", "libx264", "-preset", "veryfast", "-qp", strconv.Itoa(quality), "-bf", "0", "-g", strconv.Itoa(group),
 		"-pix_fmt", "yuv420p", "-fps_mode", "passthrough", "-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact",
 	}
 	switch e.Matrix {

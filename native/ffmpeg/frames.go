@@ -104,7 +104,7 @@ func (p Programs) Frames(ctx context.Context, in *os.File, v *Video, r Run, seek
 // seekArgs leave all that is before the run's key frame alone.
 func seekArgs(v *Video, r Run, seek bool) []string {
 	args := []string{"-copyts", "-noaccurate_seek", "-seek_timestamp", "1"}
-	if !seek || !v.Seekable || len(v.Times) == 0 || r.From <= v.Times[0] {
+	if !seek || !v.Seekable || r.From == -maxTicks || len(v.Times) > 0 && r.From <= v.Times[0] {
 		return args
 	}
 	return append(args, "-ss", strconv.FormatFloat(float64(r.From)*v.TimeBase.Float(), 'f', 6, 64))

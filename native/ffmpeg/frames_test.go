@@ -195,6 +195,9 @@ func TestImages_CountIsExact(t *testing.T) {
 		{"of a range", ffmpeg.Sampling{Rate: ffmpeg.Ratio{Num: 5, Den: 1}, From: 1010 * time.Millisecond, Length: time.Second}, 5, 25},
 		{"more than there are", ffmpeg.Sampling{Rate: ffmpeg.Ratio{Num: 50, Den: 1}, From: 3 * time.Second, Length: time.Hour}, 50, 75},
 		{"a fraction", ffmpeg.Sampling{Rate: ffmpeg.Ratio{Num: 1001, Den: 1000}}, 5, 0},
+		{"a part of it", ffmpeg.Sampling{Rate: ffmpeg.Ratio{Num: 5, Den: 1}, Skip: 7, Limit: 3}, 3, 35},
+		{"a part of every frame", ffmpeg.Sampling{Skip: 61, Limit: 9}, 9, 61},
+		{"between the frames", ffmpeg.Sampling{Rate: ffmpeg.Ratio{Num: 30, Den: 1}, Skip: 100, Limit: 2}, 2, 83},
 		{"one in two seconds", ffmpeg.Sampling{Rate: ffmpeg.Ratio{Num: 1, Den: 2}}, 2, 0},
 	}
 	for _, row := range rows {

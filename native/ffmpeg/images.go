@@ -11,6 +11,7 @@ import (
 	"math"
 	"math/big"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,12 +24,37 @@ type Sampling struct {
 	// From is where the range begins, counted from the first frame; Length how long it
 	// is. The zero Length is all that is left.
 	From, Length time.Duration
+	// Skip leaves so many of the pictures out, and Limit ends after so many; zero: no end.
+	// So parts of a sampling give the very pictures of the whole.
+	Skip, Limit int
+}
+
+// NewSampling is a sampling by numbers that people give: pictures a second (0: every
+// frame), and start and length in seconds (length 0: to the end). Errors: a rate that is
+// none.
+func NewSampling(rate, start, length float64) (Sampling, error) {
+	s := Sampling{From: time.Duration(start * float64(time.Second)), Length: time.Duration(length * float64(time.Second))}
+	if rate == 0 {
+		return s, nil
+	}
+	var err error
+	s.Rate, err = ParseRatio(strconv.FormatFloat(rate, 'f', -1, 64))
+	return s, err
 }
 
 // Count is how many pictures v gives: with a rate, those of the moments From + k/Rate
 // that lie in the range and before the end of the video; without, the frames whose
 // times lie in the range.
 func (s Sampling) Count(v *Video) int {
+	count := max(0, s.whole(v)-s.Skip)
+	if s.Limit > 0 {
+		count = min(count, s.Limit)
+	}
+	return count
+}
+
+// whole is the count without Skip and Limit.
+func (s Sampling) whole(v *Video) int {
 	end := v.Duration()
 	if s.Length > 0 && s.Length < end-s.From {
 		end = s.From + s.Length
@@ -56,7 +82,32 @@ func (s Sampling) run(v *Video) Run {
 	if s.Length > 0 {
 		r.To = ticks(s.From + s.Length)
 	}
+	if s.Skip > 0 {
+		at, _ := slices.BinarySearch(v.Times, r.From)
+		if at += s.Skip; at < len(v.Times) {
+			r.From = v.Times[at]
+		}
+	}
 	return r
+}
+
+// begin is the first moment of a sampling with a rate, in nanoseconds after the first frame.
+func (s Sampling) begin() int64 {
+	skip := new(big.Rat).Mul(big.NewRat(int64(s.Skip)*int64(time.Second), 1), big.NewRat(s.Rate.Den, s.Rate.Num))
+	whole := new(big.Int).Div(skip.Num(), skip.Denom())
+	return int64(s.From) + whole.Int64()
+}
+
+// first is the frame that the first picture shows.
+func (s Sampling) first(v *Video) Run {
+	if !s.Rate.Known() {
+		return s.run(v)
+	}
+	at, found := slices.BinarySearch(v.Times, v.Times[0]+int64(float64(s.begin())/1e9/v.TimeBase.Float()))
+	if !found {
+		at--
+	}
+	return Run{From: v.Times[max(0, at-1)]} // one more, should the moment lie on its edge
 }
 
 // ImageReader gives pictures of a video as PNG files. Not for concurrent use.
@@ -82,7 +133,7 @@ func (p Programs) Images(ctx context.Context, in *os.File, v *Video, s Sampling)
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(ctx)
-	args := append(inputArgs(0, "-copyts"), "-filter_complex", s.filter(v), "-map", "[out]", "-frames:v", strconv.Itoa(count),
+	args := append(inputArgs(0, seekArgs(v, s.first(v), true)...), "-filter_complex", s.filter(v), "-map", "[out]", "-frames:v", strconv.Itoa(count),
 		"-fps_mode", "passthrough", "-enc_time_base", strings.Replace(Ratio{1, 1_000_000}.String(), "/", ":", 1),
 		"-c:v", "png", "-pix_fmt", "rgb24", "-compression_level", "1", "-pred", "up", "-f", "image2pipe", "pipe:4")
 	proc, err := p.start(ctx, run{program: "ffmpeg", files: []*os.File{in, theirs}, args: args})
@@ -108,9 +159,12 @@ func (s Sampling) filter(v *Video) string {
 		}
 		return start + trim + "," + size
 	}
-	from := strconv.FormatFloat(s.From.Seconds(), 'f', 9, 64)
-	return start + "fps=fps=" + s.Rate.String() + ":start_time=" + from + ":round=up,tpad=stop=-1:stop_mode=clone," + size
+	return start + fmt.Sprintf("settb=1/1000000000,setpts=PTS-%d,fps=fps=%v:start_time=0:round=up,tpad=stop=-1:stop_mode=clone,", s.begin()+edge, s.Rate) + size
 }
+
+// edge is how much later than its frame a moment may seem to be, in nanoseconds, since
+// neither has a whole number of them.
+const edge = 1000
 
 // pngStart begins every PNG file.
 const pngStart = "\x89PNG\r\n\x1a\n"

@@ -213,7 +213,8 @@ func (x *index) apply(info *Info) {
 	x.sort(info.Video)
 	v := info.Video
 	own := x.header.Streams[slices.IndexFunc(x.header.Streams, func(s streamHeader) bool { return s.Index == v.Stream })]
-	if claimed, err := strconv.ParseInt(own.Frames, 10, 64); err == nil {
+	// AVI counts the moments at which it has no frame, too.
+	if claimed, err := strconv.ParseInt(own.Frames, 10, 64); err == nil && strings.HasPrefix(info.Format, "mov,") {
 		info.lost = max(0, claimed-int64(len(v.Times))-x.hidden)
 	}
 	v.findRate(own)
@@ -255,11 +256,12 @@ func (v *Video) findRate(own streamHeader) {
 }
 
 // keeps reports whether every frame is where a constant rate would have it, to the
-// tick that its rounding costs.
+// tick that its rounding costs, or half a frame where that is less.
 func (v *Video) keeps(rate Ratio) bool {
 	step := 1 / (rate.Float() * v.TimeBase.Float())
+	most := min(1.01, step/2)
 	for i, t := range v.Times {
-		if off := float64(t-v.Times[0]) - float64(i)*step; off > 1.01 || off < -1.01 {
+		if off := float64(t-v.Times[0]) - float64(i)*step; off > most || off < -most {
 			return false
 		}
 	}

@@ -100,6 +100,20 @@ func (i *Info) Whole() error {
 	return nil
 }
 
+// CheckFrames reports why the frames of a file cannot all be worked on.
+// Errors: ErrNoVideo, ErrCut.
+func CheckFrames(i *Info) error {
+	switch {
+	case i.Video == nil:
+		return ErrNoVideo
+	case len(i.Video.Times) == 0:
+		return fmt.Errorf("%w: its video stream has no frame", ErrCut)
+	case !i.Video.Rate.Known():
+		return fmt.Errorf("%w: its frames have no rate", ErrNotMedia)
+	}
+	return i.Whole()
+}
+
 // Probe says what the file holds. It reads all of it without decoding, since headers
 // are wrong too often. The offset of in does not matter and is left alone.
 //

@@ -148,3 +148,23 @@ func TestParseRatio_ReadsFractionsAndDecimals(t *testing.T) {
 		require.ErrorContains(t, err, "is not a rate", text)
 	}
 }
+
+func TestSketch_TellsAllButTheTimes(t *testing.T) {
+	v := ffmpeg.Video{
+		Stream: 2, Width: 65, Height: 48, TimeBase: ffmpeg.Ratio{Num: 1, Den: 90000}, Rate: ffmpeg.Ratio{Num: 30000, Den: 1001},
+		Pixel: ffmpeg.Ratio{Num: 4, Den: 3}, Matrix: "bt709", Variable: true, Seekable: true,
+	}
+	got, err := ffmpeg.ParseSketch(v.Sketch())
+	require.NoError(t, err)
+	require.Equal(t, &v, got)
+	require.NotContains(t, v.Sketch(), " ")
+	v.Matrix, v.Pixel, v.Seekable = "evil, word", ffmpeg.Ratio{}, false
+	got, err = ffmpeg.ParseSketch(v.Sketch())
+	require.NoError(t, err)
+	v.Matrix = ""
+	require.Equal(t, &v, got)
+	for _, word := range []string{"", "-", "0,1x1,1/1", "0,0x1,1/1,1/1,0/0,", "-1,1x1,1/1,1/1,0/0,", "0,1x1,0/0,1/1,0/0,", "0,99999x99999,1/1,1/1,0/0,", "0,ax1,1/1,1/1,0/0,"} {
+		_, err := ffmpeg.ParseSketch(word)
+		require.Error(t, err, word)
+	}
+}

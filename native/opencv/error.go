@@ -17,6 +17,9 @@ var (
 	ErrUnencodable = errors.New("the picture cannot be encoded in this format")
 	// ErrGeometry is wrapped by the error of points and lengths that make no sense.
 	ErrGeometry = errors.New("not a place in a picture")
+	// ErrShape is returned for a picture whose size or kind of pixels is another than
+	// what is asked for.
+	ErrShape = errors.New("the picture has another size or other pixels")
 	// ErrTooLarge is wrapped by the error of a picture beyond OpenCV's own limits,
 	// such as OPENCV_IO_MAX_IMAGE_PIXELS.
 	ErrTooLarge = errors.New("the picture has too many pixels")
@@ -55,6 +58,11 @@ var live atomic.Int64
 // Live is the number of native handles, images and buffers, that are not
 // closed. It is zero when everything was given back.
 func Live() int64 { return live.Load() }
+
+// fits bounds the size of a picture that is made here and not decoded.
+func fits(width, height int) bool {
+	return width >= 1 && height >= 1 && width <= MaxJPEGSide && height <= MaxJPEGSide && int64(width)*int64(height) <= 100_000_000
+}
 
 // Sizes of the picture formats, in pixels a side.
 const (

@@ -11,12 +11,12 @@ import (
 // the file system itself hangs.
 const cleanFor = time.Minute
 
-// clean removes the temporary files that nodes have left in the job's folder. Only one
-// that dies leaves any, so that the folder is read only where an attempt was lost,
+// clean removes the temporary files that nodes have left in the job's folder, and the
+// segments that were joined. Only a node that dies leaves any of the former, so that the folder is read only where an attempt was lost,
 // or may have been under another server. The job has not ended yet: nothing more
 // of it is sent before it has.
 func (s *Scheduler) clean(r *record) {
-	if !r.mayHaveLeft() {
+	if !r.mayHaveLeft() && !s.joins(r.spec.Operation) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(s.life(), cleanFor)
@@ -24,7 +24,7 @@ func (s *Scheduler) clean(r *record) {
 	if s.holds(ctx) != nil { // it may be another server's, whose files have the same names
 		return
 	}
-	source, err := s.open(r.base)
+	source, err := s.open(r.base, r.spec.Operation)
 	removed := 0
 	if err == nil {
 		removed, err = source.Clean(ctx, job.TempPrefix(r.spec.ID))
@@ -34,7 +34,7 @@ func (s *Scheduler) clean(r *record) {
 	case err != nil:
 		s.log.Warn("temporary files may be left", "job", r.spec.ID, "source", job.Shown(r.base), "err", err)
 	case removed > 0:
-		s.log.Info("temporary files of lost nodes removed", "job", r.spec.ID, "files", removed)
+		s.log.Info("temporary files removed", "job", r.spec.ID, "files", removed)
 	}
 }
 

@@ -40,6 +40,8 @@ type Config struct {
 	// Carry opens the folder of a job that begins to run, so that its files can be
 	// sent to nodes that do not see it. Default: every node must see it.
 	Carry func(base string, id job.ID) (Carrier, error)
+	// Joiner joins what the parts of inputs became. Default: nothing is joined.
+	Joiner Joiner
 }
 
 // DefaultGrace is the time of grace where none is configured.

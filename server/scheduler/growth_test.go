@@ -53,7 +53,9 @@ func TestScheduler_NodesComeAndGoWhileAJobRuns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := &growing{}
-				s := New(Config{Seed: 1}, func(path string) (Source, error) { return &folder{base: path, n: 3000, breaksAt: -1}, nil },
+				s := New(Config{Seed: 1}, func(path string, _ job.Operation) (Source, error) {
+					return &folder{base: path, n: 3000, breaksAt: -1}, nil
+				},
 					g, store.NewMemory(), slog.New(slog.DiscardHandler))
 				ctx, cancel := context.WithCancel(t.Context())
 				ended := make(chan error)

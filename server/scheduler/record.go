@@ -37,6 +37,8 @@ type record struct {
 	queued   int       // flights that wait for room in the window, or for a node that is busy
 	looked   time.Time // when stalled was last asked
 	lastWait string    // why a task was last parked
+	join     string    // what is being joined; "": nothing
+	unjoined bool      // something is to be joined, once the tasks are done
 	watchers map[chan struct{}]struct{}
 }
 
@@ -101,11 +103,11 @@ func (r *record) started(at time.Time) {
 	})
 }
 
-// allDone tells that every task is done.
+// allDone tells that every task is done, and what they made is joined.
 func (r *record) allDone() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.job.Counted && r.job.Done == r.job.Total
+	return r.job.Counted && r.job.Done == r.job.Total && !r.unjoined
 }
 
 func (r *record) markStale() {
@@ -302,7 +304,7 @@ func (r *record) stalled(limit time.Duration) bool {
 // end makes the job final.
 func (r *record) end(state job.State, err *job.Error, at time.Time) {
 	r.change(func() {
-		r.job.State, r.job.Err, r.job.Finished = state, err, at
+		r.job.State, r.job.Err, r.job.Finished, r.join = state, err, at, ""
 		close(r.over)
 	})
 }

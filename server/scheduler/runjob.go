@@ -54,7 +54,9 @@ func (s *Scheduler) runJob(r *record) {
 		}
 		return
 	}
-	s.clean(r)
+	if !s.joins(r.spec.Operation) {
+		s.clean(r)
+	}
 	state, why := outcome(r, err)
 	now, version := moment(), r.nextVersion()
 	err = s.keepEnd(store.Ending{Job: r.spec.ID, Epoch: r.epoch, Version: version, State: state, Err: why, At: now})
@@ -64,6 +66,9 @@ func (s *Scheduler) runJob(r *record) {
 		r.leave()
 		s.again(r.spec.ID)
 		return
+	}
+	if s.joins(r.spec.Operation) { // not before: a server that takes it over joins again
+		s.clean(r)
 	}
 	r.end(state, why, now)
 	j := r.snapshot()
@@ -109,7 +114,11 @@ func (s *Scheduler) inTurn(running, sending context.Context, r *record) error {
 		return errLost
 	}
 	r.started(now)
-	return s.sendAll(running, sending, r)
+	r.toJoin(s.joins(r.spec.Operation))
+	if err := s.sendAll(running, sending, r); err != nil {
+		return err
+	}
+	return s.joinAll(running, r)
 }
 
 // page is how many tasks are read from the store at once.
@@ -232,8 +241,11 @@ func (s *Scheduler) leave(running context.Context, y *try) {
 // outcome is the final state of a job whose tasks have all ended.
 func outcome(r *record, err error) (job.State, *job.Error) {
 	j := r.snapshot()
-	switch allDone := j.Counted && j.Done == j.Total; {
-	case allDone:
+	if unmade, ok := errors.AsType[*joinError](err); ok {
+		return job.Failed, job.AsError(unmade.err)
+	}
+	switch {
+	case r.allDone():
 		return job.Succeeded, nil
 	case err == nil:
 		return job.Failed, nil
@@ -270,7 +282,7 @@ func missing(j job.Job) string {
 		if len(names) == named {
 			break
 		}
-		names = append(names, job.Shown(f.Name))
+		names = append(names, job.Label(f.Name))
 	}
 	left := j.Total - j.Done
 	if left == 0 || len(names) == 0 {

@@ -45,8 +45,8 @@ type Source interface {
 	Close() error
 }
 
-// Opener opens the folder of a job, or says why it cannot.
-type Opener func(path string) (Source, error)
+// Opener opens the folder of a job with an operation, or says why it cannot.
+type Opener func(path string, op job.Operation) (Source, error)
 
 // Scheduler runs jobs. It may be used concurrently.
 type Scheduler struct {

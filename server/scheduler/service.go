@@ -85,6 +85,9 @@ func (s *Scheduler) Retry(ctx context.Context, id job.ID) error {
 	if r := s.active(id); r != nil && !r.ended() {
 		return job.E(job.FailedPrecondition, "job "+string(id), errors.New("it has not ended"), "wait for it, or end it with: client cancel "+string(id))
 	}
+	if j, err := s.store.Job(ctx, id); err == nil && s.joins(j.Spec.Operation) && j.State.Final() {
+		return noRetry(id)
+	}
 	if _, err := s.store.Retry(ctx, id, time.Now()); err != nil {
 		return err
 	}

@@ -61,6 +61,9 @@ func (r *record) snapshot() job.Job {
 			j.Waiting = r.lastWait
 		}
 	}
+	if r.join != "" {
+		j.Waiting = r.join
+	}
 	for _, name := range slices.Sorted(maps.Keys(r.tallies)) {
 		j.Nodes = append(j.Nodes, *r.tallies[name])
 	}

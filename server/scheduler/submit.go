@@ -52,7 +52,7 @@ func (s *Scheduler) submit(ctx context.Context, spec, asked job.Spec) (again boo
 		return false, err
 	}
 	at := time.Now()
-	source, err := s.open(spec.Source)
+	source, err := s.open(spec.Source, spec.Operation)
 	if err != nil {
 		return false, err
 	}

@@ -21,10 +21,14 @@ import (
 // abandoned is the age at which a file that was being written belongs to nobody.
 const abandoned = 24 * time.Hour
 
+// forgotten is the age at which a segment is that of a job whose server died for good.
+const forgotten = 14 * 24 * time.Hour
+
 // Carrier is the folder of a job while it runs: it shows to nodes that see it that
 // they do, and carries files to the others. It may be used concurrently.
 type Carrier struct {
 	folder *confine.Folder
+	id     job.ID
 	own    string // begins the names of its hidden files
 	marker string
 	count  atomic.Int64
@@ -43,7 +47,7 @@ func Carry(roots confine.Roots, base string, id job.ID) (*Carrier, error) {
 	if err != nil {
 		return nil, explain(base, roots, err)
 	}
-	c := &Carrier{folder: folder}
+	c := &Carrier{folder: folder, id: id}
 	word := rand.Text()
 	c.own = job.TempPrefix(id) + word[:10] + "-"
 	c.marker = c.own + word[10:] + ".shared"
@@ -92,8 +96,14 @@ func (c *Carrier) sweep(ctx context.Context) {
 }
 
 func (c *Carrier) isAbandoned(file string) bool {
+	age := abandoned
+	if strings.HasSuffix(file, job.SegmentSuffix) { // it may wait for the others of a long job
+		age = forgotten
+	} else if !strings.HasSuffix(file, ".part") {
+		return false
+	}
 	info, err := c.folder.Stat(file)
-	return strings.HasSuffix(file, ".part") && err == nil && time.Since(info.ModTime()) > abandoned
+	return err == nil && time.Since(info.ModTime()) > age
 }
 
 // Marker is the name of a file in output_dir that nobody could know before.

@@ -75,7 +75,7 @@ func TestCarrier_RemovesWhatNobodyHasWrittenForLongAndNothingElse(t *testing.T) 
 	left := []string{c.Marker(), neighbour.Marker(), filepath.Base(young), "kept.png", ".hidden"}
 	require.Subset(t, files(t, out), left)
 	require.Len(t, files(t, out), len(left)+2, "what the dead one left may be of an attempt that runs")
-	source, err := split.Open(roots, base)
+	source, err := split.Open(roots, base, job.Operation{})
 	require.NoError(t, err)
 	_, err = source.Clean(t.Context(), job.TempPrefix("job-1"))
 	require.NoError(t, err)

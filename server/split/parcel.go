@@ -50,7 +50,7 @@ var _ job.Content = (*Parcel)(nil)
 
 // Size implements [job.Content].
 func (p *Parcel) Size(context.Context) (int64, error) {
-	if err := confine.CheckName(p.name); err != nil {
+	if err := confine.CheckName(job.FileOf(p.name)); err != nil {
 		return 0, reading(p.name, err)
 	}
 	info, err := p.carrier.folder.Stat(p.input()) // before opening: to open a pipe might block
@@ -69,7 +69,7 @@ func (p *Parcel) Size(context.Context) (int64, error) {
 	return p.size, nil
 }
 
-func (p *Parcel) input() string { return path.Join(job.InputDir, p.name) }
+func (p *Parcel) input() string { return path.Join(job.InputDir, job.FileOf(p.name)) }
 
 // Read implements [job.Content]. Bytes are read in order; those that were read
 // before may be read again.
@@ -114,7 +114,7 @@ func (p *Parcel) Write(_ context.Context, in job.Piece) error {
 	if err := in.Check(); err != nil {
 		return err
 	}
-	if err := confine.CheckName(in.Name); err != nil || strings.HasPrefix(in.Name, job.HiddenPrefix) {
+	if err := confine.CheckName(in.Name); err != nil || strings.HasPrefix(in.Name, job.HiddenPrefix) && !p.isSegment(in.Name) {
 		return job.E(job.PermissionDenied, "write "+job.Shown(in.Name), errors.New("no output may have that name"), "")
 	}
 	s, err := p.stage(in)
@@ -150,6 +150,12 @@ func (p *Parcel) Write(_ context.Context, in job.Piece) error {
 		return writing(in.Name, err)
 	}
 	return nil
+}
+
+// isSegment tells the one hidden output that the attempt may have.
+func (p *Parcel) isSegment(name string) bool {
+	part, ok := job.ParsePart(p.name)
+	return ok && name == part.Segment(p.carrier.id)
 }
 
 // stage finds the output that a piece belongs to, or begins it.

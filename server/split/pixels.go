@@ -24,6 +24,9 @@ const perByte = 4
 // Pixels is how large the input called name is: width × height as its header says, or
 // a guess by the length of the file; 0: unknown.
 func (c *Carrier) Pixels(name string) int64 {
+	if p, ok := job.ParsePart(name); ok {
+		return c.Pixels(p.File) / int64(p.Of)
+	}
 	input := path.Join(job.InputDir, name)
 	info, err := c.folder.Stat(input) // before opening: to open a pipe might block
 	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {

@@ -5,6 +5,7 @@
 package split
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"spillway/confine"
 	"spillway/job"
+	"spillway/native/ffmpeg"
 )
 
 // extensions are the endings, in lower case, of the files that are inputs.
@@ -29,23 +31,32 @@ const batch = 1024
 // Source is the folder of one job, opened. It may be used concurrently.
 type Source struct {
 	folder *confine.Folder
+	op     job.Operation
+	kind   kind
+	only   string // the one input; "": all in input_dir
 }
 
-// Open opens the folder that holds input_dir and makes sure that there is
-// something to do. The caller closes the source.
+// Open opens the folder that holds input_dir, or that of the one file in an input_dir
+// that path names, and makes sure that there is something to do for the operation. The
+// caller closes the source.
 //
 // Errors: NotFound (no folder, no input_dir), PermissionDenied (outside the
 // roots, unreadable), FailedPrecondition (input_dir is no directory or holds no
-// picture).
-func Open(roots confine.Roots, path string) (*Source, error) {
+// input; FFmpeg is missing).
+func Open(roots confine.Roots, path string, op job.Operation) (*Source, error) {
+	s := &Source{op: op, kind: kindOf(op)}
 	folder, err := roots.Open(path)
+	if dir, name := filepath.Split(path); errors.Is(err, syscall.ENOTDIR) && filepath.Base(dir) == job.InputDir {
+		s.only = name
+		folder, err = roots.Open(filepath.Dir(filepath.Clean(dir)))
+	}
 	if err != nil {
 		return nil, explain(path, roots, err)
 	}
-	s := &Source{folder: folder}
+	s.folder = folder
 	if err := s.check(); err != nil {
 		folder.Close()
-		return nil, explain(s.input(), roots, err)
+		return nil, s.explain(roots, err)
 	}
 	return s, nil
 }
@@ -56,15 +67,86 @@ func (s *Source) Base() string { return s.folder.Path() }
 // Close frees the folder.
 func (s *Source) Close() error { return s.folder.Close() }
 
-// Inputs calls yield with each input's name, in the order of the directory,
-// which is not sorted, until it returns false. It returns the error that ended
-// the listing early, with ctx's own where ctx ended.
+// Inputs calls yield with the name of each task, in the order of the directory,
+// which is not sorted, until it returns false: an input's, or those of its parts. It
+// returns the error that ended the listing early, with ctx's own where ctx ended.
 func (s *Source) Inputs(ctx context.Context, yield func(name string) bool) error {
-	return s.list(ctx, func(name string) bool { return !isInput(name) || yield(name) })
+	if g, ok := s.kind.(grouper); ok {
+		return s.grouped(ctx, g, yield)
+	}
+	var wrong error
+	made := map[string]string{} // by output; only of what is joined, which is not much
+	err := s.list(ctx, func(name string) bool {
+		if !isInput(s.kind, name) {
+			return true
+		}
+		if wrong = s.claim(made, name); wrong != nil {
+			return false
+		}
+		var parts []job.Part
+		if parts, wrong = s.plan(ctx, name); wrong != nil {
+			return false
+		}
+		if len(parts) == 0 {
+			return yield(name)
+		}
+		for _, p := range parts {
+			if !yield(p.Name()) {
+				return false
+			}
+		}
+		return true
+	})
+	return cmp.Or(wrong, err)
+}
+
+// claim notes the output of an input, which must be its own. Errors: FailedPrecondition.
+func (s *Source) claim(made map[string]string, name string) error {
+	k, ok := s.kind.(joiner)
+	if !ok {
+		return nil
+	}
+	for _, out := range k.outputs(name) {
+		if other, taken := made[out]; taken {
+			return job.E(job.FailedPrecondition, "list "+s.input(), fmt.Errorf("%s and %s would both become %s", job.Shown(other), job.Shown(name), job.Shown(out)),
+				"rename one of them, or submit them one by one")
+		}
+		made[out] = name
+	}
+	return nil
+}
+
+// plan cuts one input into parts; none: it is one task, of which a node will tell what
+// is wrong with it. Errors: FailedPrecondition (no FFmpeg), ctx's own.
+func (s *Source) plan(ctx context.Context, name string) ([]job.Part, error) {
+	if _, whole := s.kind.(pictures); whole {
+		return nil, nil
+	}
+	parts, wrong := s.planFile(ctx, name)
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case errors.Is(wrong, ffmpeg.ErrMissing):
+		return nil, missing("split "+job.Shown(name), wrong)
+	}
+	return parts, nil // none where something is wrong with the file
+}
+
+func (s *Source) planFile(ctx context.Context, name string) ([]job.Part, error) {
+	in, err := s.openInput(name)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	return s.kind.plan(ctx, in, name, s.op)
 }
 
 // list calls yield with every name in input_dir.
 func (s *Source) list(ctx context.Context, yield func(name string) bool) error {
+	if s.only != "" {
+		yield(s.only)
+		return nil
+	}
 	dir, err := s.folder.Open(job.InputDir)
 	if err != nil {
 		return listing(s.input(), err)
@@ -87,11 +169,11 @@ func (s *Source) list(ctx context.Context, yield func(name string) bool) error {
 	return context.Cause(ctx)
 }
 
-// Count counts the inputs, and what else there is and is not hidden.
+// Count counts the inputs, whole, and what else there is and is not hidden.
 func (s *Source) Count(ctx context.Context) (inputs, others int64, err error) {
 	err = s.list(ctx, func(name string) bool {
 		switch {
-		case isInput(name):
+		case isInput(s.kind, name):
 			inputs++
 		case name[0] != '.':
 			others++
@@ -104,6 +186,7 @@ func (s *Source) Count(ctx context.Context) (inputs, others int64, err error) {
 // Why a folder cannot be a job's.
 var (
 	errEmpty    = errors.New("holds no picture")
+	errNoMedia  = errors.New("holds no video or sound that the operation takes")
 	errNoFolder = errors.New("is not a directory")
 )
 
@@ -117,22 +200,22 @@ func (s *Source) check() error {
 		return errNoFolder
 	}
 	found := false
-	if err := s.Inputs(context.Background(), func(string) bool { found = true; return false }); err != nil {
+	err = s.list(context.Background(), func(name string) bool { found = isInput(s.kind, name); return !found })
+	if err != nil {
 		return err
 	}
-	if !found {
+	want := s.kind.takes(extensions[0])
+	switch {
+	case found:
+		return nil
+	case want:
 		return errEmpty
 	}
-	return nil
+	return errNoMedia
 }
 
 // input is the path of input_dir, for messages.
 func (s *Source) input() string { return filepath.Join(s.folder.Path(), job.InputDir) }
-
-// isInput tells inputs from other files by name alone; hidden files are none.
-func isInput(name string) bool {
-	return name[0] != '.' && slices.Contains(extensions, strings.ToLower(filepath.Ext(name)))
-}
 
 // listing explains an error met while input_dir is read.
 func listing(path string, err error) error {
@@ -141,6 +224,20 @@ func listing(path string, err error) error {
 
 // twice ends the path of one who names input_dir itself.
 var twice = filepath.Join(job.InputDir, job.InputDir)
+
+// explain is for an error of looking into the folder.
+func (s *Source) explain(roots confine.Roots, err error) error {
+	e := explain(s.input(), roots, err)
+	if known, ok := errors.AsType[*job.Error](e); ok && errors.Is(err, errNoMedia) {
+		known.Hint = fmt.Sprintf("the operation takes files that end in %s", strings.Join(s.endings(), " "))
+	}
+	return e
+}
+
+// endings are those of the files that the operation takes, where it takes no pictures.
+func (s *Source) endings() []string {
+	return slices.DeleteFunc(slices.Concat(videoEndings, soundEndings), func(ext string) bool { return !s.kind.takes(ext) })
+}
 
 // explain gives an error of opening path the code and hint it deserves.
 func explain(path string, roots confine.Roots, err error) error {
@@ -159,7 +256,7 @@ func explain(path string, roots confine.Roots, err error) error {
 			"let the user that runs the server read it")
 	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, errNoFolder):
 		return job.E(job.FailedPrecondition, op, errNoFolder, want)
-	case errors.Is(err, errEmpty):
+	case errors.Is(err, errEmpty), errors.Is(err, errNoMedia):
 		return job.E(job.FailedPrecondition, op, err, want)
 	}
 	if e, ok := errors.AsType[*job.Error](err); ok {

@@ -41,7 +41,7 @@ func tree(t *testing.T, names ...string) (root string, roots confine.Roots) {
 // open opens a source that the test closes.
 func open(t *testing.T, roots confine.Roots, path string) *split.Source {
 	t.Helper()
-	s, err := split.Open(roots, path)
+	s, err := split.Open(roots, path, job.Operation{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
@@ -130,7 +130,7 @@ func TestOpen_SaysWhatWhereAndWhatToDo(t *testing.T) {
 	files := openFiles(t)
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			_, err := split.Open(roots, row.path)
+			_, err := split.Open(roots, row.path, job.Operation{})
 			require.Error(t, err)
 			require.Equal(t, row.want, job.Describe(err))
 			require.Equal(t, row.code, job.CodeOf(err))
@@ -157,7 +157,7 @@ func TestOpen_UnreadableFoldersAreNamed(t *testing.T) {
 	require.NoError(t, os.Chmod(input, 0))
 	t.Cleanup(func() { require.NoError(t, os.Chmod(input, 0o755)) })
 	var err error
-	asNobody(func() { _, err = split.Open(roots, "a") })
+	asNobody(func() { _, err = split.Open(roots, "a", job.Operation{}) })
 	require.Error(t, err)
 	require.Equal(t, "open "+input+": permission denied; let the user that runs the server read it", job.Describe(err))
 	require.Equal(t, job.PermissionDenied, job.CodeOf(err))

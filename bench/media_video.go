@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"spillway/bench/load"
+	"spillway/job"
+	"spillway/native/ffmpeg"
+	"spillway/native/opencv"
+)
+
+// defaultClip comes with Debian's opencv-doc.
+const defaultClip = "/usr/share/doc/opencv-doc/examples/data/vtest.avi"
+
+// videoTarget is the least speed beside the plain pipeline.
+const videoTarget = 1.0
+
+// video is the command that measures frames/s of video:edges.
+func video(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cfg := load.FramesConfig{
+		Bin: filepath.Dir(self), Self: self,
+		Say: func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) },
+	}
+	flags := pflag.NewFlagSet("bench video", pflag.ContinueOnError)
+	flags.StringVar(&cfg.Clip, "clip", defaultClip, "`video` to work on")
+	flags.IntVar(&cfg.Pairs, "pairs", 3, "turns of each program; the one in the middle counts")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, pflag.ErrHelp) {
+			return nil
+		}
+		return job.E(job.InvalidArgument, "bench video", err, "")
+	}
+	if cfg.Pairs < 1 {
+		return job.E(job.InvalidArgument, "--pairs", fmt.Errorf("%d is not 1 or more", cfg.Pairs), "")
+	}
+	turns, err := load.MeasureFrames(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	ratio := load.MedianOfFrames(turns)
+	verdict := "ok"
+	if ratio < videoTarget {
+		verdict = "short"
+	}
+	var plain, ours float64
+	for _, t := range turns {
+		plain, ours = plain+t.Plain.Seconds(), ours+t.Ours.Seconds()
+	}
+	frames := float64(turns[0].Frames * len(turns))
+	fmt.Fprintf(stdout, "video %s ratio=%.3f target=%.2f spillway=%.1f/s plain=%.1f/s frames=%d turns=%d cores=%d\n",
+		verdict, ratio, videoTarget, frames/ours, frames/plain, turns[0].Frames, len(turns), runtime.NumCPU())
+	if verdict != "ok" {
+		return errors.New("the target is missed")
+	}
+	return nil
+}
+
+// plainVideo is what video:edges is measured against: one process that pipes the frames
+// of a video from FFmpeg through OpenCV into FFmpeg, each with as many threads as there
+// are cores.
+func plainVideo(ctx context.Context, in, out string, stdout io.Writer) error {
+	start := time.Now()
+	source, err := os.Open(in)
+	if err != nil {
+		return job.E(job.InvalidArgument, load.PlainVideo, err, "name a video")
+	}
+	defer source.Close()
+	target, err := os.Create(out)
+	if err != nil {
+		return unwritable(out, err)
+	}
+	defer target.Close()
+	var p ffmpeg.Programs
+	info, err := p.Probe(ctx, source)
+	if err == nil {
+		err = ffmpeg.CheckFrames(info)
+	}
+	if err != nil {
+		return err
+	}
+	frames, err := p.Frames(ctx, source, info.Video, info.Video.All(), true)
+	if err != nil {
+		return err
+	}
+	defer frames.Close()
+	how := info.Video.Like()
+	how.Threads = runtime.NumCPU()
+	writer, err := p.Encode(ctx, target, how)
+	if err != nil {
+		return err
+	}
+	defer writer.Close()
+	n, err := drawAll(frames, writer, info.Video)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(stdout).Encode(load.Plain{Images: n, Seconds: time.Since(start).Seconds()})
+}
+
+// drawAll draws the edges of every frame.
+func drawAll(frames *ffmpeg.FrameReader, writer *ffmpeg.FrameWriter, v *ffmpeg.Video) (n int, err error) {
+	src, err := opencv.NewFrame(v.Width, v.Height)
+	if err != nil {
+		return 0, err
+	}
+	defer src.Close()
+	pixels := make([]byte, v.FrameBytes())
+	for ; ; n++ {
+		at, err := frames.Next(pixels)
+		if errors.Is(err, io.EOF) {
+			return n, writer.Finish()
+		}
+		if err != nil {
+			return n, err
+		}
+		if err := src.Load(pixels); err != nil {
+			return n, err
+		}
+		if err := opencv.DrawEdges(src); err != nil {
+			return n, err
+		}
+		if pixels, err = src.Store(pixels[:0]); err != nil {
+			return n, err
+		}
+		if err := writer.Write(at, pixels); err != nil {
+			return n, err
+		}
+	}
+}

@@ -1,0 +1,168 @@
+package operation
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+
+	"spillway/job"
+	"spillway/native/ffmpeg"
+	"spillway/native/opencv"
+)
+
+// createVideo makes a video of a sequence of pictures, <name>.<number>.png and so on, in
+// the order of their numbers. The task's file is the first of them; the node must see
+// the others, too.
+type createVideo struct{}
+
+var (
+	_ Operation = createVideo{}
+	_ partial   = createVideo{}
+)
+
+// Info describes the operation.
+func (createVideo) Info() job.OperationInfo {
+	return job.OperationInfo{Name: job.CreateVideo, Summary: "a video of numbered pictures, <name>.<number>.png", Params: []job.ParamInfo{
+		{Name: "rate", Kind: job.FloatParam, Default: "25", Min: 0.1, Max: 1000, Summary: "frames a second"},
+	}}
+}
+
+// Outputs is empty: what is no sequence is refused.
+func (createVideo) Outputs(string, job.Args) []string { return nil }
+
+// PartOutputs is an MP4 of the sequence's name.
+func (createVideo) PartOutputs(_ job.ID, p job.Part, _ job.Args) []string {
+	first, ok := job.ParsePicture(p.File)
+	if !ok {
+		return nil
+	}
+	return []string{first.Sequence + ".mp4"}
+}
+
+// Run encodes one picture after another.
+func (createVideo) Run(ctx context.Context, f *Files, args job.Args) error {
+	p, isPart := f.Part()
+	if !isPart || len(f.allowed) == 0 {
+		return job.E(job.InvalidArgument, "read "+shown(job.InputDir, f.Name()), errors.New("its name has no number"), "name the pictures NAME.NUMBER.png, or remove it")
+	}
+	names, err := f.sequence(p)
+	if err != nil {
+		return err
+	}
+	rate, err := ffmpeg.ParseRatio(strconv.FormatFloat(args.Float("rate"), 'f', -1, 64))
+	if err != nil {
+		return job.E(job.InvalidArgument, "rate", err, "")
+	}
+	out, err := f.Create(f.allowed[0])
+	if err != nil {
+		return err
+	}
+	e := &sequenceEncoder{out: out, rate: rate}
+	defer e.close()
+	for _, name := range names {
+		if err := e.add(ctx, f, name); err != nil {
+			return err
+		}
+	}
+	return e.writer.Finish()
+}
+
+// sequenceEncoder encodes pictures of one size.
+type sequenceEncoder struct {
+	out           *os.File
+	rate          ffmpeg.Ratio
+	writer        *ffmpeg.FrameWriter // nil before the first picture
+	width, height int
+	pixels        []byte
+}
+
+// add encodes the picture called name.
+func (e *sequenceEncoder) add(ctx context.Context, f *Files, name string) error {
+	im, err := f.picture(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer im.Close()
+	if e.writer == nil {
+		e.width, e.height = im.Width(), im.Height()
+		how := ffmpeg.Encoding{Width: e.width, Height: e.height, Rate: e.rate}
+		if e.writer, err = programs().Encode(ctx, e.out, how); err != nil {
+			return err
+		}
+	}
+	if im.Width() != e.width || im.Height() != e.height {
+		return job.E(job.InvalidArgument, "read "+shown(job.InputDir, name),
+			fmt.Errorf("it has %d × %d pixels, and the first of the sequence %d × %d", im.Width(), im.Height(), e.width, e.height), "make them one size with resize")
+	}
+	if e.pixels, err = im.Store(e.pixels[:0]); err != nil {
+		return err
+	}
+	return e.writer.Write(e.writer.Frames(), e.pixels)
+}
+
+func (e *sequenceEncoder) close() {
+	if e.writer != nil {
+		e.writer.Close()
+	}
+}
+
+// sequence lists the pictures of a part in order. Errors: Unimplemented where the node
+// does not see all of them; another may.
+func (f *Files) sequence(p job.Part) ([]string, error) {
+	folder, err := f.open()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := folder.Open(job.InputDir)
+	if err != nil {
+		return nil, f.missing(err)
+	}
+	defer dir.Close()
+	first, _ := job.ParsePicture(p.File)
+	type numbered struct {
+		number int64
+		name   string
+	}
+	var found []numbered
+	for {
+		names, err := dir.Readdirnames(1024)
+		for _, name := range names {
+			if one, ok := job.ParsePicture(name); ok && one.Of(first) && one.Number >= p.From && one.Number < p.To {
+				found = append(found, numbered{one.Number, name})
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, f.trouble.read(p.File, err)
+		}
+	}
+	if int64(len(found)) != p.Count {
+		return nil, job.E(job.Unimplemented, "read "+shown(job.InputDir, first.Sequence+".*"+first.Ext),
+			fmt.Errorf("this node sees %d of its %d pictures", len(found), p.Count), "use a node that sees the job's folder, and leave the pictures alone while the job runs")
+	}
+	slices.SortFunc(found, func(a, b numbered) int { return cmp.Compare(a.number, b.number) })
+	var names []string
+	for _, one := range found {
+		names = append(names, one.name)
+	}
+	return names, nil
+}
+
+// picture reads one picture of input_dir, which the caller closes.
+func (f *Files) picture(ctx context.Context, name string) (*opencv.Image, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	one := &Files{trouble: f.trouble, request: f.request, buffer: f.buffer, folder: f.folder}
+	one.request.Name = name
+	im, err := one.Image(ctx)
+	f.inBytes += one.inBytes
+	return im, err
+}

@@ -1,0 +1,160 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"spillway/job"
+)
+
+// Joiner makes one output of what the tasks of one input's parts made.
+type Joiner interface {
+	// Joins tells whether the parts of an operation's inputs are to be joined.
+	Joins(op job.Operation) bool
+	// Join does it for one input, whose parts are all done. Doing it twice gives the
+	// same. Errors: *job.Error; Unavailable where another time may do.
+	Join(ctx context.Context, base string, id job.ID, op job.Operation, parts []job.Part) error
+}
+
+// joinTries is how often a join is tried that the server's disk is in the way of.
+const joinTries = 3
+
+// joinPause is the time between two tries.
+const joinPause = 2 * time.Second
+
+// joinError is an input that could not be joined.
+type joinError struct{ err error }
+
+func (e *joinError) Error() string { return e.err.Error() }
+func (e *joinError) Unwrap() error { return e.err }
+
+// joins tells whether an operation's jobs have anything to join.
+func (s *Scheduler) joins(op job.Operation) bool {
+	return s.cfg.Joiner != nil && s.cfg.Joiner.Joins(op)
+}
+
+// joinAll joins each input whose parts are all done. It is done once every task has
+// ended, and done again by a server that takes the job over before its end is kept. The
+// segments of inputs that lack a part are removed with the job's other hidden files.
+// Errors: a *joinError for the first input that could not be joined; why running ended;
+// errLost.
+func (s *Scheduler) joinAll(running context.Context, r *record) error {
+	if !s.joins(r.spec.Operation) {
+		return nil
+	}
+	begun := time.Now()
+	var failed error
+	files := 0
+	err := s.eachInput(running, r, func(parts []job.Part) {
+		r.joining(parts[0].File)
+		at := time.Now()
+		if err := s.joinOne(running, r, parts); err != nil {
+			s.log.Warn("file not joined", "job", r.spec.ID, "name", parts[0].File, "parts", len(parts), "err", err)
+			if failed == nil {
+				failed = &joinError{err}
+			}
+			return
+		}
+		files++
+		s.log.Info("file joined", "job", r.spec.ID, "name", parts[0].File, "parts", len(parts), "took", time.Since(at))
+	})
+	switch {
+	case running.Err() != nil:
+		return context.Cause(running)
+	case err != nil:
+		return errLost
+	case failed != nil:
+		return failed
+	}
+	r.joinedAll()
+	if files > 0 {
+		s.log.Info("joined", "job", r.spec.ID, "files", files, "took", time.Since(begun))
+	}
+	return nil
+}
+
+// joinOne joins one input, and again where the disk was in the way.
+func (s *Scheduler) joinOne(ctx context.Context, r *record, parts []job.Part) error {
+	for try := 1; ; try++ {
+		if err := s.holds(ctx); err != nil {
+			return err
+		}
+		err := s.cfg.Joiner.Join(ctx, r.base, r.spec.ID, r.spec.Operation, parts)
+		if err == nil || ctx.Err() != nil || try == joinTries || job.CodeOf(err) != job.Unavailable {
+			return err
+		}
+		timer := time.NewTimer(joinPause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// eachInput calls yield with the parts of each input of which every one is done, in the
+// order of the tasks.
+func (s *Scheduler) eachInput(ctx context.Context, r *record, yield func([]job.Part)) error {
+	var run parts
+	after := int64(-1)
+	for ctx.Err() == nil {
+		var tasks []job.TaskInfo
+		err := s.keep("read tasks of job "+string(r.spec.ID), func(error) {}, func(ctx context.Context) (err error) {
+			tasks, err = s.store.Tasks(ctx, r.spec.ID, job.TaskFilter{After: after, Limit: page})
+			return err
+		})
+		if err != nil || len(tasks) == 0 {
+			return err
+		}
+		for _, t := range tasks {
+			after = t.Index
+			if run = run.add(t); run.whole() && ctx.Err() == nil {
+				yield(run)
+			}
+		}
+	}
+	return nil
+}
+
+// parts are those of one input that are done, from the first on without a gap.
+type parts []job.Part
+
+// add takes the next task: it goes on with the input, begins another, or ends both.
+func (p parts) add(t job.TaskInfo) parts {
+	next, ok := job.ParsePart(t.Name)
+	switch {
+	case !ok || t.State != job.TaskDone:
+		return nil
+	case next.Number == 1:
+		return parts{next}
+	case len(p) == 0 || next.Number != len(p)+1 || next.File != p[0].File:
+		return nil
+	}
+	return append(p, next)
+}
+
+// whole tells that none is missing.
+func (p parts) whole() bool { return len(p) > 0 && len(p) == p[0].Of }
+
+// joining tells watchers what is being joined.
+func (r *record) joining(name string) {
+	r.change(func() { r.join = "joining " + job.Shown(name) })
+}
+
+// toJoin notes whether the job's end waits for something to be joined.
+func (r *record) toJoin(yes bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unjoined = yes
+}
+
+// joinedAll notes that nothing is left to be joined.
+func (r *record) joinedAll() {
+	r.change(func() { r.join, r.unjoined = "", false })
+}
+
+// noRetry is why a job whose parts are joined cannot be continued once it has ended.
+func noRetry(id job.ID) error {
+	return job.E(job.FailedPrecondition, "retry job "+string(id), errors.New("what its tasks had made was removed when it ended"), "submit it again")
+}

@@ -1,0 +1,142 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"spillway/job"
+)
+
+// glue is a Joiner that notes what it is asked for.
+type glue struct {
+	mu     sync.Mutex
+	joined []string
+	fails  []error // of the next joins, one each
+	takes  time.Duration
+}
+
+func (g *glue) Joins(op job.Operation) bool { return op.Name == "video:edges" }
+
+func (g *glue) Join(ctx context.Context, base string, _ job.ID, _ job.Operation, parts []job.Part) error {
+	timer := time.NewTimer(g.takes)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.fails) > 0 {
+		err := g.fails[0]
+		g.fails = g.fails[1:]
+		if err != nil {
+			return err
+		}
+	}
+	g.joined = append(g.joined, parts[0].File)
+	return nil
+}
+
+// parted is a folder whose inputs come in parts.
+func (r *rig) parted(files []string, of int) {
+	r.folders["/data"] = func() *folder {
+		f := &folder{base: "/data", breaksAt: -1}
+		for _, file := range files {
+			for i := range of {
+				f.names = append(f.names, job.Part{File: file, Number: i + 1, Of: of, From: int64(i), To: int64(i + 1), Count: 1, Note: "-"}.Name())
+			}
+		}
+		f.n = len(f.names)
+		return f
+	}
+}
+
+var everyFrame = job.Spec{Source: "/data", Operation: job.Operation{Name: "video:edges"}}
+
+func TestJoin_EachInputOnceAfterAllItsParts(t *testing.T) {
+	g := &glue{takes: time.Second}
+	inBubble(t, Config{Joiner: g}, []node{takes(time.Second), takes(2 * time.Second)}, func(t *testing.T, r *rig) {
+		r.parted([]string{"a.avi", "b.avi"}, 3)
+		j := r.wait(r.submit(everyFrame))
+		require.Equal(t, job.Succeeded, j.State)
+		require.Equal(t, []string{"a.avi", "b.avi"}, g.joined)
+	})
+}
+
+func TestJoin_WhatLacksAPartIsNotJoinedAndTheRestIs(t *testing.T) {
+	g := &glue{}
+	bad := job.E(job.DataLoss, "", errors.New("damaged"), "")
+	inBubble(t, Config{Joiner: g}, []node{func(_ context.Context, t job.Task) (job.Result, error) {
+		if t.Name == "a.avi/part 2 of 3 [1,2) 1 -" {
+			return job.Result{}, bad
+		}
+		return job.Result{}, nil
+	}}, func(t *testing.T, r *rig) {
+		r.parted([]string{"a.avi", "b.avi"}, 3)
+		j := r.wait(r.submit(everyFrame))
+		require.Equal(t, job.Failed, j.State)
+		require.Equal(t, int64(1), j.Failed)
+		require.Equal(t, []string{"b.avi"}, g.joined)
+	})
+}
+
+func TestJoin_OneThatFailsFailsTheJobAndSaysWhy(t *testing.T) {
+	g := &glue{fails: []error{job.E(job.DataLoss, "join a.avi", errors.New("a frame is missing"), "")}}
+	inBubble(t, Config{Joiner: g}, []node{takes(time.Second)}, func(t *testing.T, r *rig) {
+		r.parted([]string{"a.avi", "b.avi"}, 2)
+		id := r.submit(everyFrame)
+		j := r.wait(id)
+		require.Equal(t, job.Failed, j.State)
+		require.EqualError(t, j.Err, "join a.avi: a frame is missing")
+		require.Equal(t, []string{"b.avi"}, g.joined, "the others are joined all the same")
+		require.Equal(t, job.FailedPrecondition, job.CodeOf(r.Retry(t.Context(), id)))
+	})
+}
+
+func TestJoin_ADiskThatIsInTheWayIsTriedAgain(t *testing.T) {
+	full := job.E(job.Unavailable, "write a.mp4", errors.New("the disk is full"), "")
+	g := &glue{fails: []error{full, full}}
+	inBubble(t, Config{Joiner: g}, []node{takes(time.Second)}, func(t *testing.T, r *rig) {
+		r.parted([]string{"a.avi"}, 2)
+		require.Equal(t, job.Succeeded, r.wait(r.submit(everyFrame)).State)
+		require.Equal(t, []string{"a.avi"}, g.joined)
+	})
+}
+
+func TestJoin_AJobCancelledMeanwhileIsCancelled(t *testing.T) {
+	g := &glue{takes: time.Hour}
+	inBubble(t, Config{Joiner: g}, []node{takes(time.Second)}, func(t *testing.T, r *rig) {
+		r.parted([]string{"a.avi"}, 2)
+		id := r.submit(everyFrame)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		j := r.now(id)
+		require.Equal(t, job.Running, j.State)
+		require.Equal(t, "joining a.avi", j.Waiting)
+		require.NoError(t, r.Cancel(t.Context(), id))
+		require.Equal(t, job.Cancelled, r.wait(id).State)
+		require.Empty(t, g.joined)
+	})
+}
+
+func TestJoin_AServerThatStopsMeanwhileLeavesItToTheNext(t *testing.T) {
+	g := &glue{takes: time.Hour}
+	inBubble(t, Config{Joiner: g, Grace: time.Second}, []node{takes(time.Second)}, func(t *testing.T, r *rig) {
+		r.parted([]string{"a.avi"}, 2)
+		id := r.submit(everyFrame)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		r.stop()
+		j, err := r.store.Job(t.Context(), id)
+		require.NoError(t, err)
+		require.False(t, j.State.Final())
+		require.Equal(t, int64(2), j.Done)
+	})
+}
