@@ -55,6 +55,7 @@ func (s Sampling) Count(v *Video) int {
 
 // whole is the count without Skip and Limit.
 func (s Sampling) whole(v *Video) int {
+	s.Skip, s.Limit = 0, 0
 	end := v.Duration()
 	if s.Length > 0 && s.Length < end-s.From {
 		end = s.From + s.Length

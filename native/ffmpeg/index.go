@@ -213,12 +213,30 @@ func (x *index) apply(info *Info) {
 	x.sort(info.Video)
 	v := info.Video
 	own := x.header.Streams[slices.IndexFunc(x.header.Streams, func(s streamHeader) bool { return s.Index == v.Stream })]
-	// AVI counts the moments at which it has no frame, too.
-	if claimed, err := strconv.ParseInt(own.Frames, 10, 64); err == nil && strings.HasPrefix(info.Format, "mov,") {
-		info.lost = max(0, claimed-int64(len(v.Times))-x.hidden)
+	if claimed, err := strconv.ParseInt(own.Frames, 10, 64); err == nil {
+		info.lost = v.lost(claimed-x.hidden, info.Format)
 	}
 	v.findRate(own)
 	v.Seekable = !x.late && !x.header.guesses()
+}
+
+// vagueFrames is by how many frames AVI may count wrong at its ends.
+const vagueFrames = 2
+
+// lost is how many frames a header counts that are not there. AVI counts its ticks, and
+// with them the moments at which it has no frame; other formats than MOV only estimate.
+func (v *Video) lost(claimed int64, format string) int64 {
+	n := len(v.Times)
+	switch {
+	case strings.HasPrefix(format, "mov,"):
+		return max(0, claimed-int64(n))
+	case format != "avi" || n == 0:
+		return 0
+	}
+	if lost := claimed - (v.Times[n-1] - v.Times[0] + 1); lost > vagueFrames {
+		return lost
+	}
+	return 0
 }
 
 // sort puts the frames into the order in which they are shown.
