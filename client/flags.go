@@ -18,6 +18,7 @@ import (
 	"spillway/job"
 	"spillway/machine"
 	"spillway/rpc"
+	"spillway/server/policy"
 )
 
 const usage = `client submits folders of pictures to a Spillway server and follows them.
@@ -117,7 +118,7 @@ func parse(args []string, out output) (config, error) {
 		return cfg, bad(err.Error())
 	}
 	if *help || flags.NArg() == 1 && flags.Arg(0) == "help" {
-		fmt.Fprint(out.stdout, usage, flags.FlagUsages())
+		fmt.Fprint(out.stdout, usage, flags.FlagUsages(), "\n", policy.Options())
 		return cfg, errHelp
 	}
 	if err := cfg.positional(flags); err != nil {
