@@ -17,7 +17,7 @@ PROGRAMS := $(strip $(foreach p,client server computenode bench,$(if $(wildcard 
 GOLANGCI := bin/tools/golangci-lint
 GOVULN   := bin/tools/govulncheck
 
-.PHONY: help build run demo-faults certs test chaos bench bench-policies bench-rpc bench-dispatch bench-store bench-media bench-video lint fmt generate check-generated vuln clean deps
+.PHONY: help build run demo-faults certs test chaos bench bench-policies bench-rpc bench-dispatch bench-store bench-media lint fmt generate check-generated vuln clean deps
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,8 +77,8 @@ bench-dispatch: build ## measure durable tasks/s beside Celery and Dask; ARGS="-
 bench-store: build ## measure what the store costs tasks of 5 ms; ARGS="--rounds 5"
 	bench/dispatch/store $(ARGS)
 
-bench-media: build bin/plain-faces ## measure faces beside a plain C++ loop; ARGS="--pairs 5"
-	@tools/deps run
+bench-media: build bin/plain-faces ## measure faces and videos beside plain programs; ARGS="--pairs 5"
+	@tools/deps run test
 	@tools/photos
 	bin/bench media $(ARGS)
 
@@ -89,10 +89,6 @@ bin/plain-faces: native/dlib/plain/faces.cpp
 	@mkdir -p bin
 	g++ -std=c++17 -O3 -DNDEBUG -o $@.$$$$ $< $$(pkg-config --cflags opencv4) \
 		-lopencv_imgcodecs -lopencv_imgproc -lopencv_core -ldlib -lblas -llapack -pthread && mv $@.$$$$ $@
-
-bench-video: build ## measure video:edges on two nodes beside one pipeline of FFmpeg and OpenCV; ARGS="--pairs 5"
-	@tools/deps run test
-	bin/bench video $(ARGS)
 
 lint: $(GOLANGCI) ## check style and likely mistakes
 	@tools/deps build

@@ -40,24 +40,8 @@ func main() {
 
 // command is the whole program; it returns the exit code.
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	if len(args) > 0 && args[0] == "sim" {
-		return exitCode(simulate(ctx, args[1:], stdout), stderr)
-	}
-	if len(args) > 0 && args[0] == "compare" {
-		return exitCode(comparePolicies(ctx, args[1:], stdout, stderr), stderr)
-	}
-	if len(args) > 0 && args[0] == "media" {
-		err := media(ctx, args[1:], stdout, stderr)
-		if errors.Is(err, errShort) { // its line has told
-			return exitFailed
-		}
+	if ok, err := subcommand(ctx, args, stdout, stderr); ok {
 		return exitCode(err, stderr)
-	}
-	if len(args) > 0 && args[0] == "video" {
-		return exitCode(video(ctx, args[1:], stdout, stderr), stderr)
-	}
-	if len(args) == 3 && args[0] == load.PlainVideo {
-		return exitCode(plainVideo(ctx, args[1], args[2], stdout), stderr)
 	}
 	cfg, err := parse(args)
 	if errors.Is(err, pflag.ErrHelp) {
@@ -80,10 +64,30 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitCode(err, stderr)
 }
 
+// subcommand is those commands that have flags of their own; false: it is none of them.
+func subcommand(ctx context.Context, args []string, stdout, stderr io.Writer) (ok bool, err error) {
+	switch {
+	case len(args) == 0:
+		return false, nil
+	case args[0] == "sim":
+		return true, simulate(ctx, args[1:], stdout)
+	case args[0] == "compare":
+		return true, comparePolicies(ctx, args[1:], stdout, stderr)
+	case args[0] == "media":
+		return true, media(ctx, args[1:], stdout, stderr)
+	case args[0] == load.PlainVideo && len(args) == 3:
+		return true, plainVideo(ctx, args[1], args[2], stdout)
+	}
+	return false, nil
+}
+
 // exitCode tells people of err, if there is one.
 func exitCode(err error, stderr io.Writer) int {
 	if err == nil {
 		return exitDone
+	}
+	if errors.Is(err, errShort) { // its line has told
+		return exitFailed
 	}
 	fmt.Fprintln(stderr, "bench:", job.Describe(err))
 	switch job.CodeOf(err) {

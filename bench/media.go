@@ -17,13 +17,14 @@ import (
 	"spillway/job"
 )
 
-const mediaUsage = `bench media measures operations on faces beside the plain programs that one would
-write for them, in turns, and ends with a line a part that tells whether it meets its
-target. Parts: faces (the default: all).
+const mediaUsage = `bench media measures operations on faces and videos beside the plain programs that
+one would write for them, in turns, and ends with a line a part that tells whether it
+meets its target. Parts: faces, video (the default: all).
 
 Examples:
   bench media
   bench media faces --pairs 9 --photos ~/pictures
+  bench media video --clip ~/films/clip.mp4
 
 Flags:
 `
@@ -33,12 +34,15 @@ type mediaConfig struct {
 	parts    []string
 	photos   string
 	pictures int
+	clip     string
 	pairs    int
 }
 
 // mediaParts are what can be measured, each with how.
 func mediaParts() map[string]func(context.Context, mediaConfig, io.Writer, io.Writer) error {
-	return map[string]func(context.Context, mediaConfig, io.Writer, io.Writer) error{"faces": mediaFaces}
+	return map[string]func(context.Context, mediaConfig, io.Writer, io.Writer) error{
+		"faces": mediaFaces, "video": mediaVideo,
+	}
 }
 
 func newMediaFlags(c *mediaConfig) *pflag.FlagSet {
@@ -47,6 +51,7 @@ func newMediaFlags(c *mediaConfig) *pflag.FlagSet {
 	flags.Usage = func() {}
 	flags.StringVar(&c.photos, "photos", "data/input_dir", "`folder` of photographs; those without a face are left out")
 	flags.IntVar(&c.pictures, "pictures", 48, "how many copies of them a turn works on")
+	flags.StringVar(&c.clip, "clip", defaultClip, "`video` to work on")
 	flags.IntVar(&c.pairs, "pairs", 5, "turns of each program; the one in the middle counts")
 	return flags
 }

@@ -11,8 +11,6 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/spf13/pflag"
-
 	"spillway/bench/load"
 	"spillway/job"
 	"spillway/native/ffmpeg"
@@ -25,27 +23,15 @@ const defaultClip = "/usr/share/doc/opencv-doc/examples/data/vtest.avi"
 // videoTarget is the least speed beside the plain pipeline.
 const videoTarget = 1.0
 
-// video is the command that measures frames/s of video:edges.
-func video(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+// mediaVideo measures frames/s of video:edges.
+func mediaVideo(ctx context.Context, c mediaConfig, stdout, stderr io.Writer) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
 	cfg := load.FramesConfig{
-		Bin: filepath.Dir(self), Self: self,
+		Bin: filepath.Dir(self), Self: self, Clip: c.clip, Pairs: c.pairs,
 		Say: func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) },
-	}
-	flags := pflag.NewFlagSet("bench video", pflag.ContinueOnError)
-	flags.StringVar(&cfg.Clip, "clip", defaultClip, "`video` to work on")
-	flags.IntVar(&cfg.Pairs, "pairs", 3, "turns of each program; the one in the middle counts")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, pflag.ErrHelp) {
-			return nil
-		}
-		return job.E(job.InvalidArgument, "bench video", err, "")
-	}
-	if cfg.Pairs < 1 {
-		return job.E(job.InvalidArgument, "--pairs", fmt.Errorf("%d is not 1 or more", cfg.Pairs), "")
 	}
 	turns, err := load.MeasureFrames(ctx, cfg)
 	if err != nil {
@@ -64,7 +50,7 @@ func video(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fmt.Fprintf(stdout, "video %s ratio=%.3f target=%.2f spillway=%.1f/s plain=%.1f/s frames=%d turns=%d cores=%d\n",
 		verdict, ratio, videoTarget, frames/ours, frames/plain, turns[0].Frames, len(turns), runtime.NumCPU())
 	if verdict != "ok" {
-		return errors.New("the target is missed")
+		return errShort
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"spillway/job"
 	"spillway/machine"
 	"spillway/rpc"
+	"spillway/server/policy"
 )
 
 const usage = `client submits folders of pictures to a Spillway server and follows them.
@@ -121,7 +122,11 @@ func parse(args []string, out output) (config, error) {
 		return cfg, bad(err.Error())
 	}
 	if *help || flags.NArg() == 1 && flags.Arg(0) == "help" {
-		fmt.Fprint(out.stdout, map[bool]string{true: nodeUsage, false: usage}[flags.Arg(0) == "node"], flags.FlagUsages())
+		if flags.Arg(0) == "node" {
+			fmt.Fprint(out.stdout, nodeUsage, flags.FlagUsages())
+		} else {
+			fmt.Fprint(out.stdout, usage, flags.FlagUsages(), "\n", policy.Options())
+		}
 		return cfg, errHelp
 	}
 	if err := cfg.positional(flags); err != nil {

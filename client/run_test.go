@@ -370,6 +370,7 @@ func TestParse_WrongCommandLinesGiveOneLineAndExitCodeTwo(t *testing.T) {
 
 func TestParse_HelpIsShownOnStdout(t *testing.T) {
 	code, stdout, stderr := client(t.Context(), "--help")
+	require.Contains(t, stdout, "hedge=0.15: ", "what nearly all policies have is said here, too")
 	require.Equal(t, exitDone, code)
 	require.Empty(t, stderr)
 	for _, want := range []string{"Examples:", "client data", "--policy", "--op", "--deadline", "--json", "--detach", "--tls-cert file"} {

@@ -103,27 +103,37 @@ func Summaries() map[string]string {
 	return all
 }
 
-// Describe says in a line a policy what it does, with its parameters, and then which
-// parameters all but the baselines have, with defaults.
+// Describe says in a line a policy what it does, with its parameters and defaults, and then
+// what [Options] says.
 func Describe() string {
 	var b strings.Builder
-	var baselines, patient []string
 	for _, name := range Names() {
 		p := &params.List{}
-		if makers[name].make(p).Traits().Baseline {
-			baselines = append(baselines, name)
-		}
-		if makers[name].patient {
-			patient = append(patient, name)
-		}
+		makers[name].make(p)
 		fmt.Fprintf(&b, "  %-21s %s\n", name, makers[name].summary)
 		for _, info := range p.Infos() {
 			fmt.Fprintf(&b, "  %-21s   %s\n", "", info)
 		}
 	}
+	return b.String() + "\n" + Options()
+}
+
+// Options says in a line each which parameters all policies but the baselines have beside
+// their own, with defaults.
+func Options() string {
+	var baselines, patient []string
+	for _, name := range Names() {
+		if makers[name].make(&params.List{}).Traits().Baseline {
+			baselines = append(baselines, name)
+		}
+		if makers[name].patient {
+			patient = append(patient, name)
+		}
+	}
 	p := &params.List{}
 	(&Rule{}).readOptions(p, defaultHedge)
-	fmt.Fprintf(&b, "\nAll but %s have these, too:\n", strings.Join(baselines, " and "))
+	var b strings.Builder
+	fmt.Fprintf(&b, "All policies but %s have these, too:\n", strings.Join(baselines, " and "))
 	for _, info := range p.Infos() {
 		if strings.HasPrefix(info, "hedge=") {
 			info += fmt.Sprintf("; %s: hedge=%g", strings.Join(patient, ", "), maker{patient: true}.hedge())

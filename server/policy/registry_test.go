@@ -53,7 +53,7 @@ func TestDescribe_HasALineForEachPolicyAndParameter(t *testing.T) {
 }
 
 func TestDescribe_TellsOnceWhatAllButTheBaselinesHave(t *testing.T) {
-	_, options, found := strings.Cut(policy.Describe(), "\nAll but balance and random have these, too:\n")
+	_, options, found := strings.Cut(policy.Describe(), "\nAll policies but balance and random have these, too:\n")
 	require.True(t, found)
 	lines := strings.Split(strings.TrimSpace(options), "\n")
 	require.Len(t, lines, 3)
