@@ -17,7 +17,7 @@ func TestMedia_ReadsItsPartsAndFlags(t *testing.T) {
 	require.Contains(t, c.parts, "faces")
 	c, err = parseMedia([]string{"faces", "--pairs", "2", "--pictures", "3"})
 	require.NoError(t, err)
-	require.Equal(t, mediaConfig{parts: []string{"faces"}, photos: "data/input_dir", pictures: 3, pairs: 2}, c)
+	require.Equal(t, mediaConfig{parts: []string{"faces"}, photos: "data/input_dir", pictures: 3, clip: defaultClip, pairs: 2}, c)
 	_, err = parseMedia([]string{"--help"})
 	require.ErrorIs(t, err, pflag.ErrHelp)
 	for _, args := range [][]string{{"smells"}, {"--pairs", "0"}, {"--pictures", "-1"}, {"--pictures", "x"}, {"--what"}} {
