@@ -225,7 +225,11 @@ func (p *pull) explored(now time.Time, r Request, draw uint64) (int, bool) {
 		return i, true
 	}
 	w := work(r.Work)
-	return i, p.estimate(now, i).lasts(w) <= max(exploreWithin*p.drain(r), p.estimate(now, best).cost(w))
+	least := p.estimate(now, best).cost(w)
+	if better := p.full.least(r.Excluded); better >= 0 { // for which the task might rather wait
+		least = min(least, p.estimate(now, better).cost(w))
+	}
+	return i, p.estimate(now, i).lasts(w) <= max(exploreWithin*p.drain(r), least)
 }
 
 // drain is how long all nodes together will take for what there is to do, in ns.
