@@ -56,7 +56,7 @@ func (s *sim) mayCopy(i int32, t *task) {
 	v := &s.servers[t.server]
 	full := int(t.running) >= s.cfg.Copies
 	oldest := s.oldestCopy(t)
-	if !t.token && (!full || oldest >= 0) && !v.dispatcher.Waiting() && v.hedge.Take(v.dispatcher.Utilization()) {
+	if !t.token && (!full || oldest >= 0) && !v.dispatcher.Waiting() && v.hedge.Take(v.dispatcher.Utilization(s.time())) {
 		if full {
 			s.cancel(t, oldest)
 		}

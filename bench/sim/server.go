@@ -135,7 +135,7 @@ func (s *sim) observe(t *task, p *attempt, k policy.Kind) {
 	case policy.Sent, policy.Broke, policy.Cancelled, policy.Superseded: // without an answer
 	}
 	v := &s.servers[t.server]
-	v.pace.Observe(o.Latency, o.Run, o.Work)
+	v.pace.Observe(s.time(), o.Latency, o.Run, o.Work)
 	v.dispatcher.Observe(s.time(), o)
 }
 

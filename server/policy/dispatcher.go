@@ -20,6 +20,7 @@ type Dispatcher[T any] struct {
 	slots    int       // of all nodes that are up
 	out      int       // attempts that were sent and have not ended
 	busy     int       // slots that are taken
+	heard    time.Time // when a node last told of others
 	review   int       // the node that is looked at next, for what it told long ago
 	eject    *ejector  // nil: nobody is ejected
 	throttle *throttle // nil: nobody is held back
@@ -105,7 +106,13 @@ func (d *Dispatcher[T]) Set(now time.Time, i int, n Node) {
 
 // Utilization is the part of the slots of all nodes that are up that attempts take, by
 // what this dispatcher has sent and nodes tell of others, 0 to 1.
-func (d *Dispatcher[T]) Utilization() float64 {
+func (d *Dispatcher[T]) Utilization(now time.Time) float64 {
+	if now.Sub(d.heard) > stale {
+		for range d.known { // after a long silence
+			d.forgetOne(now)
+		}
+		d.heard = now
+	}
 	if d.slots == 0 {
 		return 0
 	}
@@ -198,8 +205,8 @@ func (d *Dispatcher[T]) tooLate(now time.Time, w *Waiter[T]) bool {
 	if w.Deadline.IsZero() {
 		return false
 	}
-	if !w.Copy && d.line.work > work(w.Work) {
-		now = now.Add(w.Pace.lasts(w.Size))
+	if !w.Copy && d.line.tasks > 1 {
+		now = now.Add(w.Pace.lasts(now, w.Size))
 	}
 	return !now.Before(w.Deadline)
 }
@@ -237,6 +244,7 @@ func (d *Dispatcher[T]) Observe(now time.Time, o Observation) {
 		}
 		if o.Load != nil {
 			k.hear(now, o.Load)
+			d.heard = now
 		}
 		d.busy += k.taken()
 		d.forgetOne(now)
@@ -303,6 +311,13 @@ func (d *Dispatcher[T]) ProbeAt() time.Time {
 
 // Probed is the answer to one of the Probes; nil: none came.
 func (d *Dispatcher[T]) Probed(now time.Time, i int, l *job.Load) {
+	if l != nil {
+		k := &d.known[i]
+		d.busy -= k.taken()
+		k.hear(now, l)
+		d.busy += k.taken()
+		d.heard = now
+	}
 	if p, ok := d.rule.Policy.(Prober); ok {
 		p.Probed(now, i, l)
 	}

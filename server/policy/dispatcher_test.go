@@ -140,7 +140,7 @@ func TestDispatcher_WhoHasNobodyLeftHearsIt(t *testing.T) {
 	require.Same(t, w, got)
 	require.Equal(t, policy.Nobody, v)
 	require.False(t, w.Waits())
-	require.Zero(t, d.Utilization(), "nothing was sent")
+	require.Zero(t, d.Utilization(start), "nothing was sent")
 }
 
 func TestDispatcher_WhoseDeadlineIsOverHearsIt(t *testing.T) {
@@ -199,18 +199,18 @@ func TestDispatcher_TellsThePolicyWhatWaits(t *testing.T) {
 func TestDispatcher_UtilizationIsThePartOfTheSlotsTaken(t *testing.T) {
 	d, _ := newLine(2, 100)
 	var f flow
-	require.Zero(t, d.Utilization())
+	require.Zero(t, d.Utilization(start))
 	for range 3 {
 		d.Push(&f, &waiter{})
 		d.Next(start)
 	}
-	require.InDelta(t, .5, d.Utilization(), 1e-9, "all three are at a node of two slots, another has two")
+	require.InDelta(t, .5, d.Utilization(start), 1e-9, "all three are at a node of two slots, another has two")
 	d.Set(start, 1, node(1, false))
-	require.InDelta(t, 1, d.Utilization(), 1e-9)
+	require.InDelta(t, 1, d.Utilization(start), 1e-9)
 	for range 3 {
 		d.Observe(start, policy.Observation{Node: 0, Kind: policy.Done})
 	}
-	require.Zero(t, d.Utilization())
+	require.Zero(t, d.Utilization(start))
 }
 
 func TestDispatcher_AnAttemptThatIsOverdueTakesNoSlot(t *testing.T) {
@@ -221,11 +221,11 @@ func TestDispatcher_AnAttemptThatIsOverdueTakesNoSlot(t *testing.T) {
 		d.Next(start)
 	}
 	d.Late(start, 0)
-	require.InDelta(t, .5, d.Utilization(), 1e-9, "of two slots, one")
+	require.InDelta(t, .5, d.Utilization(start), 1e-9, "of two slots, one")
 	d.Observe(start, policy.Observation{Node: 0, Kind: policy.Superseded, Late: true})
-	require.InDelta(t, .5, d.Utilization(), 1e-9)
+	require.InDelta(t, .5, d.Utilization(start), 1e-9)
 	d.Observe(start, policy.Observation{Node: 0, Kind: policy.Done})
-	require.Zero(t, d.Utilization())
+	require.Zero(t, d.Utilization(start))
 }
 
 func TestDispatcher_ANodeThatBreaksMuchIsLeftOutForAWhile(t *testing.T) {
@@ -284,12 +284,12 @@ func TestDispatcher_UtilizationCountsOthersWhileTheirWordIsFresh(t *testing.T) {
 		d.Observe(now, policy.Observation{Node: 0, Kind: policy.Done, Work: 1, Load: l})
 	}
 	send(start, &job.Load{Slots: 2, Running: 2, Queued: 5})
-	require.InDelta(t, .5, d.Utilization(), 1e-9, "one of two nodes is full")
+	require.InDelta(t, .5, d.Utilization(start), 1e-9, "one of two nodes is full")
 	send(start, &job.Load{Slots: 2, Running: 1})
-	require.InDelta(t, .25, d.Utilization(), 1e-9)
+	require.InDelta(t, .25, d.Utilization(start), 1e-9)
 	for range 4 {
 		d.Observe(start.Add(time.Minute), policy.Observation{Node: 1, Kind: policy.Sent, Work: 1})
 		d.Observe(start.Add(time.Minute), policy.Observation{Node: 1, Kind: policy.Done, Work: 1})
 	}
-	require.Zero(t, d.Utilization(), "what was said long ago")
+	require.Zero(t, d.Utilization(start.Add(time.Minute)), "what was said long ago")
 }

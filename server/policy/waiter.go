@@ -167,7 +167,9 @@ func (l *line[T]) remove(w *Waiter[T], served bool) {
 	f := w.flow
 	f.waiters.remove(w)
 	l.work -= work(w.Work)
-	l.tasks--
+	if l.tasks--; l.tasks == 0 {
+		l.work = 0 // rid of what rounding left
+	}
 	if served {
 		l.now = max(l.now, f.tag)
 		f.tag++
@@ -175,9 +177,6 @@ func (l *line[T]) remove(w *Waiter[T], served bool) {
 	switch {
 	case len(f.waiters.all) == 0:
 		l.flows.remove(f)
-		if len(l.flows.all) == 0 {
-			l.work = 0 // rid of what rounding left
-		}
 	case served:
 		l.flows.settle(f.at - 1)
 	}

@@ -26,7 +26,7 @@ type dispatcher struct {
 	rand  *rand.Rand
 	hedge map[string]*tail.Hedge  // by operation
 	unit  map[string]*sketch.Mean // of the operation time by pixel, in ns, by operation
-	pace  map[string]*policy.Pace // by operation
+	pace  map[string]*policy.Pace // by operation with its parameters
 	due   []int                   // nodes to probe
 	owing []*retries              // of the jobs whose tasks wait for a retry
 	armed bool                    // those who wait are looked at again soon
@@ -34,6 +34,9 @@ type dispatcher struct {
 	used  time.Time               // when a job last began or ended to use it
 	users int                     // jobs that use it
 }
+
+// maxPaces bounds the operations with parameters of which is known how long they take.
+const maxPaces = 256
 
 // maxDispatchers bounds the policies that are remembered; each word with other
 // parameters is one.
@@ -320,7 +323,7 @@ func (d *dispatcher) observe(l lap, y *try) {
 		if l.err == nil {
 			y.retries.budget.Earn()
 			d.learnUnit(now, y.t.Operation.Name, y.pixels, l.res.Run)
-			y.wish.waiter.Pace.Observe(l.took, l.res.Run, y.wish.waiter.Size)
+			y.wish.waiter.Pace.Observe(now, l.took, l.res.Run, y.wish.waiter.Size)
 			if d.hedges && !l.res.Delayed { // what was delayed is what copies are for
 				d.hedgeOf(y.t.Operation.Name).Observe(l.took, l.res.Run, o.Work)
 			}
@@ -353,6 +356,9 @@ func (d *dispatcher) paceOf(op string) *policy.Pace {
 	defer d.mu.Unlock()
 	p, ok := d.pace[op]
 	if !ok {
+		if len(d.pace) == maxPaces { // those who have one keep it
+			clear(d.pace)
+		}
 		p = &policy.Pace{}
 		d.pace[op] = p
 	}
@@ -402,7 +408,7 @@ func (d *dispatcher) copyAfter(op string, work float64, first bool) time.Duratio
 func (d *dispatcher) takeCopy(op string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return !d.rule.Waiting() && d.hedgeOf(op).Take(d.rule.Utilization())
+	return !d.rule.Waiting() && d.hedgeOf(op).Take(d.rule.Utilization(time.Now()))
 }
 
 // giveBackCopy returns a copy that was not sent.

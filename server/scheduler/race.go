@@ -128,8 +128,13 @@ func (s *Scheduler) copyWhileLate(ctx, asking context.Context, r *race, after ti
 func (r *race) another(d *dispatcher) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	full, oldest := r.out >= maxAttempts-1, slices.IndexFunc(r.on, runner.copied)
-	looks := r.out > len(r.on)-1 // some copy has no node yet
+	full, oldest, running := r.out >= maxAttempts-1, slices.IndexFunc(r.on, runner.copied), 0
+	for _, a := range r.on {
+		if a.copied() {
+			running++
+		}
+	}
+	looks := r.out > running // some copy has no node yet
 	if r.last || full && (oldest < 0 || looks) || !d.takeCopy(r.y.t.Operation.Name) {
 		return false
 	}

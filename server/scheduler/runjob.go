@@ -34,6 +34,7 @@ func (s *Scheduler) runJob(r *record) {
 		timer := time.AfterFunc(time.Until(r.deadline), func() { r.stop(errDeadline) })
 		defer timer.Stop()
 	}
+	r.toJoin(s.joins(r.spec.Operation)) // also of a job that was taken over and has its turn no more
 	err := s.inTurn(running, sending, r)
 	if r.isStale() && !handedBack(err) {
 		if lost := s.recount(r); lost != nil {
@@ -114,11 +115,16 @@ func (s *Scheduler) inTurn(running, sending context.Context, r *record) error {
 		return errLost
 	}
 	r.started(now)
-	r.toJoin(s.joins(r.spec.Operation))
-	if err := s.sendAll(running, sending, r); err != nil {
-		return err
+	err = s.sendAll(running, sending, r)
+	if err == nil {
+		err = s.joinAll(running, r)
 	}
-	return s.joinAll(running, r)
+	if errors.Is(err, errStalled) || errors.Is(err, errDeadline) { // what is whole is not thrown away
+		if unjoined := s.joinAll(s.life(), r); unjoined != nil {
+			return unjoined
+		}
+	}
+	return err
 }
 
 // page is how many tasks are read from the store at once.

@@ -138,7 +138,9 @@ func (s *Scheduler) runTask(running, sending context.Context, y *try) {
 
 // size estimates how much there is to do; the baselines do not ask.
 func (y *try) size() {
-	y.wish.waiter.Pace = y.d.paceOf(y.t.Operation.Name)
+	if job.IsPicture(y.t.Name) { // how large another input is says little of how long it takes
+		y.wish.waiter.Pace = y.d.paceOf(y.t.Operation.String())
+	}
 	if y.r.carrier != nil && !y.d.traits.Baseline {
 		y.pixels = min(maxPixels, y.r.carrier.Pixels(y.t.Name))
 		y.wish.waiter.Size = float64(y.pixels)
@@ -150,7 +152,7 @@ func (y *try) size() {
 // meanwhile that are not for the task.
 func (s *Scheduler) pick(ctx context.Context, y *try) (int, policy.Verdict) {
 	y.wish.waiter.Until = time.Time{}
-	if y.turned.Len() > 0 && !y.d.traits.Baseline {
+	if (y.turned.Len() > 0 || y.failed.Len() > 0) && !y.d.traits.Baseline {
 		y.wish.waiter.Until = time.Now().Add(y.d.pause(&y.await))
 	}
 	for {

@@ -23,7 +23,7 @@ import (
 
 // extensions are the endings, in lower case, of the files that are inputs.
 // Every other file in input_dir is left alone.
-var extensions = []string{".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+var extensions = job.PictureExtensions()
 
 // batch is the number of names read from a directory at once.
 const batch = 1024
