@@ -87,6 +87,29 @@ func TestJoin_WhatLacksAPartIsNotJoinedAndTheRestIs(t *testing.T) {
 	})
 }
 
+func TestJoin_WhatIsWholeIsJoinedThoughTheTimeIsOver(t *testing.T) {
+	for name, spec := range map[string]job.Spec{
+		"deadline":       {Source: "/data", Operation: everyFrame.Operation, Deadline: 20 * time.Second},
+		"nobody takes b": everyFrame,
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := &glue{takes: time.Second}
+			inBubble(t, Config{Joiner: g, Stall: time.Minute}, []node{func(ctx context.Context, t job.Task) (job.Result, error) {
+				if job.FileOf(t.Name) == "b.avi" {
+					return rejects(ctx, t)
+				}
+				return takes(time.Second)(ctx, t)
+			}}, func(t *testing.T, r *rig) {
+				r.parted([]string{"a.avi", "b.avi"}, 3)
+				j := r.wait(r.submit(spec))
+				require.Equal(t, job.Failed, j.State)
+				require.Equal(t, job.DeadlineExceeded, j.Err.Code)
+				require.Equal(t, []string{"a.avi"}, g.joined)
+			})
+		})
+	}
+}
+
 func TestJoin_OneThatFailsFailsTheJobAndSaysWhy(t *testing.T) {
 	g := &glue{fails: []error{job.E(job.DataLoss, "join a.avi", errors.New("a frame is missing"), "")}}
 	inBubble(t, Config{Joiner: g}, []node{takes(time.Second)}, func(t *testing.T, r *rig) {

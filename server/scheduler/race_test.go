@@ -126,7 +126,7 @@ func TestScheduler_CopiesThatFailAreToldOf(t *testing.T) {
 		{"the copy fails, the first is done", []node{late(time.Second, good), late(time.Millisecond, fails(job.Internal))}, 1, []string{"node_1"}},
 		{"the first fails, the copy is done", []node{late(time.Second, fails(job.Internal)), late(2*time.Second, good)}, 1, []string{"node_0"}},
 		{"the first fails, its copy hangs, another is done", []node{late(time.Second, fails(job.Internal)), late(time.Hour, good), late(2*time.Second, good)}, 1, []string{"node_0"}},
-		{"the first fails, two copies hang, another is done", []node{late(time.Second, fails(job.Internal)), late(time.Hour, good), late(time.Hour, good), late(2*time.Second, good)}, 1, []string{"node_0"}},
+		{"the first fails, two copies hang, another is done", []node{late(100*time.Millisecond, fails(job.Internal)), late(time.Hour, good), late(time.Hour, good), late(2*time.Second, good)}, 1, []string{"node_0"}},
 		{"the first is rejected late, the copy is done", []node{late(time.Second, rejects), late(2*time.Second, good)}, 1, nil},
 		{"what every node would say", []node{late(time.Second, fails(job.DataLoss)), hangs}, 0, []string{"node_0"}},
 	}
