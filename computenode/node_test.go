@@ -64,6 +64,7 @@ func TestNode_OperationThatTouchesNoFileIsDoneWhereverItsFolderIs(t *testing.T) 
 func TestNode_OperationsWithoutNativeCodeNeedNoChild(t *testing.T) {
 	r := newRouter(nil, nil)
 	for name := range r.tame {
-		require.Equal(t, "none", name, "only none runs no native code")
+		// FFmpeg's programs are processes of their own already.
+		require.Contains(t, []string{"none", "metadata", "extract_frames", "stems", "karaoke"}, name, "it runs no native code")
 	}
 }
