@@ -38,7 +38,7 @@ func twinsOnMachine(ctx context.Context, e *Env) ([]Figure, error) {
 		if err != nil {
 			return nil, err
 		}
-		worst := Figure{Metric: "off", Unit: "%", Target: 5, N: min(e.Runs(), 10)}
+		worst := Figure{Metric: "off", Unit: "%", Target: 5, N: min(e.Runs(), 8)}
 		for _, loads := range [][]float64{{0, 0, 0, 0}, {.1, .3, .2, .5}} {
 			trial := load.Trial{
 				Loads: loads, Delay: twinDelay, Slots: twinSlots, Base: base,
@@ -72,7 +72,7 @@ func holdTwins(ctx context.Context, e *Env, lab *load.Lab, trial load.Trial, wor
 	}
 	rtt, run := calibrated.rtt, calibrated.run
 	var onMachine, simulated []twin
-	for n := range min(e.Runs(), 10) {
+	for n := range min(e.Runs(), 8) {
 		one, err := realTwin(ctx, lab, trial, word, e.Seed+uint64(n))
 		if err != nil {
 			return 0, err
