@@ -69,21 +69,9 @@ func (f *Files) Image(ctx context.Context) (*opencv.Image, error) {
 // Input reads the input's bytes. They are valid until the run ends.
 // Errors: *job.Error.
 func (f *Files) Input() ([]byte, error) {
-	folder, err := f.open()
+	file, info, err := f.openInput(f.checkInput)
 	if err != nil {
 		return nil, err
-	}
-	name := path.Join(job.InputDir, f.Name())
-	info, err := folder.Stat(name) // before opening: to open a pipe would block
-	if err != nil {
-		return nil, f.missing(err)
-	}
-	if err := f.checkInput(info); err != nil {
-		return nil, err
-	}
-	file, err := folder.Open(name)
-	if err != nil {
-		return nil, f.missing(err)
 	}
 	defer file.Close()
 	if int64(cap(*f.buffer)) < info.Size() {
@@ -96,6 +84,28 @@ func (f *Files) Input() ([]byte, error) {
 	}
 	f.inBytes = int64(n)
 	return data[:n], nil
+}
+
+// openInput opens the input, if check finds nothing wrong with it. The caller closes it.
+// Errors: *job.Error.
+func (f *Files) openInput(check func(fs.FileInfo) error) (*os.File, fs.FileInfo, error) {
+	folder, err := f.open()
+	if err != nil {
+		return nil, nil, err
+	}
+	name := path.Join(job.InputDir, f.Name())
+	info, err := folder.Stat(name) // before opening: to open a pipe would block
+	if err != nil {
+		return nil, nil, f.missing(err)
+	}
+	if err := check(info); err != nil {
+		return nil, nil, err
+	}
+	file, err := folder.Open(name)
+	if err != nil {
+		return nil, nil, f.missing(err)
+	}
+	return file, info, nil
 }
 
 // Write writes one of the announced outputs, under its temporary name.

@@ -47,21 +47,9 @@ func (f *Files) Part() (job.Part, bool) { return job.ParsePart(f.request.Name) }
 // Media opens the input, however large it is. It is closed when the run ends.
 // Errors: *job.Error.
 func (f *Files) Media() (*os.File, error) {
-	folder, err := f.open()
+	file, info, err := f.openInput(f.checkMedia)
 	if err != nil {
 		return nil, err
-	}
-	name := path.Join(job.InputDir, f.Name())
-	info, err := folder.Stat(name) // before opening: to open a pipe would block
-	if err != nil {
-		return nil, f.missing(err)
-	}
-	if err := f.checkMedia(info); err != nil {
-		return nil, err
-	}
-	file, err := folder.Open(name)
-	if err != nil {
-		return nil, f.missing(err)
 	}
 	f.opened = append(f.opened, file)
 	f.inBytes = info.Size()
