@@ -94,8 +94,7 @@ func (e *Executor) Execute(ctx context.Context, r Request) (Reply, error) {
 		f.removeAll()
 		return Reply{}, explain(op.Info().Name, r.Name, err)
 	}
-	f.measureOutputs()
-	return Reply{Outputs: f.written, InBytes: f.inBytes, OutBytes: f.outBytes, Run: time.Since(start)}, nil
+	return Reply{Outputs: f.written, InBytes: f.inBytes, OutBytes: f.outBytes(), Run: time.Since(start)}, nil
 }
 
 // CheckBase reports whether base lies below roots, by its names. Errors: *job.Error

@@ -31,11 +31,11 @@ type Files struct {
 	allowed []string
 	buffer  *[]byte // takes the input
 
-	folder            *confine.Folder // nil until needed
-	image             *opencv.Image   // nil until read
-	written           []Output
-	inBytes, outBytes int64
-	opened            []*os.File // by Media and Create
+	folder  *confine.Folder // nil until needed
+	image   *opencv.Image   // nil until read
+	written []Output
+	inBytes int64
+	opened  []*os.File // by Media and Create
 }
 
 // Name is the input's file name.
@@ -128,7 +128,6 @@ func (f *Files) Write(name string, data []byte) error {
 	if err := errors.Join(err, file.Close()); err != nil {
 		return f.trouble.write(name, err)
 	}
-	f.outBytes += int64(len(data))
 	return nil
 }
 

@@ -87,13 +87,14 @@ func (f *Files) drop(name string) {
 	}
 }
 
-// measureOutputs counts the bytes of what the run opened and wrote.
-func (f *Files) measureOutputs() {
+// outBytes is the size of what the run wrote.
+func (f *Files) outBytes() (all int64) {
 	for _, out := range f.written {
-		if info, err := f.folder.Stat(path.Join(job.OutputDir, out.Temp)); err == nil && f.outBytes == 0 {
-			f.outBytes += info.Size()
+		if info, err := f.folder.Stat(path.Join(job.OutputDir, out.Temp)); err == nil {
+			all += info.Size()
 		}
 	}
+	return all
 }
 
 // explainMedia makes an error of package ffmpeg one for people; nil: it is none.
