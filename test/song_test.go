@@ -69,7 +69,7 @@ func TestSong_JoinedStemsAreThoseOfOneTask(t *testing.T) {
 			for out := range whole {
 				require.Equal(t, "Ein Lied", c.probe(name, out).Tags["title"])
 			}
-			for how, tasks := range map[string]int{"stems:chunks=3": 3, "stems:seconds=4": 5} {
+			for how, tasks := range map[string]int{"stems:chunks=3": 3, "stems:chunks=nodes": 2, "stems:seconds=4": 5} {
 				r, code = c.run(name, "--op", how)
 				require.Zero(t, code, "%+v", r)
 				require.Equal(t, tasks, r.Total)
