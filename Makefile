@@ -77,7 +77,7 @@ bench-dispatch: build ## measure durable tasks/s beside Celery and Dask; ARGS="-
 bench-store: build ## measure what the store costs tasks of 5 ms; ARGS="--rounds 5"
 	bench/dispatch/store $(ARGS)
 
-bench-media: build bin/plain-faces ## measure faces and videos beside plain programs; ARGS="--pairs 5"
+bench-media: build bin/plain-faces ## measure faces, videos and sound beside plain programs; ARGS="--pairs 5"
 	@tools/deps run test
 	@tools/photos
 	bin/bench media $(ARGS)

@@ -17,10 +17,10 @@ func TestMasks_EachStemReachesItsFigure(t *testing.T) {
 		vocals, drums, bass, rest, karaoke float64
 	}{
 		{"a dry voice", false, 9.2, 3.6, 3.6, 6.1, 10.7},
-		{"a voice in a room", true, 6.3, 3.5, 3.6, 2.0, 7.3},
+		{"a voice in a room", true, 6.0, 3.5, 3.6, 2.0, 7.0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			song := play(20, row.wet)
+			song := play(10, row.wet)
 			got := separate(t, stereo, sound.Whole(), song.mix)
 			for _, stem := range sound.Stems() {
 				figure := siSDR(got[stem], song.stems[stem])

@@ -14,7 +14,7 @@ type WAVWriter struct {
 	out      io.WriteSeeker
 	format   Format
 	encoding Encoding
-	data     int64  // bytes of samples written
+	data     int64 // bytes of samples written
 	bytes    []byte
 	limit    int64  // of bytes of samples and tags in a RIFF file
 	tags     []byte // chunks that come after the samples
