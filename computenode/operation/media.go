@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"spillway/job"
 	"spillway/native/ffmpeg"
@@ -117,7 +118,7 @@ func explainMedia(op string, err error) *job.Error {
 	switch {
 	case !ok || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		return nil
-	case strings.Contains(e.Text, "No space left"):
+	case errors.Is(e, syscall.ENOSPC):
 		return job.E(job.Unavailable, op, plain{"the node's disk is full", err}, "free some space there; another node may have room")
 	}
 	return job.E(job.Internal, op, err, "look at the node's FFmpeg: another version may do better")

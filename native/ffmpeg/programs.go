@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -129,13 +130,21 @@ func (p *process) wait() error {
 	<-p.done
 	cause := p.why()
 	p.stop()
+	text := p.errors.text()
+	failed := p.err
 	switch {
-	case p.err == nil:
-		return nil
-	case cause != nil:
+	case cause != nil && failed != nil:
 		return fmt.Errorf("%s: %w", p.program, cause)
+	case strings.Contains(text, "No space left on device"):
+		failed = errors.Join(syscall.ENOSPC, failed)
+	case failed == nil && (strings.Contains(text, "Error writing trailer") || strings.Contains(text, "Error closing file")):
+		// FFmpeg 5 ends well where only the last bytes of a file could not be written.
+		failed = errors.New("the end of the file could not be written")
 	}
-	return &Error{Program: p.program, Text: lastLine(p.errors.text()), Err: p.err}
+	if failed == nil {
+		return nil
+	}
+	return &Error{Program: p.program, Text: lastLine(text), Err: failed}
 }
 
 // kill ends the program and waits until it is gone.
