@@ -179,6 +179,7 @@ func TestFloats_ReadsWholeMoments(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 	require.Equal(t, song[120:], rest[:n])
 	require.ErrorIs(t, sound.Skip(in, 2, 1), sound.ErrCut)
+	require.ErrorIs(t, sound.Skip(sound.Floats(bytes.NewReader(data), 2), 2, 1<<62), sound.ErrCut)
 
 	_, err = sound.Floats(bytes.NewReader(data[:len(data)-1]), 2).Read(make([]float32, 500))
 	require.ErrorIs(t, err, sound.ErrCut)

@@ -7,7 +7,6 @@ import (
 	"math"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -260,18 +259,27 @@ func TestStems_BadSongsAreNamedAndLeaveNothing(t *testing.T) {
 }
 
 func TestStems_CancelledLeavesNothing(t *testing.T) {
-	p := newPlace(t)
-	p.putWAV("a.wav", melody(100000, 2), 2)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	e := NewExecutor(p.roots)
-	op := song{job.Stems, "", cancelling{sound.Masks{}, cancel}}
-	f := &Files{trouble: trouble{roots: e.roots}, request: p.request("a.wav", job.Operation{Name: job.Stems}), allowed: []string{"a.vocals.wav", "a.drums.wav", "a.bass.wav", "a.other.wav"}}
-	defer f.close()
-	require.ErrorIs(t, run(ctx, op, f, job.Args{"format": "wav", "depth": "16"}), context.Canceled)
-	f.removeAll()
-	require.Empty(t, p.left())
-	require.NoFileExists(t, filepath.Join(p.base, job.OutputDir, "a.vocals.wav"))
+	for _, format := range []string{"wav", "mp3"} {
+		t.Run(format, func(t *testing.T) {
+			p := newPlace(t)
+			name := "a.wav"
+			p.putWAV(name, melody(100000, 2), 2)
+			if format == "mp3" {
+				needFFmpeg(t)
+				name = "b.flac"
+				runFFmpeg(t, "-f lavfi -i sine=d=20", p.in(name))
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			op := song{job.Stems, "", cancelling{sound.Masks{}, cancel}}
+			args := job.Args{"format": format, "depth": "16"}
+			f := &Files{trouble: trouble{roots: p.roots}, request: p.request(name, job.Operation{Name: job.Stems}), allowed: op.Outputs(name, args)}
+			defer f.close()
+			require.ErrorIs(t, run(ctx, op, f, args), context.Canceled)
+			f.removeAll()
+			require.Empty(t, p.left())
+		})
+	}
 }
 
 // cancelling ends the context in the middle of a song.
@@ -285,4 +293,18 @@ func (c cancelling) Separate(ctx context.Context, f sound.Format, chunk sound.Ch
 		c.cancel()
 		return out(b)
 	})
+}
+
+func TestSongChunk_AHostileRangeIsRefused(t *testing.T) {
+	p := newPlace(t)
+	p.putWAV("a.wav", melody(1000, 2), 2)
+	for _, part := range []job.Part{
+		{File: "a.wav", Number: 1, Of: 2, From: 1 << 62, To: math.MaxInt64, Count: 1, Note: "0:22050:2"},
+		{File: "a.wav", Number: 2, Of: 2, From: math.MaxInt64, To: math.MaxInt64, Note: "0:22050:2"},
+		{File: "a.wav", Number: 1, Of: 2, From: math.MinInt64, To: 5, Note: "0:22050:2"},
+	} {
+		_, err := p.run(part.Name(), job.Operation{Name: job.Stems})
+		require.Error(t, err)
+		require.Empty(t, p.left())
+	}
 }
