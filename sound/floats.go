@@ -70,19 +70,3 @@ func Skip(in Source, channels int, moments int64) error {
 	}
 	return nil
 }
-
-// Count reads a source to its end, and tells how many moments it had.
-func Count(in Source, channels int) (int64, error) {
-	scratch := make([]float32, 4096*channels)
-	var total int64
-	for {
-		n, err := in.Read(scratch)
-		total += int64(n / channels)
-		if errors.Is(err, io.EOF) {
-			return total, nil
-		}
-		if err != nil {
-			return total, err
-		}
-	}
-}
