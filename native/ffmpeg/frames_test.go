@@ -50,6 +50,13 @@ func TestFrames_RunsThatTouchMissNothingAndShareNothing(t *testing.T) {
 	}
 }
 
+func TestRun_EndsAtTickZeroAsAtAnyOther(t *testing.T) {
+	v := &ffmpeg.Video{Times: []int64{-80, -40, 0, 40}}
+	require.Equal(t, 2, v.Count(v.Between(0, 2)))
+	require.Equal(t, 2, v.Count(v.Between(2, 4)))
+	require.Equal(t, 4, v.Count(v.All()))
+}
+
 func TestFrames_WithoutSeekingTransportStreamsAreExactToo(t *testing.T) {
 	p := need(t)
 	path := makeFile(t, "a.ts", pattern+"-c:v libx264 -pix_fmt yuv420p -g 400")
