@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -34,6 +35,7 @@ func TestCuts_CoverEveryFrameOnceAndGoToKeyFramesThatAreNear(t *testing.T) {
 		{"large frames", 1000, 8_000_000, []int{0}, minFrames},
 		{"a very long video", 10_000_000, 8_000_000, []int{0}, 39063},
 		{"key frames far apart", 5000, 100, every(600, 5000), maxFrames},
+		{"frames that take seconds", 200, 100_000_000, every(12, 200), 1},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -48,6 +50,44 @@ func TestCuts_CoverEveryFrameOnceAndGoToKeyFramesThatAreNear(t *testing.T) {
 			require.Equal(t, row.count, last)
 		})
 	}
+}
+
+func TestEffort_FollowsWhatTheOperationDoes(t *testing.T) {
+	rows := []struct {
+		op   string
+		want int // parts of 200 frames of 768 × 576
+	}{
+		{"video:edges", 2},
+		{"video:resize:scale=0.5", 3},
+		{"video:resize:width=7680", 100},
+		{"video:resize:width=640,height=480", 4},
+		{"video:face_mesh", 7},
+		{"video:face_mesh:upsample=2", 25},
+		{"video:denoise", 29},
+		{"video:denoise:search=35", 100},
+	}
+	for _, row := range rows {
+		op, err := job.ParseOperation(row.op)
+		require.NoError(t, err)
+		require.Len(t, cuts(200, effort(op, 768, 576), []int{0}), row.want, row.op)
+	}
+}
+
+func TestJoin_AnInputThatWasReplacedIsNoSourceOfItsParts(t *testing.T) {
+	op := job.Operation{Name: "video:edges"}
+	roots, s := video(t, "a.mp4", "-f lavfi -i testsrc2=s=64x48:r=25:d=2 -c:v libx264 -pix_fmt yuv420p", op)
+	parts := listed(t, s)
+	require.NoError(t, os.MkdirAll(filepath.Join(s.Base(), job.OutputDir), 0o755))
+	input := filepath.Join(s.Base(), job.InputDir, "a.mp4")
+	for _, p := range parts {
+		require.NoError(t, os.Link(input, filepath.Join(s.Base(), job.OutputDir, p.Segment("j"))))
+	}
+	data, err := os.ReadFile(input)
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(input))
+	require.NoError(t, os.WriteFile(input, data, 0o600))
+	require.NoError(t, os.Chtimes(input, time.Time{}, time.Now().Add(time.Second)))
+	require.ErrorContains(t, Joiner{roots}.Join(t.Context(), s.Base(), "j", op, parts), "a.mp4: it was written to while the job ran")
 }
 
 // video makes a root with one video, and a source of it.
