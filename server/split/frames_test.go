@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -201,13 +202,24 @@ func TestParcel_TheOnlyHiddenOutputIsThePartsSegment(t *testing.T) {
 	require.Equal(t, job.PermissionDenied, job.CodeOf(p.Write(t.Context(), piece)))
 }
 
-func TestInputs_EachSequenceOfPicturesIsOneTask(t *testing.T) {
+func TestInputs_EachSequenceOfPicturesIsCutIntoParts(t *testing.T) {
 	parts, err := sequences{}.group([]string{"b.2.png", "a.10.png", "a.9.png", "b.1.png", "lone.png", "a.8.png"})
 	require.NoError(t, err)
 	require.Equal(t, []job.Part{
 		{File: "lone.png"},
 		{File: "a.8.png", Number: 1, Of: 1, From: 8, To: 11, Count: 3, Note: "-"},
 		{File: "b.1.png", Number: 1, Of: 1, From: 1, To: 3, Count: 2, Note: "-"},
+	}, parts)
+	var many []string
+	for k := range 70 {
+		many = append(many, "c."+strconv.Itoa(2*k)+".png")
+	}
+	parts, err = sequences{}.group(many)
+	require.NoError(t, err)
+	require.Equal(t, []job.Part{
+		{File: "c.0.png", Number: 1, Of: 3, From: 0, To: 63, Count: 32, Note: "-"},
+		{File: "c.0.png", Number: 2, Of: 3, From: 64, To: 127, Count: 32, Note: "-"},
+		{File: "c.0.png", Number: 3, Of: 3, From: 128, To: 139, Count: 6, Note: "-"},
 	}, parts)
 	for _, names := range [][]string{{"a.1.png", "a.01.png"}, {"a.1.png", "a.2.jpg"}} {
 		_, err := sequences{}.group(names)
