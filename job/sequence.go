@@ -9,6 +9,19 @@ import (
 // CreateVideo makes a video of each sequence of pictures.
 const CreateVideo = "create_video"
 
+// DefaultRate is the frames a second of what [CreateVideo] makes, where its parameter
+// "rate" says nothing.
+const DefaultRate = 25
+
+// CreateRate is the frames a second that a [CreateVideo] makes.
+func CreateRate(op Operation) float64 {
+	rate, err := strconv.ParseFloat(op.Params["rate"], 64)
+	if err != nil {
+		return DefaultRate
+	}
+	return rate
+}
+
 // Picture is one of a sequence, as its name tells: "clip.12.png" is number 12 of "clip".
 type Picture struct {
 	Sequence string

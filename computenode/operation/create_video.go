@@ -16,8 +16,9 @@ import (
 )
 
 // createVideo makes a video of a sequence of pictures, <name>.<number>.png and so on, in
-// the order of their numbers. The task's file is the first of them; the node must see
-// the others, too.
+// the order of their numbers. A part is a run of them, and becomes a segment, which the
+// server joins. The task's file is the first of all, which has the size of the video; the
+// node must see the others, too.
 type createVideo struct{}
 
 var (
@@ -28,20 +29,19 @@ var (
 // Info describes the operation.
 func (createVideo) Info() job.OperationInfo {
 	return job.OperationInfo{Name: job.CreateVideo, Summary: "a video of numbered pictures, <name>.<number>.png", Params: []job.ParamInfo{
-		{Name: "rate", Kind: job.FloatParam, Default: "25", Min: 0.1, Max: 1000, Summary: "frames a second"},
+		{Name: "rate", Kind: job.FloatParam, Default: strconv.Itoa(job.DefaultRate), Min: 0.1, Max: 1000, Summary: "frames a second"},
 	}}
 }
 
 // Outputs is empty: what is no sequence is refused.
 func (createVideo) Outputs(string, job.Args) []string { return nil }
 
-// PartOutputs is an MP4 of the sequence's name.
-func (createVideo) PartOutputs(_ job.ID, p job.Part, _ job.Args) []string {
-	first, ok := job.ParsePicture(p.File)
-	if !ok {
+// PartOutputs is the part's segment.
+func (createVideo) PartOutputs(id job.ID, p job.Part, _ job.Args) []string {
+	if _, ok := job.ParsePicture(p.File); !ok {
 		return nil
 	}
-	return []string{first.Sequence + ".mp4"}
+	return []string{p.Segment(id)}
 }
 
 // Run encodes one picture after another.
@@ -64,6 +64,11 @@ func (createVideo) Run(ctx context.Context, f *Files, args job.Args) error {
 	}
 	e := &sequenceEncoder{out: out, rate: rate}
 	defer e.close()
+	if names[0] != p.File {
+		if err := e.measure(ctx, f, p.File); err != nil {
+			return err
+		}
+	}
 	for _, name := range names {
 		if err := e.add(ctx, f, name); err != nil {
 			return err
@@ -77,8 +82,19 @@ type sequenceEncoder struct {
 	out           *os.File
 	rate          ffmpeg.Ratio
 	writer        *ffmpeg.FrameWriter // nil before the first picture
-	width, height int
+	width, height int                 // 0: that of the first picture
 	pixels        []byte
+}
+
+// measure takes the size of the picture called name for that of all.
+func (e *sequenceEncoder) measure(ctx context.Context, f *Files, name string) error {
+	im, err := f.picture(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer im.Close()
+	e.width, e.height = im.Width(), im.Height()
+	return nil
 }
 
 // add encodes the picture called name.
@@ -88,16 +104,18 @@ func (e *sequenceEncoder) add(ctx context.Context, f *Files, name string) error 
 		return err
 	}
 	defer im.Close()
-	if e.writer == nil {
+	if e.width == 0 {
 		e.width, e.height = im.Width(), im.Height()
-		how := ffmpeg.Encoding{Width: e.width, Height: e.height, Rate: e.rate}
-		if e.writer, err = programs().Encode(ctx, e.out, how); err != nil {
-			return err
-		}
 	}
 	if im.Width() != e.width || im.Height() != e.height {
 		return job.E(job.InvalidArgument, "read "+shown(job.InputDir, name),
 			fmt.Errorf("it has %d × %d pixels, and the first of the sequence %d × %d", im.Width(), im.Height(), e.width, e.height), "make them one size with resize")
+	}
+	if e.writer == nil {
+		how := ffmpeg.Encoding{Width: e.width, Height: e.height, Rate: e.rate}
+		if e.writer, err = programs().Encode(ctx, e.out, how); err != nil {
+			return err
+		}
 	}
 	if e.pixels, err = im.Store(e.pixels[:0]); err != nil {
 		return err

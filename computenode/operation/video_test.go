@@ -155,8 +155,8 @@ func TestCreateVideo_PicturesInTheOrderOfTheirNumbers(t *testing.T) {
 	task := job.Part{File: "clip.1.png", Number: 1, Of: 1, From: 1, To: 13, Count: 12, Note: "-"}
 	_, err := p.run(task.Name(), job.Operation{Name: job.CreateVideo, Params: map[string]string{"rate": "12.5"}})
 	require.NoError(t, err)
-	require.Equal(t, []string{"clip.mp4"}, p.left())
-	made := p.probe(p.out("clip.mp4"))
+	require.Equal(t, []string{task.Segment("token")}, p.left())
+	made := p.probe(p.out(task.Segment("token")))
 	require.Len(t, made.Video.Times, 12)
 	require.Equal(t, "25/2", made.Video.Rate.String())
 
@@ -165,6 +165,9 @@ func TestCreateVideo_PicturesInTheOrderOfTheirNumbers(t *testing.T) {
 	require.Equal(t, job.Unimplemented, job.CodeOf(err))
 	require.ErrorContains(t, err, "sees 12 of its 13 pictures")
 	p.put("clip.5.png", aPNG(t))
+	later := job.Part{File: "clip.1.png", Number: 2, Of: 3, From: 5, To: 6, Count: 1, Note: "-"}
+	_, err = p.run(later.Name(), job.Operation{Name: job.CreateVideo})
+	require.ErrorContains(t, err, "clip.5.png: it has", "the first picture of all has the size of the video")
 	task.Count = 12
 	_, err = p.run(task.Name(), job.Operation{Name: job.CreateVideo})
 	require.Equal(t, job.InvalidArgument, job.CodeOf(err))

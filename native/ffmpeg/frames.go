@@ -13,13 +13,13 @@ import (
 )
 
 // Run is a run of frames: those with From <= timestamp < To, in ticks of the stream's
-// time base. The zero To is no bound.
+// time base. No tick is special: files start before zero, too.
 type Run struct {
 	From, To int64
 }
 
 // All is the run of every frame.
-func (v *Video) All() Run { return Run{From: -maxTicks} }
+func (v *Video) All() Run { return Run{From: -maxTicks, To: maxTicks} }
 
 // Between is the run of the frames with the numbers from (included) to to (not
 // included), counted from 0.
@@ -45,7 +45,7 @@ func (v *Video) Count(r Run) int {
 	return count
 }
 
-func (r Run) has(t int64) bool { return t >= r.From && (r.To == 0 || t < r.To) }
+func (r Run) has(t int64) bool { return t >= r.From && t < r.To }
 
 // FrameBytes is the size of one decoded frame: 3 bytes a pixel, blue, green, red, row
 // after row without gaps.
@@ -117,7 +117,7 @@ func frameArgs(v *Video, r Run) []string {
 	if r.From > -maxTicks {
 		trim += fmt.Sprintf("start_pts=%d", r.From)
 	}
-	if r.To != 0 {
+	if r.To < maxTicks {
 		trim += fmt.Sprintf(":end_pts=%d", r.To)
 	}
 	filter := fmt.Sprintf("[0:%d]", v.Stream)

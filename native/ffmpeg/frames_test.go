@@ -50,6 +50,13 @@ func TestFrames_RunsThatTouchMissNothingAndShareNothing(t *testing.T) {
 	}
 }
 
+func TestRun_EndsAtTickZeroAsAtAnyOther(t *testing.T) {
+	v := &ffmpeg.Video{Times: []int64{-80, -40, 0, 40}}
+	require.Equal(t, 2, v.Count(v.Between(0, 2)))
+	require.Equal(t, 2, v.Count(v.Between(2, 4)))
+	require.Equal(t, 4, v.Count(v.All()))
+}
+
 func TestFrames_WithoutSeekingTransportStreamsAreExactToo(t *testing.T) {
 	p := need(t)
 	path := makeFile(t, "a.ts", pattern+"-c:v libx264 -pix_fmt yuv420p -g 400")
@@ -123,6 +130,27 @@ func TestEncode_WhatIsEncodedAndJoinedHasTheFramesOfItsSegments(t *testing.T) {
 	data, err := os.ReadFile(out.Name())
 	require.NoError(t, err)
 	require.Less(t, strings.Index(string(data), "moov"), strings.Index(string(data), "mdat"), "a browser plays it while it loads")
+}
+
+func TestJoin_ASegmentThatNamesOtherFilesOpensNone(t *testing.T) {
+	p := need(t)
+	secret := makeFile(t, "secret.mp4", pattern+"-c:v libx264 -pix_fmt yuv420p")
+	lists := map[string]string{
+		"concat":   "ffconcat version 1.0\nfile '" + secret + "'\n",
+		"playlist": "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nfile://" + secret + "\n#EXT-X-ENDLIST\n",
+	}
+	for name, text := range lists {
+		t.Run(name, func(t *testing.T) {
+			list := filepath.Join(t.TempDir(), "list")
+			require.NoError(t, os.WriteFile(list, []byte(text), 0o600))
+			out := create(t, "joined.mp4")
+			j := ffmpeg.Joining{Segments: []*os.File{open(t, list)}, Rate: ffmpeg.Ratio{Num: 30000, Den: 1001}}
+			require.Error(t, p.Join(t.Context(), out, j))
+			info, err := out.Stat()
+			require.NoError(t, err)
+			require.Less(t, info.Size(), int64(2000), "frames of the other file came out")
+		})
+	}
 }
 
 func TestEncode_VariableRateKeepsTheTimes(t *testing.T) {

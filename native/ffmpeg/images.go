@@ -79,7 +79,7 @@ func (s Sampling) run(v *Video) Run {
 	ticks := func(d time.Duration) int64 {
 		return v.Times[0] + int64(math.Ceil(d.Seconds()/v.TimeBase.Float()-1e-6))
 	}
-	r := Run{From: ticks(s.From)}
+	r := Run{From: ticks(s.From), To: maxTicks}
 	if s.Length > 0 {
 		r.To = ticks(s.From + s.Length)
 	}
@@ -108,7 +108,7 @@ func (s Sampling) first(v *Video) Run {
 	if !found {
 		at--
 	}
-	return Run{From: v.Times[max(0, at-1)]} // one more, should the moment lie on its edge
+	return Run{From: v.Times[max(0, at-1)], To: maxTicks} // one more, should the moment lie on its edge
 }
 
 // ImageReader gives pictures of a video as PNG files. Not for concurrent use.
@@ -155,7 +155,7 @@ func (s Sampling) filter(v *Video) string {
 	if !s.Rate.Known() {
 		r := s.run(v)
 		trim := fmt.Sprintf("trim=start_pts=%d", r.From-v.Times[0])
-		if r.To != 0 {
+		if r.To < maxTicks {
 			trim += fmt.Sprintf(":end_pts=%d", r.To-v.Times[0])
 		}
 		return start + trim + "," + size

@@ -77,7 +77,8 @@ func (j Joining) list() string {
 }
 
 func (j Joining) args() []string {
-	args := []string{"-f", "concat", "-safe", "0", "-protocol_whitelist", protocols}
+	// a segment comes from a node: one that is itself a list of files opens none
+	args := []string{"-f", "concat", "-safe", "0", "-protocol_whitelist", protocols, "-format_whitelist", "concat,mov"}
 	if j.Sound != nil && j.Info.Video != nil && len(j.Info.Video.Times) > 0 {
 		late := j.Info.Video.TimeBase.Duration(j.Info.Video.Times[0]) - j.Info.Start
 		args = append(args, "-itsoffset", strconv.FormatFloat(late.Seconds(), 'f', 6, 64))

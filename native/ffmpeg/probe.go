@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -93,7 +94,11 @@ func (i *Info) Whole() error {
 	if i.lost > 0 {
 		return fmt.Errorf("%w: its header counts %d frames more than it holds", ErrCut, i.lost)
 	}
-	if missing := i.Claimed - i.Duration; missing > slack+i.Claimed/100 {
+	missing := i.Claimed - i.Duration
+	if strings.HasPrefix(i.Format, "matroska") { // which counts from zero, and not from where it starts
+		missing -= max(0, i.Start)
+	}
+	if missing > slack+i.Claimed/100 {
 		return fmt.Errorf("%w: it ends after %v, and its header claims %v", ErrCut,
 			i.Duration.Round(time.Millisecond), i.Claimed.Round(time.Millisecond))
 	}

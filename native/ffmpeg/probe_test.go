@@ -84,6 +84,16 @@ func TestWhole_NamesAFileThatEndsBeforeItsHeaderSays(t *testing.T) {
 	}
 }
 
+func TestWhole_AFileThatStartsLateIsNotCut(t *testing.T) {
+	p := need(t)
+	path := makeFile(t, "late.mkv", pattern+"-c:v libx264 -pix_fmt yuv420p -output_ts_offset 100")
+	require.NoError(t, ffmpeg.CheckFrames(probe(t, p, path)))
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, whole[:len(whole)/4], 0o600))
+	require.ErrorIs(t, ffmpeg.CheckFrames(probe(t, p, path)), ffmpeg.ErrCut)
+}
+
 func TestWhole_ATenHourClaimIsNotBelieved(t *testing.T) {
 	p := need(t)
 	data, err := os.ReadFile(makeFile(t, "c.mkv", pattern+"-c:v mpeg4"))

@@ -25,12 +25,13 @@ const (
 	minFrames  = 16
 	maxFrames  = 120
 	maxParts   = ffmpeg.MaxSegments
+	maxEffort  = 128_000_000 // of a part, in pixels: a node gives up what takes a minute
 )
 
 func (frames) takes(ext string) bool { return videoEndings.takes(ext) }
 
 // plan cuts between frames, by their timestamps.
-func (frames) plan(ctx context.Context, in *os.File, name string, _ job.Operation) ([]job.Part, error) {
+func (frames) plan(ctx context.Context, in *os.File, name string, op job.Operation) ([]job.Part, error) {
 	info, err := programs().Probe(ctx, in)
 	if err != nil {
 		return nil, err
@@ -39,12 +40,12 @@ func (frames) plan(ctx context.Context, in *os.File, name string, _ job.Operatio
 		return nil, err
 	}
 	v := info.Video
-	ends := cuts(len(v.Times), v.Width*v.Height, v.Keys)
+	ends := cuts(len(v.Times), effort(op, v.Width, v.Height), v.Keys)
 	parts := make([]job.Part, len(ends))
 	from := 0
 	for i, to := range ends {
 		parts[i] = job.Part{
-			File: name, Number: i + 1, Of: len(ends), From: v.Times[from], To: v.End, Count: int64(to - from), Note: v.Sketch(),
+			File: name, Number: i + 1, Of: len(ends), From: v.Times[from], To: v.End, Count: int64(to - from), Note: v.Sketch() + identity(in),
 		}
 		if to < len(v.Times) {
 			parts[i].To = v.Times[to]
@@ -54,10 +55,14 @@ func (frames) plan(ctx context.Context, in *os.File, name string, _ job.Operatio
 	return parts, nil
 }
 
-// cuts are the ends of the parts of a video of so many frames. A cut goes to a frame
+// cuts are the ends of the parts of a video of so many frames, each of which takes an
+// effort as so many pixels. A cut goes to a frame
 // that can be decoded alone where one is near, so that nothing is decoded twice.
-func cuts(count, pixels int, keys []int) []int {
-	length := min(maxFrames, max(minFrames, partPixels/max(1, pixels)))
+func cuts(count, effort int, keys []int) []int {
+	length := min(maxFrames, max(minFrames, partPixels/max(1, effort)))
+	if minFrames*effort > maxEffort {
+		length = max(1, maxEffort/effort)
+	}
 	length = max(length, (2*count+maxParts-1)/maxParts) // cuts may move by half a part
 	var ends []int
 	next := 0
@@ -84,6 +89,9 @@ func (frames) outputs(name string) []string {
 
 // join makes one video with the sound of the source, whose frames are counted.
 func (frames) join(ctx context.Context, j joining) error {
+	if err := j.sameSource(); err != nil {
+		return err
+	}
 	info, err := programs().Probe(ctx, j.source)
 	if err != nil {
 		return err

@@ -4,8 +4,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -34,6 +36,7 @@ func TestCuts_CoverEveryFrameOnceAndGoToKeyFramesThatAreNear(t *testing.T) {
 		{"large frames", 1000, 8_000_000, []int{0}, minFrames},
 		{"a very long video", 10_000_000, 8_000_000, []int{0}, 39063},
 		{"key frames far apart", 5000, 100, every(600, 5000), maxFrames},
+		{"frames that take seconds", 200, 100_000_000, every(12, 200), 1},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -48,6 +51,44 @@ func TestCuts_CoverEveryFrameOnceAndGoToKeyFramesThatAreNear(t *testing.T) {
 			require.Equal(t, row.count, last)
 		})
 	}
+}
+
+func TestEffort_FollowsWhatTheOperationDoes(t *testing.T) {
+	rows := []struct {
+		op   string
+		want int // parts of 200 frames of 768 × 576
+	}{
+		{"video:edges", 2},
+		{"video:resize:scale=0.5", 3},
+		{"video:resize:width=7680", 100},
+		{"video:resize:width=640,height=480", 4},
+		{"video:face_mesh", 7},
+		{"video:face_mesh:upsample=2", 25},
+		{"video:denoise", 29},
+		{"video:denoise:search=35", 100},
+	}
+	for _, row := range rows {
+		op, err := job.ParseOperation(row.op)
+		require.NoError(t, err)
+		require.Len(t, cuts(200, effort(op, 768, 576), []int{0}), row.want, row.op)
+	}
+}
+
+func TestJoin_AnInputThatWasReplacedIsNoSourceOfItsParts(t *testing.T) {
+	op := job.Operation{Name: "video:edges"}
+	roots, s := video(t, "a.mp4", "-f lavfi -i testsrc2=s=64x48:r=25:d=2 -c:v libx264 -pix_fmt yuv420p", op)
+	parts := listed(t, s)
+	require.NoError(t, os.MkdirAll(filepath.Join(s.Base(), job.OutputDir), 0o755))
+	input := filepath.Join(s.Base(), job.InputDir, "a.mp4")
+	for _, p := range parts {
+		require.NoError(t, os.Link(input, filepath.Join(s.Base(), job.OutputDir, p.Segment("j"))))
+	}
+	data, err := os.ReadFile(input)
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(input))
+	require.NoError(t, os.WriteFile(input, data, 0o600))
+	require.NoError(t, os.Chtimes(input, time.Time{}, time.Now().Add(time.Second)))
+	require.ErrorContains(t, Joiner{roots}.Join(t.Context(), s.Base(), "j", op, parts), "a.mp4: it was written to while the job ran")
 }
 
 // video makes a root with one video, and a source of it.
@@ -173,13 +214,24 @@ func TestParcel_TheOnlyHiddenOutputIsThePartsSegment(t *testing.T) {
 	require.Equal(t, job.PermissionDenied, job.CodeOf(p.Write(t.Context(), piece)))
 }
 
-func TestInputs_EachSequenceOfPicturesIsOneTask(t *testing.T) {
+func TestInputs_EachSequenceOfPicturesIsCutIntoParts(t *testing.T) {
 	parts, err := sequences{}.group([]string{"b.2.png", "a.10.png", "a.9.png", "b.1.png", "lone.png", "a.8.png"})
 	require.NoError(t, err)
 	require.Equal(t, []job.Part{
 		{File: "lone.png"},
 		{File: "a.8.png", Number: 1, Of: 1, From: 8, To: 11, Count: 3, Note: "-"},
 		{File: "b.1.png", Number: 1, Of: 1, From: 1, To: 3, Count: 2, Note: "-"},
+	}, parts)
+	var many []string
+	for k := range 70 {
+		many = append(many, "c."+strconv.Itoa(2*k)+".png")
+	}
+	parts, err = sequences{}.group(many)
+	require.NoError(t, err)
+	require.Equal(t, []job.Part{
+		{File: "c.0.png", Number: 1, Of: 3, From: 0, To: 63, Count: 32, Note: "-"},
+		{File: "c.0.png", Number: 2, Of: 3, From: 64, To: 127, Count: 32, Note: "-"},
+		{File: "c.0.png", Number: 3, Of: 3, From: 128, To: 139, Count: 6, Note: "-"},
 	}, parts)
 	for _, names := range [][]string{{"a.1.png", "a.01.png"}, {"a.1.png", "a.2.jpg"}} {
 		_, err := sequences{}.group(names)

@@ -46,7 +46,7 @@ func kindOf(op job.Operation) kind {
 	case strings.HasPrefix(op.Name, job.VideoPrefix):
 		return frames{}
 	case op.Name == job.CreateVideo:
-		return sequences{}
+		return sequences{op: op}
 	case op.Name == job.ExtractFrames:
 		return samples{}
 	case op.Name == job.Stems, op.Name == job.Karaoke:

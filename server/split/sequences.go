@@ -3,11 +3,14 @@ package split
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 
 	"spillway/job"
+	"spillway/native/ffmpeg"
 )
 
 // grouper is a kind of which several inputs are one task.
@@ -17,10 +20,21 @@ type grouper interface {
 	group(names []string) ([]job.Part, error)
 }
 
-// sequences are numbered pictures that become a video.
-type sequences struct{ pictures }
+// sequences are numbered pictures that become a video: runs of them are tasks, and become
+// segments of it.
+type sequences struct {
+	pictures
+	op job.Operation
+}
 
-var _ grouper = sequences{}
+var (
+	_ grouper = sequences{}
+	_ joiner  = sequences{}
+)
+
+// picturesPerSegment is how many pictures a part has: so few that a node has them done in
+// well less than a minute, be they of 12 megapixels.
+const picturesPerSegment = 32
 
 func (sequences) plan(context.Context, *os.File, string, job.Operation) ([]job.Part, error) {
 	return nil, nil
@@ -32,7 +46,7 @@ type numbered struct {
 	name string
 }
 
-// group makes a task of each sequence: its first picture is the task's file, and From and
+// group cuts each sequence into parts: its first picture is their file, and From and
 // To are the numbers. A picture without a number is a task of its own, which a node will
 // refuse with the reason.
 func (sequences) group(names []string) ([]job.Part, error) {
@@ -49,21 +63,63 @@ func (sequences) group(names []string) ([]job.Part, error) {
 	slices.SortFunc(all, func(a, b numbered) int {
 		return cmp.Or(cmp.Compare(a.Sequence, b.Sequence), cmp.Compare(a.Ext, b.Ext), cmp.Compare(a.Number, b.Number))
 	})
+	begin := 0
 	for i, p := range all {
 		switch {
-		case i > 0 && p.Of(all[i-1].Picture):
-			last := &parts[len(parts)-1]
-			if p.Number < last.To {
-				return nil, clash(all[i-1].name, p.name)
-			}
-			last.To, last.Count = p.Number+1, last.Count+1
+		case i == begin:
 			continue
-		case i > 0 && p.Sequence == all[i-1].Sequence:
+		case p.Of(all[i-1].Picture) && p.Number == all[i-1].Number, !p.Of(all[i-1].Picture) && p.Sequence == all[i-1].Sequence:
 			return nil, clash(all[i-1].name, p.name)
+		case !p.Of(all[i-1].Picture):
+			parts = append(parts, runs(all[begin:i])...)
+			begin = i
 		}
-		parts = append(parts, job.Part{File: p.name, Number: 1, Of: 1, From: p.Number, To: p.Number + 1, Count: 1, Note: "-"})
 	}
-	return parts, nil
+	return append(parts, runs(all[begin:])...), nil
+}
+
+// runs are the parts of one sequence.
+func runs(pictures []numbered) []job.Part {
+	length := max(picturesPerSegment, (len(pictures)+maxParts-1)/maxParts)
+	var parts []job.Part
+	for run := range slices.Chunk(pictures, length) {
+		parts = append(parts, job.Part{
+			File: pictures[0].name, Number: len(parts) + 1, From: run[0].Number, To: run[len(run)-1].Number + 1, Count: int64(len(run)), Note: "-",
+		})
+	}
+	for i := range parts {
+		parts[i].Of = len(parts)
+	}
+	return parts
+}
+
+// outputs is an MP4 of the sequence's name.
+func (sequences) outputs(name string) []string {
+	first, _ := job.ParsePicture(name)
+	return []string{first.Sequence + ".mp4"}
+}
+
+// join makes one video, whose frames are counted.
+func (s sequences) join(ctx context.Context, j joining) error {
+	rate, err := ffmpeg.ParseRatio(strconv.FormatFloat(job.CreateRate(s.op), 'f', -1, 64))
+	if err != nil {
+		return err
+	}
+	var planned int64
+	for _, p := range j.parts {
+		planned += p.Count
+	}
+	if err := programs().Join(ctx, j.outs[0], ffmpeg.Joining{Segments: j.segments, Rate: rate}); err != nil {
+		return err
+	}
+	made, err := programs().Probe(ctx, j.outs[0])
+	if err != nil {
+		return err
+	}
+	if made.Video == nil || int64(len(made.Video.Times)) != planned {
+		return errors.New("the video has another number of frames than there are pictures")
+	}
+	return nil
 }
 
 func clash(a, b string) error {
