@@ -21,6 +21,8 @@ type conn struct {
 	peer *patient
 	in   *bufio.Reader
 	idle bool // no byte of a request has come yet
+	// begun tells that the first byte of the next reply has been written, see attend.
+	begun bool
 }
 
 // errLine tells of a line that is longer than is allowed, errHalf of one that did not
@@ -166,11 +168,27 @@ func (c *conn) do(ctx context.Context, r request) (more bool) {
 	case get:
 		return c.get(ctx, r)
 	}
-	text, err := c.port.answer(ctx, r)
+	text, err := c.answer(ctx, r)
+	if errors.Is(err, errGone) {
+		c.port.log.Info("work stopped, since nobody waits for it", "request", string(r.verb), "file", r.name)
+		return false
+	}
 	if err != nil {
 		return c.complain(err) == nil
 	}
 	return c.say(text) == nil
+}
+
+// answer has the port answer, as long as the peer is there. Errors: those of the port;
+// errGone.
+func (c *conn) answer(ctx context.Context, r request) (string, error) {
+	ctx, leave := c.attend(ctx)
+	defer leave()
+	text, err := c.port.answer(ctx, r)
+	if errors.Is(context.Cause(ctx), errGone) {
+		return "", errGone
+	}
+	return text, err
 }
 
 // put takes a file.
@@ -237,7 +255,11 @@ func (c *conn) get(ctx context.Context, r request) bool {
 
 // say writes a reply.
 func (c *conn) say(text string) error {
-	_, err := io.WriteString(c.peer, stamp(c.port.cfg.Now())+text+"\n")
+	reply := stamp(c.port.cfg.Now()) + text + "\n"
+	if c.begun {
+		reply, c.begun = strings.TrimPrefix(reply, beginByte), false
+	}
+	_, err := io.WriteString(c.peer, reply)
 	return err
 }
 

@@ -203,9 +203,13 @@ func (w *Workspace) drop(t *transfer) {
 	w.used -= t.size
 }
 
-// reserve takes room for size bytes; mu is held.
+// reserve takes room for size bytes, that of inputs which are only kept, too; mu is
+// held.
 func (w *Workspace) reserve(name string, size int64) error {
 	op := "put " + job.Shown(name)
+	if size <= w.cfg.Quota {
+		w.makeRoom(size)
+	}
 	switch {
 	case size > w.cfg.Quota:
 		return job.E(job.Unimplemented, op, fmt.Errorf("its %d bytes are more than the node's workspace may hold, %d", size, w.cfg.Quota),
