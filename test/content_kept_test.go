@@ -14,7 +14,7 @@ import (
 )
 
 // largeClip is 960 frames that take much room, since each is noise and stands alone.
-const largeClip = "-f lavfi -i testsrc=s=160x120:r=30:d=32 -vf noise=alls=60 -c:v mjpeg -q:v 1"
+const largeClip = "-f lavfi -i testsrc=s=96x72:r=30:d=32 -vf noise=alls=60 -c:v mjpeg -q:v 1"
 
 // sentTo is how many bytes the server has sent to a node.
 func (c *cluster) sentTo(name string) int64 {
@@ -40,17 +40,14 @@ func TestContent_PartsOfAVideoFetchItOnce(t *testing.T) {
 	clip(t, in, largeClip)
 	info, err := os.Stat(in)
 	require.NoError(t, err)
-	for round := range 2 {
-		before := c.sentTo(c.names[0])
-		r, code := c.run("data", "--op", "video:edges")
-		require.Zero(t, code, "%+v", r)
-		require.GreaterOrEqual(t, r.Total, 8, "it is split")
-		sent := c.sentTo(c.names[0]) - before
-		t.Logf("%d parts of a file of %d bytes: %d bytes were sent", r.Total, info.Size(), sent)
-		require.Greater(t, sent, info.Size(), round)
-		require.Less(t, sent, 2*info.Size(), round)
-		requireEmptyWorkspace(t, root)
-	}
+	r, code := c.run("data", "--op", "video:edges")
+	require.Zero(t, code, "%+v", r)
+	require.GreaterOrEqual(t, r.Total, 8, "it is split")
+	sent := c.sentTo(c.names[0])
+	t.Logf("%d parts of a file of %d bytes: %d bytes were sent", r.Total, info.Size(), sent)
+	require.Greater(t, sent, info.Size())
+	require.Less(t, sent, 2*info.Size())
+	requireEmptyWorkspace(t, root)
 }
 
 func TestContent_AVideoThatIsKeptNeverTakesTheRoomOfATask(t *testing.T) {
@@ -75,7 +72,7 @@ func TestContent_AVideoThatIsKeptNeverTakesTheRoomOfATask(t *testing.T) {
 func TestContent_AKilledNodeLeavesNothingOfWhatItKept(t *testing.T) {
 	needFFmpeg(t)
 	c := prepare(t, 2)
-	node, root := c.away(0, "1", "--delay", "300ms", "--slots", "1")
+	node, root := c.away(0, "0", "--slots", "1")
 	c.nodes = append(c.nodes, node)
 	c.startServer()
 	in := filepath.Join(c.folder("data"), "clip.avi")

@@ -51,7 +51,15 @@ func (d *Desk) Receive(ctx context.Context, name string, size int64, r io.Reader
 	}
 	folder := d.newFolder()
 	defer d.clear(folder)
-	temp := path.Join(folder, "it")
+	err = d.receive(ctx, path.Join(folder, "it"), final, size, r)
+	if e, ok := errors.AsType[*job.Error](err); ok { // it names the place of what comes in
+		return job.E(e.Code, "put "+job.Shown(name), e.Err, e.Hint)
+	}
+	return err
+}
+
+// receive has what comes from r lie at temp until it is whole.
+func (d *Desk) receive(ctx context.Context, temp, final string, size int64, r io.Reader) error {
 	if err := d.cfg.Space.Put(temp, size, 0, nil); err != nil {
 		return err
 	}
