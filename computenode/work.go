@@ -78,6 +78,6 @@ type watched struct {
 
 // Do implements worker.Runner.
 func (w watched) Do(ctx context.Context, r operation.Request) (operation.Reply, error) {
-	defer w.desk.Begin(r.Name, r.Operation.Name)()
+	defer w.desk.Begin(job.FileOf(r.Name), r.Operation.Name)()
 	return w.Runner.Do(ctx, r)
 }

@@ -46,10 +46,10 @@ func (c *conn) Read(b []byte) (int, error) {
 }
 
 // serve answers until the peer is gone or done ends; what is being worked on ends
-// with working.
-func (c *conn) serve(done, working context.Context) {
+// with working, and the connection with open.
+func (c *conn) serve(done, working, open context.Context) {
 	defer c.peer.Close()
-	c.peer.done, c.peer.gone = done, working
+	c.peer.done, c.peer.gone = done, open
 	defer c.peer.watch()()
 	c.in = bufio.NewReaderSize(c, 64<<10)
 	for c.next(working) {
@@ -173,7 +173,11 @@ func (c *conn) do(ctx context.Context, r request) (more bool) {
 		c.port.log.Info("work stopped, since nobody waits for it", "request", string(r.verb), "file", r.name)
 		return false
 	}
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		_ = c.complain(errors.New("the node stops; the request was given up"))
+		return false
+	case err != nil:
 		return c.complain(err) == nil
 	}
 	return c.say(text) == nil

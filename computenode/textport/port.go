@@ -66,6 +66,9 @@ func (c Config) withDefaults() Config {
 // acceptPause is the time between two tries where the system has no room for a connection.
 const acceptPause = 100 * time.Millisecond
 
+// lastWords is how long the last replies may take to leave when the grace is over.
+const lastWords = 200 * time.Millisecond
+
 // Port answers requests for a node.
 type Port struct {
 	cfg   Config
@@ -88,17 +91,20 @@ func (p *Port) Serve(ctx context.Context, l net.Listener) error {
 	defer cancel()
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
+	open, hangUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer hangUp()
 	defer context.AfterFunc(ctx, func() { l.Close() })()
 	defer l.Close()
 	var wg sync.WaitGroup
 	err := p.accept(ctx, l, func(nc net.Conn) {
 		wg.Go(func() {
 			defer func() { <-p.conns }()
-			newConn(p, nc).serve(ctx, working)
+			newConn(p, nc).serve(ctx, working, open)
 		})
 	})
 	cancel()
 	defer time.AfterFunc(p.cfg.Grace, stopWorking).Stop()
+	defer time.AfterFunc(p.cfg.Grace+lastWords, hangUp).Stop()
 	wg.Wait()
 	return err
 }

@@ -198,7 +198,10 @@ func TestPort_TellsWhatTheNodeWorksOn(t *testing.T) {
 	p.send("detect face for file 12.7.png\n")
 	<-entered
 	require.Equal(t, "processing 12 7", q.ask("view job"))
-	r.stop() // the grace ends it
+	r.leave()
+	require.Equal(t, "error: the node stops; the request was given up", p.reply(), "the grace ends it")
+	p.ends()
+	r.stop()
 }
 
 func TestPort_StopsWhenItsRequestsAreDone(t *testing.T) {
