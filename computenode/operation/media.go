@@ -3,7 +3,6 @@ package operation
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -60,21 +59,11 @@ func (f *Files) Media() (*os.File, error) {
 // Create begins one of the announced outputs, under its temporary name. It is closed
 // when the run ends. Errors: *job.Error.
 func (f *Files) Create(name string) (*os.File, error) {
-	if !slices.Contains(f.allowed, name) {
-		return nil, fmt.Errorf("output %q was not announced", name)
+	file, err := f.begin(name)
+	if err == nil {
+		f.opened = append(f.opened, file)
 	}
-	folder, err := f.open()
-	if err != nil {
-		return nil, err
-	}
-	out := Output{Temp: TempName(name, f.request.Token), Name: name}
-	file, err := create(folder, path.Join(job.OutputDir, out.Temp))
-	if err != nil {
-		return nil, f.trouble.write(name, err)
-	}
-	f.written = append(f.written, out)
-	f.opened = append(f.opened, file)
-	return file, nil
+	return file, err
 }
 
 // drop takes back an output that was only a step on the way.

@@ -205,9 +205,9 @@ func TestParcel_TheOnlyHiddenOutputIsThePartsSegment(t *testing.T) {
 	part := job.Part{File: "a.mp4", Number: 1, Of: 1, Note: "-"}
 	p := c.Parcel(part.Name())
 	defer p.Discard()
-	size, err := p.Size(t.Context())
+	in, err := p.Input(t.Context())
 	require.NoError(t, err)
-	require.Positive(t, size)
+	require.Positive(t, in.Size)
 	piece := job.Piece{Name: part.Segment("j"), Size: 9, Data: []byte("x")}
 	require.NoError(t, p.Write(t.Context(), piece))
 	piece.Name = part.Segment("another")
