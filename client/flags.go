@@ -227,15 +227,19 @@ func (c *config) checkStates() error {
 	return nil
 }
 
-// folder is how the server is told of a folder: one of this machine by its
-// absolute path, any other as it was given, from the server's root.
+// folder is how the server is told of a folder, or of one file: what this machine has
+// by its absolute path, any other as it was given, from the server's root.
 func folder(name string) string {
-	if info, err := os.Stat(name); err != nil || !info.IsDir() {
+	info, err := os.Stat(name)
+	if err != nil {
 		return name
 	}
 	abs, err := filepath.Abs(name)
 	if err != nil {
 		return name
+	}
+	if !info.IsDir() { // its own name stays, even that of a link: outputs are named by it
+		return filepath.Join(folder(filepath.Dir(abs)), filepath.Base(abs))
 	}
 	// The working directory may be spelled through a link; the server's root is not.
 	if direct, err := filepath.EvalSymlinks(abs); err == nil {
