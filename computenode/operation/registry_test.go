@@ -41,6 +41,8 @@ func TestParams_HoldAtTheirBounds(t *testing.T) {
 			good, bad := []string{param.Default}, []string{"", "many", "NaN", "1e400", "1,5"}
 			number := func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 			switch param.Kind {
+			case job.NameParam:
+				good, bad = []string{"known", "two words", "a.b"}, []string{"", ".", "..", ".hidden", "a/b", "/a", `a\b`, "a\x00b", "a\nb", strings.Repeat("x", 256)}
 			case job.ChoiceParam:
 				good = append(good, param.Choices...)
 			case job.IntParam:
