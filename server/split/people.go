@@ -38,7 +38,7 @@ func (t Joiner) Gather(ctx context.Context, base string, id job.ID, op job.Opera
 	}
 	folder, err := t.Roots.Open(base)
 	if err != nil {
-		return explain(base, t.Roots, err)
+		return explain(base, t.Roots, kindOf(op), err)
 	}
 	defer folder.Close()
 	var all face.Census
