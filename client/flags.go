@@ -119,7 +119,7 @@ func parse(args []string, out output) (config, error) {
 	files.Flags(flags.StringVar)
 	help := flags.BoolP("help", "h", false, "show this help")
 	if err := flags.Parse(args); err != nil {
-		return cfg, bad(err.Error())
+		return cfg, wrongFlag(err)
 	}
 	if *help || flags.NArg() == 1 && flags.Arg(0) == "help" {
 		if flags.Arg(0) == "node" {
@@ -279,6 +279,14 @@ func (c *config) checkServer() error {
 	}
 	c.server = net.JoinHostPort(host, port)
 	return nil
+}
+
+// wrongFlag is a flag that is unknown, or has a value that it does not take.
+func wrongFlag(err error) error {
+	if wrong, ok := errors.AsType[*pflag.InvalidValueError](err); ok && wrong.GetFlag().Value.Type() == "duration" {
+		return job.E(job.InvalidArgument, "--"+wrong.GetFlag().Name, fmt.Errorf("%q is no duration", wrong.GetValue()), "write it with its unit, as in 10s or 1m30s")
+	}
+	return bad(err.Error())
 }
 
 // bad is a wrong command line.
