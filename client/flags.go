@@ -21,7 +21,7 @@ import (
 	"spillway/server/policy"
 )
 
-const usage = `client submits folders of pictures to a Spillway server and follows them.
+const usage = `client submits folders of pictures, videos and songs to a Spillway server and follows them.
 
   client [flags] DIR          process DIR/input_dir into DIR/output_dir, follow, report
   client jobs                 list the jobs, newest first
@@ -39,6 +39,7 @@ Examples:
   client data
   client --policy random,balance data      one after the other, side by side
   client --op blur:kernel=7 --deadline 10m data
+  client --op video:edges data/input_dir/clip.avi      one file alone
   client --json data | jq .done
   client --detach data && client jobs
 
