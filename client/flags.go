@@ -21,7 +21,7 @@ import (
 	"spillway/server/policy"
 )
 
-const usage = `client submits folders of pictures to a Spillway server and follows them.
+const usage = `client submits folders of pictures, videos and songs to a Spillway server and follows them.
 
   client [flags] DIR          process DIR/input_dir into DIR/output_dir, follow, report
   client jobs                 list the jobs, newest first
@@ -39,6 +39,7 @@ Examples:
   client data
   client --policy random,balance data      one after the other, side by side
   client --op blur:kernel=7 --deadline 10m data
+  client --op video:edges data/input_dir/clip.avi      one file alone
   client --json data | jq .done
   client --detach data && client jobs
 
@@ -119,7 +120,7 @@ func parse(args []string, out output) (config, error) {
 	files.Flags(flags.StringVar)
 	help := flags.BoolP("help", "h", false, "show this help")
 	if err := flags.Parse(args); err != nil {
-		return cfg, bad(err.Error())
+		return cfg, wrongFlag(err)
 	}
 	if *help || flags.NArg() == 1 && flags.Arg(0) == "help" {
 		if flags.Arg(0) == "node" {
@@ -279,6 +280,14 @@ func (c *config) checkServer() error {
 	}
 	c.server = net.JoinHostPort(host, port)
 	return nil
+}
+
+// wrongFlag is a flag that is unknown, or has a value that it does not take.
+func wrongFlag(err error) error {
+	if wrong, ok := errors.AsType[*pflag.InvalidValueError](err); ok && wrong.GetFlag().Value.Type() == "duration" {
+		return job.E(job.InvalidArgument, "--"+wrong.GetFlag().Name, fmt.Errorf("%q is no duration", wrong.GetValue()), "write it with its unit, as in 10s or 1m30s")
+	}
+	return bad(err.Error())
 }
 
 // bad is a wrong command line.

@@ -207,12 +207,24 @@ func (i OperationInfo) usage() string {
 // FindOperation returns the description of op among those offered.
 // Errors: InvalidArgument, naming what there is.
 func FindOperation(offered []OperationInfo, op Operation) (OperationInfo, error) {
-	names := make([]string, len(offered))
-	for n, info := range offered {
-		if info.Name == op.Name {
+	ofVideo := strings.HasPrefix(op.Name, VideoPrefix)
+	var names []string
+	others := false
+	for _, info := range offered {
+		switch {
+		case info.Name == op.Name:
 			return info, nil
+		case strings.HasPrefix(info.Name, VideoPrefix) == ofVideo:
+			names = append(names, info.Name)
+		default:
+			others = true
 		}
-		names[n] = info.Name
+	}
+	switch { // the list is long as it is
+	case others && !ofVideo:
+		names = append(names, VideoPrefix+"NAME")
+	case len(names) == 0:
+		names = []string{"those that client operations lists"}
 	}
 	return OperationInfo{}, E(InvalidArgument, fmt.Sprintf("operation %q", op.Name),
 		errors.New("no such operation"), "use one of "+strings.Join(names, ", "))

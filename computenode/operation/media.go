@@ -95,7 +95,7 @@ func explainMedia(op string, err error) *job.Error {
 	case errors.Is(err, ffmpeg.ErrNoVideo), errors.Is(err, ffmpeg.ErrNoAudio):
 		return job.E(job.InvalidArgument, op, err, "take it out of input_dir, or use an operation for what it holds")
 	case errors.Is(err, ffmpeg.ErrNotMedia):
-		return job.E(job.InvalidArgument, op, plain{words(ffmpeg.ErrNotMedia, err), err}, "take it out of input_dir, or convert it")
+		return job.E(job.InvalidArgument, op, plain{words(ffmpeg.ErrNotMedia, err), err}, "copy it again if it was cut off, convert it, or take it out of input_dir")
 	case errors.Is(err, ffmpeg.ErrTooLarge):
 		return job.E(job.InvalidArgument, op, err, "make it smaller")
 	case errors.Is(err, ffmpeg.ErrCut):

@@ -34,6 +34,14 @@ func TestRegistry_EveryOperationIsFoundByItsName(t *testing.T) {
 	require.Equal(t, job.DefaultOperation, Infos()[0].Name)
 }
 
+func TestInfos_FramesOfVideosHaveNoFilesNames(t *testing.T) {
+	for _, info := range Infos() {
+		if strings.HasPrefix(info.Name, job.VideoPrefix) {
+			require.NotContains(t, info.Summary, "NAME", info.Name)
+		}
+	}
+}
+
 // Every parameter takes its default and both bounds, and nothing beyond them.
 func TestParams_HoldAtTheirBounds(t *testing.T) {
 	for _, info := range Infos() {
