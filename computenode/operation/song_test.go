@@ -95,7 +95,7 @@ func TestStems_WAVBecomesFourFilesThatAddUp(t *testing.T) {
 		reply, err := p.run("a song.wav", job.Operation{Name: job.Stems})
 		require.NoError(t, err)
 		require.Len(t, reply.Outputs, 4)
-		require.EqualValues(t, p.size(), reply.OutBytes, "all outputs count")
+		require.Equal(t, p.size(), reply.OutBytes, "all outputs count")
 		require.Equal(t, []string{"a song.bass.wav", "a song.drums.wav", "a song.other.wav", "a song.vocals.wav"}, p.left())
 		sum := make([]float32, len(song))
 		for _, stem := range sound.Stems() {
