@@ -38,8 +38,7 @@ func SongParams(operation string) []ParamInfo {
 	return params
 }
 
-// PerNode, for the parameter chunks of [Stems] and [Karaoke], stands for the number of
-// nodes.
+// PerNode stands for the number of nodes in the parameter chunks of [Stems] and [Karaoke].
 const PerNode = "nodes"
 
 // ForNodes is the operation with n, up to [MaxSongParts], where its parameters say

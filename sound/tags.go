@@ -42,42 +42,72 @@ func tagsOf(in io.ReaderAt) ([]byte, error) {
 	if kind := string(head[:4]); kind != "RIFF" && kind != "RF64" || string(head[8:]) != "WAVE" {
 		return nil, fmt.Errorf("%w: it is no WAV file", ErrFormat)
 	}
-	var kept []byte
-	long := int64(unknownSize) // of the samples, where the file is RF64
-	at := int64(len(head))
+	scan := tagScan{in: in, at: int64(len(head)), long: unknownSize}
 	for range maxChunks {
-		if n, err := in.ReadAt(head[:8], at); n < 8 {
-			return kept, short(err, nil)
-		}
-		name, size := string(head[:4]), int64(binary.LittleEndian.Uint32(head[4:]))
-		switch name {
-		case "ds64":
-			var sizes [16]byte
-			if n, err := in.ReadAt(sizes[:], at+8); n < len(sizes) {
-				return kept, short(err, nil)
-			}
-			long = int64(min(binary.LittleEndian.Uint64(sizes[8:]), math.MaxInt64/2))
-		case "data":
-			if size == unknownSize {
-				size = long
-			}
-		case "LIST", "id3 ", "ID3 ":
-			if 8+size+size%2 > int64(maxTagsBytes-len(kept)) {
-				break
-			}
-			chunk := make([]byte, 8+size+size%2)
-			if n, err := in.ReadAt(chunk, at); n < len(chunk) {
-				return kept, short(err, nil)
-			}
-			if name != "LIST" || strings.HasPrefix(string(chunk[8:]), "INFO") {
-				kept = append(kept, chunk...)
-			}
-		}
-		if at += 8 + size + size%2; at > math.MaxInt64/2 {
-			break
+		if err := scan.step(); err != nil {
+			return scan.kept, short(err, nil)
 		}
 	}
-	return kept, nil
+	return scan.kept, nil
+}
+
+// tagScan goes through the chunks of a WAV file.
+type tagScan struct {
+	in   io.ReaderAt
+	at   int64 // where the next chunk begins
+	long int64 // bytes of samples, where the file is RF64
+	kept []byte
+}
+
+// step looks at one chunk. Errors: io.EOF (it is not all there), those of in.
+func (s *tagScan) step() error {
+	head, err := s.read(0, 8)
+	if err != nil {
+		return err
+	}
+	name, size := string(head[:4]), int64(binary.LittleEndian.Uint32(head[4:]))
+	switch name {
+	case "ds64":
+		sizes, err := s.read(8, 16)
+		if err != nil {
+			return err
+		}
+		s.long = int64(min(binary.LittleEndian.Uint64(sizes[8:]), math.MaxInt64/4))
+	case "data":
+		if size == unknownSize {
+			size = s.long
+		}
+	case "LIST", "id3 ", "ID3 ":
+		if err := s.keep(8 + size + size%2); err != nil {
+			return err
+		}
+	}
+	if s.at += 8 + size + size%2; s.at > math.MaxInt64/4 { // no file is so long
+		return io.EOF
+	}
+	return nil
+}
+
+// keep takes a chunk of so many bytes, if there is room and it holds tags: not every list
+// does.
+func (s *tagScan) keep(size int64) error {
+	if size > int64(maxTagsBytes-len(s.kept)) {
+		return nil
+	}
+	chunk, err := s.read(0, size)
+	if err == nil && (string(chunk[:4]) != "LIST" || strings.HasPrefix(string(chunk[8:]), "INFO")) {
+		s.kept = append(s.kept, chunk...)
+	}
+	return err
+}
+
+// read reads n bytes of the chunk, from some byte of it on.
+func (s *tagScan) read(from, n int64) ([]byte, error) {
+	b := make([]byte, n)
+	if got, err := s.in.ReadAt(b, s.at+from); got < len(b) {
+		return nil, err
+	}
+	return b, nil
 }
 
 // A tag as RIFF's INFO list calls it (Microsoft, 1991), and as ID3v2 does.

@@ -76,13 +76,18 @@ func (c Contest) run(ctx context.Context, unit string, ours contestant, plain ..
 			continue
 		}
 		turns = append(turns, t)
-		said := fmt.Sprintf("  turn %d of %d: %.0f %s; spillway %s", n, c.Turns, t.Count, unit, t.Ours)
-		for i, took := range t.Plain {
-			said += fmt.Sprintf("; plain %s, ratio %.3f", took, t.Ratio(i))
-		}
-		c.Say("%s", said)
+		c.Say("  turn %d of %d: %.0f %s; spillway %v%s", n, c.Turns, t.Count, unit, t.Ours, t.plain())
 	}
 	return turns, nil
+}
+
+// plain is how the plain programs did, for people.
+func (t Turn) plain() string {
+	var all strings.Builder
+	for i, took := range t.Plain {
+		fmt.Fprintf(&all, "; plain %v, ratio %.3f", took, t.Ratio(i))
+	}
+	return all.String()
 }
 
 // String is for people.
