@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -39,7 +38,7 @@ func TestCluster_EveryNodeThatKeepsFilesHearsThatAJobEnded(t *testing.T) {
 			}
 			return nil
 		}}
-	}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	}, slog.New(slog.DiscardHandler))
 	c.Forget(t.Context(), "j")
 	require.ElementsMatch(t, []job.NodeID{"keeps", "does not answer"}, told)
 }
