@@ -107,6 +107,14 @@ func TestNodeFiles_GoToANodeAndBack(t *testing.T) {
 	require.Contains(t, stderr, "file in.bin: the node has no such file")
 }
 
+func TestNodeFiles_ANodeThatIsNotThereIsNotTakenForAServer(t *testing.T) {
+	t.Chdir(t.TempDir()) // no machine.txt
+	code, _, stderr := client(t.Context(), "node", "127.0.0.1:1", "view")
+	require.Equal(t, exitUnreachable, code)
+	require.Contains(t, stderr, "127.0.0.1:1")
+	require.NotContains(t, stderr, "that is where one listens")
+}
+
 func TestNodeFiles_MediaIsAskedForAsItIsWritten(t *testing.T) {
 	addr, n := startFileNode(t)
 	run := func(args ...string) string {

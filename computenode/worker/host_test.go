@@ -308,3 +308,13 @@ func TestHost_NobodyWorksInPlaceInTheWorkspace(t *testing.T) {
 	_, err = w.Execute(t.Context(), job.Task{Base: filepath.Join(space.Path(), "x"), Name: "a.jpg"})
 	require.Equal(t, job.PermissionDenied, job.CodeOf(err))
 }
+
+func TestHost_SignsOfLifeReadAByteEach(t *testing.T) {
+	var reads atomic.Int64
+	p := &countedParcel{parcel: parcel{in: []byte("abc")}, reads: &reads}
+	sign := signOfLife(t.Context(), p, 3)
+	for range 5 {
+		sign()
+	}
+	require.Equal(t, int64(2), reads.Load(), "and never the last, which has the sum of all")
+}

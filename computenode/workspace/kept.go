@@ -51,20 +51,20 @@ type keeper struct {
 }
 
 // Share puts an input into the workspace as name. The first to ask has fetch bring it,
-// under the name that fetch is given; others wait meanwhile, and find it there. Where a
-// fetch fails, the next that waits tries its own.
+// under the name that fetch is given; others wait meanwhile, and find it there, and
+// waiting is called every ten seconds. Where a fetch fails, the next that waits tries its own.
 //
 // Until release is called the input stays. Later it goes when its room is needed, the
 // least recently used first, when it was not used for [Config.Keep], or with
 // [Workspace.Forget]. Errors: those of fetch, of ctx, and Unavailable; then release is nil.
-func (w *Workspace) Share(ctx context.Context, in Input, name string, fetch func(name string) error) (release func(), err error) {
+func (w *Workspace) Share(ctx context.Context, in Input, name string, fetch func(name string) error, waiting func()) (release func(), err error) {
 	w.mu.Lock()
 	alone := w.kept.noLinks
 	w.mu.Unlock()
 	if alone {
 		return func() {}, fetch(name)
 	}
-	k, err := w.hold(ctx, in, fetch)
+	k, err := w.hold(ctx, in, fetch, waiting)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func (w *Workspace) Share(ctx context.Context, in Input, name string, fetch func
 }
 
 // hold finds an input that is whole, or fetches it, and counts its user in.
-func (w *Workspace) hold(ctx context.Context, in Input, fetch func(name string) error) (*kept, error) {
+func (w *Workspace) hold(ctx context.Context, in Input, fetch func(name string) error, waiting func()) (*kept, error) {
 	for {
 		w.mu.Lock()
 		k := w.kept.of[in]
@@ -99,19 +99,35 @@ func (w *Workspace) hold(ctx context.Context, in Input, fetch func(name string) 
 		}
 		k.users++
 		w.mu.Unlock()
-		select {
-		case <-k.fetched:
-		case <-ctx.Done():
-			w.letGo(k)
-			return nil, ctx.Err()
-		}
+		err := k.wait(ctx, waiting)
 		w.mu.Lock()
 		whole := k.whole
 		w.mu.Unlock()
-		if whole {
+		if whole && err == nil {
 			return k, nil
 		}
-		w.letGo(k)
+		if w.letGo(k); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// tellEvery is the time between two signs of life of a task that waits.
+const tellEvery = 10 * time.Second
+
+// wait returns when the fetch is over, or with ctx's error.
+func (k *kept) wait(ctx context.Context, waiting func()) error {
+	tick := time.NewTicker(tellEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-k.fetched:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			waiting()
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,12 +35,15 @@ func bring(w *Workspace, size int, done *int) func(string) error {
 	}
 }
 
+// idle is what a task does that waits.
+func idle() {}
+
 // share shares an input under a name of its own.
 func share(t *testing.T, w *Workspace, in Input, size int, done *int) (release func()) {
 	t.Helper()
 	name := "task-" + string(in.Job) + strconv.Itoa(len(in.File)) + "/in/" + in.File
 	require.NoError(t, w.Delete(name))
-	release, err := w.Share(t.Context(), in, name, bring(w, size, done))
+	release, err := w.Share(t.Context(), in, name, bring(w, size, done), idle)
 	require.NoError(t, err)
 	file, got, err := w.Get(name)
 	require.NoError(t, err)
@@ -52,14 +56,15 @@ func TestShare_OneFetchesWhileOthersWait(t *testing.T) {
 	w := open(t, 0)
 	synctest.Test(t, func(t *testing.T) {
 		fetched := 0
+		var signs atomic.Int64
 		fetch := func(name string) error {
-			time.Sleep(time.Minute)
+			time.Sleep(time.Minute - time.Second)
 			return bring(w, 10, &fetched)(name)
 		}
 		var wg sync.WaitGroup
 		for i := range 8 {
 			wg.Go(func() {
-				release, err := w.Share(t.Context(), clip("j"), "task/"+strconv.Itoa(i), fetch)
+				release, err := w.Share(t.Context(), clip("j"), "task/"+strconv.Itoa(i), fetch, func() { signs.Add(1) })
 				require.NoError(t, err)
 				release()
 				release() // twice is once
@@ -68,11 +73,12 @@ func TestShare_OneFetchesWhileOthersWait(t *testing.T) {
 		impatient, stop := context.WithTimeout(t.Context(), time.Second)
 		defer stop()
 		synctest.Wait()
-		_, err := w.Share(impatient, clip("j"), "task/late", fetch)
+		_, err := w.Share(impatient, clip("j"), "task/late", fetch, idle)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		wg.Wait()
 		require.Equal(t, 1, fetched)
 		require.Equal(t, int64(10), w.Used(), "eight names, one file")
+		require.Equal(t, int64(7*5), signs.Load(), "who waits gives signs of life")
 	})
 }
 
@@ -104,17 +110,17 @@ func TestShare_WhenAFetchFailsTheNextTriesItsOwn(t *testing.T) {
 				require.NoError(t, w.Put(name, 10, 0, []byte("half")))
 				time.Sleep(time.Second)
 				return lost
-			})
+			}, idle)
 			require.ErrorIs(t, err, lost)
 		})
 		synctest.Wait()
-		release, err := w.Share(t.Context(), clip("j"), "second", bring(w, 10, &fetched))
+		release, err := w.Share(t.Context(), clip("j"), "second", bring(w, 10, &fetched), idle)
 		require.NoError(t, err)
 		release()
 		wg.Wait()
 		require.Equal(t, 1, fetched)
 		require.Equal(t, int64(10), w.Used())
-		require.Panics(t, func() { _, _ = w.Share(t.Context(), clip("k"), "third", func(string) error { panic("fault") }) })
+		require.Panics(t, func() { _, _ = w.Share(t.Context(), clip("k"), "third", func(string) error { panic("fault") }, idle) })
 		share(t, w, clip("k"), 10, &fetched)()
 	})
 }
@@ -192,6 +198,6 @@ func TestShare_WithoutHardLinksEveryTaskFetches(t *testing.T) {
 	share(t, w, clip("j"), 10, &fetched)()
 	share(t, w, clip("j"), 10, &fetched)()
 	require.Equal(t, 2, fetched)
-	_, err := w.Share(t.Context(), clip("j"), "../out", bring(w, 10, &fetched))
+	_, err := w.Share(t.Context(), clip("j"), "../out", bring(w, 10, &fetched), idle)
 	require.Equal(t, job.InvalidArgument, job.CodeOf(err))
 }
