@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -12,9 +13,9 @@ import (
 type Joiner interface {
 	// Joins tells whether the parts of an operation's inputs are to be joined.
 	Joins(op job.Operation) bool
-	// Join does it for one input, whose parts are all done. Doing it twice gives the
-	// same. Errors: *job.Error; Unavailable where another time may do.
-	Join(ctx context.Context, base string, id job.ID, op job.Operation, parts []job.Part) error
+	// Join does it for one input, whose parts are all done, and tells how many bytes it
+	// wrote. Doing it twice gives the same. Errors: *job.Error; Unavailable where another time may do.
+	Join(ctx context.Context, base string, id job.ID, op job.Operation, parts []job.Part) (bytes int64, err error)
 }
 
 // joinTries is how often a join is tried that the server's disk is in the way of.
@@ -34,8 +35,8 @@ func (s *Scheduler) joins(op job.Operation) bool {
 	return s.cfg.Joiner != nil && s.cfg.Joiner.Joins(op)
 }
 
-// joinAll joins each input whose parts are all done. It is done once every task has
-// ended, and done again by a server that takes the job over before its end is kept. The
+// joinAll joins each input whose parts are all done, and was not joined before: by a server
+// that had the job, or before a retry. It is done once every task has ended. The
 // segments of inputs that lack a part are removed with the job's other hidden files.
 // Errors: a *joinError for the first input that could not be joined; why running ended;
 // errLost.
@@ -44,21 +45,23 @@ func (s *Scheduler) joinAll(running context.Context, r *record) error {
 		return nil
 	}
 	begun := time.Now()
+	before, err := s.joinedBefore(r)
 	var failed error
 	files := 0
-	err := s.eachInput(running, r, func(parts []job.Part) {
-		r.joining(parts[0].File)
-		at := time.Now()
-		if err := s.joinOne(running, r, parts); err != nil {
-			s.log.Warn("file not joined", "job", r.spec.ID, "name", parts[0].File, "parts", len(parts), "err", err)
-			if failed == nil {
-				failed = &joinError{err}
+	if err == nil {
+		err = s.eachInput(running, r, func(parts []job.Part) error {
+			if before[parts[0].File] {
+				return nil
 			}
-			return
-		}
-		files++
-		s.log.Info("file joined", "job", r.spec.ID, "name", parts[0].File, "parts", len(parts), "took", time.Since(at))
-	})
+			err := s.joinInput(running, r, parts)
+			if _, unmade := errors.AsType[*joinError](err); unmade {
+				failed = cmp.Or(failed, err)
+				return nil
+			}
+			files++
+			return err
+		})
+	}
 	switch {
 	case running.Err() != nil:
 		return context.Cause(running)
@@ -74,15 +77,54 @@ func (s *Scheduler) joinAll(running context.Context, r *record) error {
 	return nil
 }
 
+// joinedBefore are the inputs that need not be joined any more.
+func (s *Scheduler) joinedBefore(r *record) (names map[string]bool, err error) {
+	err = s.keep("read steps of job "+string(r.spec.ID), func(error) {}, func(ctx context.Context) error {
+		names, err = s.joined(ctx, r.spec.ID)
+		return err
+	})
+	return names, err
+}
+
+// joinInput joins one input, and tells and keeps how that went. Errors: a *joinError;
+// that of running; those of keep.
+func (s *Scheduler) joinInput(running context.Context, r *record, parts []job.Part) error {
+	name, at := parts[0].File, time.Now()
+	r.joining(name, len(parts))
+	written, err := s.joinOne(running, r, parts)
+	if err != nil && running.Err() != nil {
+		return running.Err() // which is no fault of the input
+	}
+	st := job.Step{
+		Number: r.nextStep(), Kind: job.JoinedStep, At: moment(), Name: name, Parts: len(parts), Took: time.Since(at), Bytes: written,
+	}
+	if err != nil {
+		st.Err = job.AsError(err)
+	}
+	lost := s.keep("join of job "+string(r.spec.ID), func(error) {}, func(ctx context.Context) error {
+		return s.store.Step(ctx, r.spec.ID, r.epoch, st)
+	})
+	if lost != nil {
+		return lost
+	}
+	r.tell(st)
+	if err != nil {
+		s.log.Warn("file not joined", "job", r.spec.ID, "name", name, "parts", len(parts), "err", err)
+		return &joinError{err}
+	}
+	s.log.Info("file joined", "job", r.spec.ID, "name", name, "parts", len(parts), "bytes", written, "took", st.Took)
+	return nil
+}
+
 // joinOne joins one input, and again where the disk was in the way.
-func (s *Scheduler) joinOne(ctx context.Context, r *record, parts []job.Part) error {
+func (s *Scheduler) joinOne(ctx context.Context, r *record, parts []job.Part) (int64, error) {
 	for try := 1; ; try++ {
 		if err := s.holds(ctx); err != nil {
-			return err
+			return 0, err
 		}
-		err := s.cfg.Joiner.Join(ctx, r.base, r.spec.ID, r.spec.Operation, parts)
+		written, err := s.cfg.Joiner.Join(ctx, r.base, r.spec.ID, r.spec.Operation, parts)
 		if err == nil || ctx.Err() != nil || try == joinTries || job.CodeOf(err) != job.Unavailable {
-			return err
+			return written, err
 		}
 		timer := time.NewTimer(joinPause)
 		select {
@@ -94,8 +136,8 @@ func (s *Scheduler) joinOne(ctx context.Context, r *record, parts []job.Part) er
 }
 
 // eachInput calls yield with the parts of each input of which every one is done, in the
-// order of the tasks.
-func (s *Scheduler) eachInput(ctx context.Context, r *record, yield func([]job.Part)) error {
+// order of the tasks, until it returns an error.
+func (s *Scheduler) eachInput(ctx context.Context, r *record, yield func([]job.Part) error) error {
 	var run parts
 	after := int64(-1)
 	for ctx.Err() == nil {
@@ -109,8 +151,14 @@ func (s *Scheduler) eachInput(ctx context.Context, r *record, yield func([]job.P
 		}
 		for _, t := range tasks {
 			after = t.Index
-			if run = run.add(t); run.whole() && ctx.Err() == nil {
-				yield(run)
+			if run = run.add(t); !run.whole() {
+				continue
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err := yield(run); err != nil {
+				return err
 			}
 		}
 	}
@@ -138,8 +186,11 @@ func (p parts) add(t job.TaskInfo) parts {
 func (p parts) whole() bool { return len(p) > 0 && len(p) == p[0].Of }
 
 // joining tells watchers what is being joined.
-func (r *record) joining(name string) {
-	r.change(func() { r.join = "joining " + job.Shown(name) })
+func (r *record) joining(name string, parts int) {
+	r.change(func() {
+		r.join = "joining " + job.Shown(name)
+		r.steps.add(job.Step{Number: r.steps.number(), Kind: job.JoiningStep, At: moment(), Name: name, Parts: parts})
+	})
 }
 
 // toJoin notes whether the job's end waits for something to be joined.
@@ -152,9 +203,4 @@ func (r *record) toJoin(yes bool) {
 // joinedAll notes that nothing is left to be joined.
 func (r *record) joinedAll() {
 	r.change(func() { r.join, r.unjoined = "", false })
-}
-
-// noRetry is why a job whose parts are joined cannot be continued once it has ended.
-func noRetry(id job.ID) error {
-	return job.E(job.FailedPrecondition, "retry job "+string(id), errors.New("what its tasks had made was removed when it ended"), "submit it again")
 }

@@ -125,7 +125,7 @@ func TestScheduler_AnotherServerTakesOverWhatALostOneHad(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		require.Nil(t, r.active(id), "it has seen that the job is another's")
 		var last job.Job
-		events, err := r.Watch(t.Context(), id)
+		events, err := r.Watch(t.Context(), id, job.NoSteps)
 		require.NoError(t, err)
 		for e := range events {
 			last = e.Job
@@ -175,7 +175,7 @@ func TestScheduler_CancelSurvivesARestart(t *testing.T) {
 		r.stop()
 		r.way.cut.Store(false)
 		b := r.second("a", r.store)
-		events, err := b.Watch(t.Context(), id)
+		events, err := b.Watch(t.Context(), id, job.NoSteps)
 		require.NoError(t, err)
 		var last job.Job
 		for e := range events {
@@ -292,7 +292,7 @@ func TestWatch_FollowsTheJobToAnotherServer(t *testing.T) {
 		r.folder("/data", 200)
 		id := r.submit(job.Spec{Source: "/data"})
 		r.second("b", r.store)
-		events, err := r.Watch(t.Context(), id)
+		events, err := r.Watch(t.Context(), id, job.NoSteps)
 		require.NoError(t, err)
 		time.Sleep(1500 * time.Millisecond)
 		r.way.cut.Store(true)

@@ -31,7 +31,9 @@ type keeper interface {
 	Claim(ctx context.Context, owner string, ttl time.Duration) ([]store.Job, error)
 	Renew(ctx context.Context, owner string, ttl time.Duration, held map[job.ID]int64) (lost, cancels []job.ID, err error)
 	Release(ctx context.Context, owner string) error
-	Retry(ctx context.Context, id job.ID, at time.Time) (store.Job, error)
+	Retry(ctx context.Context, again store.Again) (store.Job, error)
+	Step(ctx context.Context, id job.ID, epoch int64, st job.Step) error
+	Steps(ctx context.Context, id job.ID, after int64, most int) ([]job.Step, error)
 	Expire(ctx context.Context, now time.Time, keep time.Duration) (int, error)
 	Close() error
 }
