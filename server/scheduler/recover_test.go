@@ -58,6 +58,13 @@ func (s *cutStore) Finish(ctx context.Context, o store.Outcome) error {
 	return err
 }
 
+func (s *cutStore) Step(ctx context.Context, id job.ID, epoch int64, st job.Step) error {
+	if err := s.way(); err != nil {
+		return err
+	}
+	return s.Store.Step(ctx, id, epoch, st)
+}
+
 func (s *cutStore) Note(i store.Interim) {
 	if s.way() == nil {
 		s.Store.Note(i)
@@ -92,7 +99,13 @@ func (s *cutStore) Renew(ctx context.Context, owner string, lease time.Duration,
 // second starts another scheduler over the same store and nodes, until the test
 // ends.
 func (r *rig) second(owner string, st Store) *Scheduler {
-	s := New(Config{Seed: 2, Owner: owner}, r.open, r.fleet, st, slog.New(slog.NewTextHandler(r.t.Output(), nil)))
+	return r.secondOf(Config{}, owner, st)
+}
+
+// secondOf is second, of another configuration.
+func (r *rig) secondOf(cfg Config, owner string, st Store) *Scheduler {
+	cfg.Seed, cfg.Owner = 2, owner
+	s := New(cfg, r.open, r.fleet, st, slog.New(slog.NewTextHandler(r.t.Output(), nil)))
 	for i := range r.fleet.nodes {
 		s.NodeChanged(i, policy.Node{ID: r.fleet.ID(i), Up: true})
 	}

@@ -36,11 +36,12 @@ func (s Spans) Add(index int64) Spans {
 // redoRows is how many outcomes are taken back at once.
 const redoRows = 5000
 
-// pieces calls f with each run of at most redoRows tasks.
-func (s Spans) pieces(f func(first, last int64) error) error {
+// pieces calls f with each run of at most redoRows of a job's tasks.
+func (s Spans) pieces(total int64, f func(first, last int64) error) error {
 	for _, span := range s {
-		for first := span.First; first <= span.Last; first += redoRows {
-			if err := f(first, min(span.Last, first+redoRows-1)); err != nil {
+		end := min(span.Last, total-1)
+		for first := max(0, span.First); first <= end; first += redoRows {
+			if err := f(first, min(end, first+redoRows-1)); err != nil {
 				return err
 			}
 		}
@@ -96,7 +97,7 @@ func (s *SQL) Retry(ctx context.Context, again Again) (Job, error) {
 // takeBack undoes what is done of some tasks, and counts them.
 func (s *SQL) takeBack(ctx context.Context, tx *sql.Tx, j Job, redo Spans) (redone int64, err error) {
 	back := map[job.NodeID]job.Tally{}
-	err = redo.pieces(func(first, last int64) error {
+	err = redo.pieces(j.Total, func(first, last int64) error {
 		done, err := s.outcomes(ctx, tx, "job = ? AND idx >= ? AND idx <= ? AND state = 'done'", j.Seq, first, last)
 		if err != nil {
 			return err
