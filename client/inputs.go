@@ -65,14 +65,17 @@ func (s *session) printInputs(inputs []input) {
 	t := table{text: 1}
 	t.row("input", "parts", "split s", "join s", "size", "error")
 	for _, in := range inputs {
-		join, bytes, why := "-", "-", ""
+		split, join, bytes, why := "-", "-", "-", ""
+		if in.split > 0 {
+			split = fmt.Sprintf("%.3f", in.split.Seconds())
+		}
 		if in.joined {
 			join, bytes = fmt.Sprintf("%.3f", in.join.Seconds()), size(in.bytes)
 		}
 		if in.err != nil {
 			why = in.err.Error()
 		}
-		t.row(job.Shown(in.name), strconv.Itoa(in.parts), fmt.Sprintf("%.3f", in.split.Seconds()), join, bytes, why)
+		t.row(job.Shown(in.name), strconv.Itoa(in.parts), split, join, bytes, why)
 	}
 	t.print(s.out.stdout)
 	if len(inputs) >= job.MaxSteps/2 { // each has two steps
