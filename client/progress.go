@@ -18,7 +18,7 @@ const lineEvery = 2 * time.Second
 type progress interface {
 	event(e job.Event)
 	show(j job.Job) // again, while nothing happens
-	away() // the server does not answer
+	away()          // the server does not answer
 	close()
 }
 

@@ -53,7 +53,7 @@ type fakeService struct {
 	onSubmit  job.State      // the state that a job begins in
 	end       func(*job.Job) // what a job looks like that begins in a final state
 
-	steps     []job.Step // of every job
+	steps []job.Step // of every job
 
 	registered []job.Registration
 	drains     []bool

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/apache/thrift/lib/go/thrift"
@@ -114,6 +115,7 @@ func TestWatch_WhoNeverListensHearsHowMuchItMissed(t *testing.T) {
 		}
 		s.change("job-1", func(j *job.Job) { j.State = job.Failed })
 		time.Sleep(time.Second)
+		synctest.Wait() // the last answer has come
 		e := <-events
 		require.Equal(t, job.Failed, e.Job.State)
 		require.Len(t, e.Steps, 2*job.MaxSteps, "bounded")

@@ -136,7 +136,7 @@ type names int
 
 func (n names) Base() string                                { return "/nowhere" }
 func (n names) Clean(context.Context, string) (int, error)  { return 0, nil }
-func (n names) Splits() []job.Step                        { return nil }
+func (n names) Splits() []job.Step                          { return nil }
 func (n names) Close() error                                { return nil }
 func (n names) Count(context.Context) (int64, int64, error) { return int64(n), 0, nil }
 func (n names) Inputs(_ context.Context, yield func(string) bool) error {

@@ -38,8 +38,8 @@ type record struct {
 	looked   time.Time // when stalled was last asked
 	lastWait string    // why a task was last parked
 	steps    steps
-	join     string    // what is being joined; "": nothing
-	unjoined bool      // something is to be joined, once the tasks are done
+	join     string // what is being joined; "": nothing
+	unjoined bool   // something is to be joined, once the tasks are done
 	watchers map[chan struct{}]struct{}
 }
 

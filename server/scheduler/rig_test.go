@@ -283,7 +283,7 @@ type folder struct {
 	counting time.Duration // Count takes so long
 	cleanErr error         // Clean fails
 	splits   []job.Step
-	names    []string      // of the tasks, instead of n that are made up
+	names    []string // of the tasks, instead of n that are made up
 
 	mu      sync.Mutex
 	listed  int

@@ -71,9 +71,9 @@ type Scheduler struct {
 	jobs        map[job.ID]*record
 	begun       []*record // for Run to run
 	stopped     bool
-	past        []past    // the latest that have ended here
-	leftJobs    int   // handed back when this server stopped
-	leftTasks   int64 // theirs that had not ended
+	past        []past // the latest that have ended here
+	leftJobs    int    // handed back when this server stopped
+	leftTasks   int64  // theirs that had not ended
 	dispatchers map[string]*dispatcher
 	members     []policy.Node
 	barred      map[string]*policy.Set // by tags, the members that lack one; until a member changes

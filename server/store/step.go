@@ -95,12 +95,13 @@ func (s *SQL) insertSteps(ctx context.Context, tx *sql.Tx, seq int64, steps []jo
 
 // latestSteps are the last ones of a job, in order.
 func (s *SQL) latestSteps(ctx context.Context, tx *sql.Tx, seq int64) ([]job.Step, error) {
-	steps, err := s.selectSteps(ctx, tx, "number > ? ORDER BY number DESC LIMIT ?", seq, -1, job.MaxSteps)
+	steps, err := s.selectSteps(ctx, tx, "true ORDER BY number DESC LIMIT ?", seq, job.MaxSteps)
 	slices.Reverse(steps)
 	return steps, err
 }
 
-func (s *SQL) selectSteps(ctx context.Context, tx *sql.Tx, where string, seq, after int64, most int) (steps []job.Step, err error) {
+// selectSteps reads those of the job that args begin with.
+func (s *SQL) selectSteps(ctx context.Context, tx *sql.Tx, where string, args ...any) (steps []job.Step, err error) {
 	err = s.each(ctx, tx, func(scan func(...any) error) error {
 		var number int64
 		var text string
@@ -110,6 +111,6 @@ func (s *SQL) selectSteps(ctx context.Context, tx *sql.Tx, where string, seq, af
 		st, err := decodeStep(number, text)
 		steps = append(steps, st)
 		return err
-	}, "SELECT number, step FROM steps WHERE job = ? AND "+where, seq, after, most)
+	}, "SELECT number, step FROM steps WHERE job = ? AND "+where, args...)
 	return steps, err
 }
