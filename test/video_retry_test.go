@@ -18,13 +18,13 @@ import (
 func badDecoder(t *testing.T) (sick string) {
 	t.Helper()
 	dir := t.TempDir()
-	real, err := exec.LookPath("ffmpeg")
+	whole, err := exec.LookPath("ffmpeg")
 	require.NoError(t, err)
 	sick = filepath.Join(dir, "sick")
 	script := fmt.Sprintf(`#!/bin/sh
 if [ -e %s ]; then case "$*" in *"-ss 0.000000 "*) kill -SEGV $PPID ;; esac; fi
 exec %s "$@"
-`, sick, real)
+`, sick, whole)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "ffmpeg"), []byte(script), 0o755))
 	write(t, sick, nil)
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
