@@ -8,15 +8,15 @@ import (
 	"spillway/job"
 )
 
-// watch follows a job to its end; a job that failed is an error.
+// watch follows a job to its end, step by step; a job that failed is an error.
 func (s *session) watch(ctx context.Context) error {
-	events, err := s.conn.Watch(ctx, job.ID(s.cfg.arg))
+	events, err := s.conn.Watch(ctx, job.ID(s.cfg.arg), job.AllSteps)
 	if err != nil && ctx.Err() == nil {
 		return err
 	}
 	var last job.Job
 	if err == nil {
-		p := s.newProgress()
+		p := s.newStepProgress()
 		last = showAll(events, p)
 		p.close()
 	}

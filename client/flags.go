@@ -25,8 +25,8 @@ const usage = `client submits folders of pictures, videos and songs to a Spillwa
 
   client [flags] DIR          process DIR/input_dir into DIR/output_dir, follow, report
   client jobs                 list the jobs, newest first
-  client job ID               one job: counts, nodes, tasks that run or failed, with their attempts
-  client watch ID             follow a job to its end
+  client job ID               one job: counts, nodes, how long inputs took to split and join, tasks with their attempts
+  client watch ID             follow a job to its end; in a pipe, a line for each step: split, task, join
   client cancel ID            end a job; what runs is told to stop
   client retry ID             run what an ended job has not done, and follow it
   client nodes                the compute nodes, and how busy they are; --watch, --wide

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -38,10 +39,10 @@ func (s *session) jobs(ctx context.Context) error {
 }
 
 // job shows one job, and its tasks in the states that are asked for: without
-// --state, those that run or have failed.
+// --state, those that run or have failed and, where inputs were split, those that are done.
 func (s *session) job(ctx context.Context) error {
 	id := job.ID(s.cfg.arg)
-	j, err := s.conn.Job(ctx, id)
+	j, inputs, err := s.look(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -50,6 +51,9 @@ func (s *session) job(ctx context.Context) error {
 		if f.After, err = strconv.ParseInt(s.cfg.after, 10, 64); err != nil {
 			return bad(fmt.Sprintf("--after %q is not the index of a task", s.cfg.after))
 		}
+	}
+	if len(inputs) > 0 {
+		f.States = append(f.States, job.TaskDone)
 	}
 	if len(s.cfg.states) > 0 {
 		f.States = nil
@@ -62,7 +66,7 @@ func (s *session) job(ctx context.Context) error {
 		return err
 	}
 	if s.cfg.json {
-		return s.printJSON(jobWithTasks{jobView(j), views(tasks, taskView)})
+		return s.printJSON(jobWithTasks{jobView(j), views(inputs, inputView), views(tasks, taskView)})
 	}
 	s.printJobs([]job.Job{j})
 	if j.Position > 0 {
@@ -71,9 +75,16 @@ func (s *session) job(ctx context.Context) error {
 	if note := trouble(j); note != "" {
 		fmt.Fprintln(s.out.stdout, "\n"+note)
 	}
+	s.printInputs(inputs)
 	s.printTasks(tasks)
+	if most := cmp.Or(s.cfg.limit, defaultTasks); len(tasks) == most {
+		fmt.Fprintf(s.out.stdout, "\nthere may be more: client job %s --after %d\n", id, tasks[most-1].Index)
+	}
 	return nil
 }
+
+// defaultTasks is how many tasks a server tells of that is not asked for a number.
+const defaultTasks = 100
 
 // printTasks prints a row for each attempt, one for a task without any, and one without a
 // node for the end of a task that no node had then.

@@ -16,8 +16,9 @@ const lineEvery = 2 * time.Second
 
 // progress shows how far a job is.
 type progress interface {
-	show(j job.Job)
-	away() // the server does not answer
+	event(e job.Event)
+	show(j job.Job) // again, while nothing happens
+	away()          // the server does not answer
 	close()
 }
 
@@ -34,9 +35,10 @@ func (s *session) newProgress() progress {
 
 type silence struct{}
 
-func (silence) show(job.Job) {}
-func (silence) away()        {}
-func (silence) close()       {}
+func (silence) event(job.Event) {}
+func (silence) show(job.Job)    {}
+func (silence) away()           {}
+func (silence) close()          {}
 
 // bar is a progress bar with rate and time left. It appears when the inputs are
 // counted.
@@ -58,6 +60,8 @@ func newBar(w io.Writer, total int64) *progressbar.ProgressBar {
 		progressbar.OptionUseANSICodes(true),
 	)
 }
+
+func (b *bar) event(e job.Event) { b.show(e.Job) }
 
 func (b *bar) show(j job.Job) {
 	if b.bar == nil {
@@ -116,6 +120,8 @@ type lines struct {
 	last time.Time
 }
 
+func (l *lines) event(e job.Event) { l.show(e.Job) }
+
 func (l *lines) show(j job.Job) {
 	if !j.State.Final() && j.Total > 0 {
 		l.say(progressLine(j, time.Now()))
@@ -141,7 +147,7 @@ func progressLine(j job.Job, now time.Time) string {
 		parts = append(parts, fmt.Sprintf("%d failed", bad))
 	}
 	if j.Total > 0 {
-		parts = append(parts, fmt.Sprintf("%d%%", 100*j.Ended()/j.Total))
+		parts = append(parts, fmt.Sprintf("%d%%", j.Percent()))
 	}
 	if pace := pace(j, now); pace != "" {
 		parts = append(parts, pace)

@@ -89,6 +89,7 @@ func openFake(path string, _ job.Operation) (scheduler.Source, error) {
 func (f fake) Base() string                                            { return string(f) }
 func (f fake) Count(context.Context) (inputs, others int64, err error) { return 3, 0, nil }
 func (f fake) Clean(context.Context, string) (int, error)              { return 0, nil }
+func (f fake) Splits() []job.Step                                      { return nil }
 func (f fake) Close() error                                            { return nil }
 func (f fake) Inputs(_ context.Context, yield func(string) bool) error {
 	for n := range 3 {

@@ -138,7 +138,7 @@ func (s *session) abandon(ctx context.Context, id job.ID) error {
 
 // settle waits until a cancelled job has ended.
 func (s *session) settle(ctx context.Context, id job.ID) {
-	events, err := s.conn.Watch(ctx, id)
+	events, err := s.conn.Watch(ctx, id, job.NoSteps)
 	if err != nil {
 		return
 	}
@@ -151,7 +151,7 @@ func (s *session) follow(ctx context.Context, id job.ID) {
 	p := s.newProgress()
 	defer p.close()
 	for ctx.Err() == nil {
-		events, err := s.conn.Watch(ctx, id)
+		events, err := s.conn.Watch(ctx, id, job.NoSteps)
 		if err == nil && showAll(events, p).State.Final() {
 			return
 		}
@@ -178,10 +178,11 @@ func showAll(events <-chan job.Event, p progress) job.Job {
 				return last
 			}
 			last = e.Job
+			p.event(e)
 		case <-tick.C:
-		}
-		if last.ID != "" {
-			p.show(last)
+			if last.ID != "" {
+				p.show(last)
+			}
 		}
 	}
 }

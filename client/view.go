@@ -36,7 +36,17 @@ type (
 	// jobWithTasks is what client job prints.
 	jobWithTasks struct {
 		jobJSON
-		Tasks []taskJSON `json:"tasks"`
+		Inputs []inputJSON `json:"inputs,omitempty"` // those that were split, the latest
+		Tasks  []taskJSON  `json:"tasks"`
+	}
+	inputJSON struct {
+		Name    string     `json:"name"`
+		Parts   int        `json:"parts"`
+		SplitMS float64    `json:"split_ms"`
+		Joined  bool       `json:"joined"`
+		JoinMS  float64    `json:"join_ms"`
+		Bytes   int64      `json:"bytes"`
+		Error   *errorJSON `json:"error,omitempty"` // why it is not joined
 	}
 	taskJSON struct {
 		Index    int64         `json:"index"`

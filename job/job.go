@@ -161,9 +161,3 @@ type Filter struct {
 	// OldestFirst turns the order round, which is newest first.
 	OldestFirst bool
 }
-
-// Event says that a job changed. Events coalesce: a slow watcher misses states
-// in between, never the last one.
-type Event struct {
-	Job Job
-}

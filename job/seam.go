@@ -24,14 +24,17 @@ type Service interface {
 	// Tasks are those of a job, by index, with what they went through. Errors:
 	// NotFound, Unavailable.
 	Tasks(ctx context.Context, id ID, f TaskFilter) ([]TaskInfo, error)
-	// Retry makes what an ended job has not done pending again, and the job queued.
+	// Retry makes what an ended job has not done pending again, and the job queued. Of
+	// an input whose parts are not joined, all parts are pending again.
 	// Errors: NotFound, FailedPrecondition (it has not ended, or all is done),
 	// Unavailable.
 	Retry(ctx context.Context, id ID) error
 	// Watch sends the present state at once and then each change, coalesced, and
 	// closes the channel after the final state, or when ctx ends or the service
-	// is lost. Errors: NotFound, Unavailable.
-	Watch(ctx context.Context, id ID) (<-chan Event, error)
+	// is lost. With each state come the steps behind the one numbered after, as far as
+	// they are remembered: those about inputs outlive the server, those about tasks
+	// do not. After may be [NoSteps] or [AllSteps]. Errors: NotFound, Unavailable.
+	Watch(ctx context.Context, id ID, after int64) (<-chan Event, error)
 }
 
 // Worker runs tasks. A node's worker implements it, and so does a connection to

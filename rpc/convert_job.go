@@ -73,6 +73,29 @@ func jobFromWire(j *spillway.Job) job.Job {
 	}
 }
 
+// eventToWire leaves out what its receiver counts itself.
+func eventToWire(e job.Event) *spillway.Job {
+	j := jobToWire(e.Job)
+	j.Steps = convert(e.Steps, stepToWire)
+	return j
+}
+
+func stepToWire(s job.Step) *spillway.Step {
+	return &spillway.Step{
+		Number: s.Number, Kind: string(s.Kind), AtUs: toMicros(s.At), Name: clean(s.Name), Parts: small(s.Parts),
+		TookUs: s.Took.Microseconds(), Bytes: s.Bytes, State: string(s.State), Ended: s.Ended, Node: string(s.Node),
+		Attempts: small(s.Attempts), QueuedUs: s.Queued.Microseconds(), RunUs: s.Run.Microseconds(), Failure: jobErrorToWire(s.Err),
+	}
+}
+
+func stepFromWire(s *spillway.Step) job.Step {
+	return job.Step{
+		Number: s.Number, Kind: job.StepKind(s.Kind), At: fromMicros(s.AtUs), Name: s.Name, Parts: int(s.Parts),
+		Took: micros(s.TookUs), Bytes: s.Bytes, State: job.TaskState(s.State), Ended: s.Ended, Node: job.NodeID(s.Node),
+		Attempts: int(s.Attempts), Queued: micros(s.QueuedUs), Run: micros(s.RunUs), Err: failureFromWire(s.Failure),
+	}
+}
+
 func tallyToWire(t job.Tally) *spillway.Tally {
 	return &spillway.Tally{
 		Node: string(t.Node), Done: t.Done, Rejected: t.Rejected, Delayed: t.Delayed, Failed: t.Failed,

@@ -75,6 +75,7 @@ func roundTrip[T any](t *testing.T, there func(T) T) {
 func TestConvert_CarriesEveryField(t *testing.T) {
 	now := time.Now()
 	t.Run("job", func(t *testing.T) { roundTrip(t, func(j job.Job) job.Job { return jobFromWire(jobToWire(j)) }) })
+	t.Run("step", func(t *testing.T) { roundTrip(t, func(s job.Step) job.Step { return stepFromWire(stepToWire(s)) }) })
 	t.Run("spec", func(t *testing.T) { roundTrip(t, func(s job.Spec) job.Spec { return specFromWire(specToWire(s)) }) })
 	t.Run("filter", func(t *testing.T) {
 		roundTrip(t, func(f job.Filter) job.Filter { return filterFromWire(filterToWire(f)) })

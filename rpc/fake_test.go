@@ -53,6 +53,8 @@ type fakeService struct {
 	onSubmit  job.State      // the state that a job begins in
 	end       func(*job.Job) // what a job looks like that begins in a final state
 
+	steps []job.Step // of every job
+
 	registered []job.Registration
 	drains     []bool
 }
@@ -113,6 +115,18 @@ func (s *fakeService) change(id job.ID, f func(*job.Job)) {
 	s.changed = make(chan struct{})
 }
 
+// since are the steps behind a number.
+func (s *fakeService) since(after int64) (found []job.Step) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, st := range s.steps {
+		if after != job.NoSteps && st.Number > after {
+			found = append(found, st)
+		}
+	}
+	return found
+}
+
 func (s *fakeService) look(id job.ID) (job.Job, <-chan struct{}, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,17 +158,18 @@ func (s *fakeService) Cancel(_ context.Context, id job.ID) error {
 	return nil
 }
 
-func (s *fakeService) Watch(ctx context.Context, id job.ID) (<-chan job.Event, error) {
+func (s *fakeService) Watch(ctx context.Context, id job.ID, after int64) (<-chan job.Event, error) {
 	if _, _, err := s.look(id); err != nil {
 		return nil, err
 	}
-	events := make(chan job.Event, 1)
+	events := make(chan job.Event) // no event is made before the one ahead of it is taken
+	known := job.Known{After: after}
 	go func() {
 		defer close(events)
 		for {
 			j, changed, _ := s.look(id)
 			select {
-			case events <- job.Event{Job: j}:
+			case events <- known.Next(j, s.since(known.After)):
 			case <-ctx.Done():
 				return
 			}

@@ -93,7 +93,7 @@ func TestRole_ANodesCertificateCannotUseTheServer(t *testing.T) {
 	_, tasks := conn.Tasks(soon(t), "j", job.TaskFilter{})
 	_, nodes := conn.Nodes(soon(t))
 	_, text := conn.NodeLog(soon(t), "node_0", 1)
-	_, watch := conn.Watch(soon(t), "j")
+	_, watch := conn.Watch(soon(t), "j", job.NoSteps)
 	for method, err := range map[string]error{
 		"submit": submit, "submit_request": run, "job": look, "jobs": list, "tasks": tasks, "nodes": nodes, "node_log": text, "wait": watch,
 		"cancel": conn.Cancel(soon(t), "j"), "retry_failed": conn.Retry(soon(t), "j"), "drain_node": conn.Drain(soon(t), "node_0", true),

@@ -75,24 +75,31 @@ func (h *serviceHandler) Jobs(ctx context.Context, f *spillway.JobFilter) ([]*sp
 	return convert(jobs, jobToWire), nil
 }
 
-// Wait is a long poll: it watches for a version newer than seen.
-func (h *serviceHandler) Wait(ctx context.Context, id string, seen, timeoutMs int64) (*spillway.Job, error) {
+// Wait is a long poll: it watches for a version newer than seen, and tells of the steps
+// behind after.
+func (h *serviceHandler) Wait(ctx context.Context, id string, seen, timeoutMs, after int64) (*spillway.Job, error) {
 	polling, cancel := context.WithTimeout(ctx, max(0, min(millis(timeoutMs), maxWait)))
 	defer cancel()
+	var last job.Event
 	if timeoutMs > 0 {
-		events, err := h.service.Watch(polling, job.ID(id))
+		events, err := h.service.Watch(polling, job.ID(id), max(after, job.AllSteps))
 		if err != nil && polling.Err() == nil {
 			return nil, failureToWire(err)
 		}
 		if err == nil {
 			for e := range events {
+				last = last.Then(e)
 				if e.Job.Version != seen || e.Job.State.Final() {
-					return jobToWire(e.Job), nil
+					return eventToWire(last), nil
 				}
 			}
 		}
 	}
-	return h.Job(ctx, id)
+	j, err := h.Job(ctx, id)
+	if err == nil && after != job.NoSteps && last.Job.Version == seen && j.Version != seen {
+		return jobToWire(last.Job), nil // the next answer has the newer state, and its steps
+	}
+	return j, err
 }
 
 func (h *serviceHandler) Cancel(ctx context.Context, id string) error {

@@ -16,6 +16,10 @@ const (
 	pollFor, pollSlack = 30 * time.Second, 10 * time.Second
 	// redialFor is how long a lost server is looked for.
 	redialFor = 10 * time.Second
+	// noVersion is older than any, so that a poll is answered at once; a poll of no time at
+	// all would bring no steps.
+	noVersion = 0
+	lookFor   = time.Second
 )
 
 // Run does the assignment's submit_request: it submits spec, waits for the end
@@ -40,66 +44,84 @@ func (s *ServiceConn) Run(ctx context.Context, spec job.Spec, isRandom bool) (el
 // Watch implements [job.Service], with long polls. A broken connection is made
 // again; the channel closes without a final state when ctx ends or the server
 // cannot be reached for ten seconds.
-func (s *ServiceConn) Watch(ctx context.Context, id job.ID) (<-chan job.Event, error) {
-	first, err := s.Job(ctx, id)
+func (s *ServiceConn) Watch(ctx context.Context, id job.ID, after int64) (<-chan job.Event, error) {
+	first, steps, err := s.look(ctx, id, after)
 	if err != nil {
 		return nil, err
 	}
 	events := make(chan job.Event, 1)
 	go func() {
 		defer close(events)
-		s.follow(ctx, first, events)
+		s.follow(ctx, first, steps, job.Known{After: after}, events)
 	}()
 	return events, nil
 }
 
+// look is the job as it stands, with the steps behind after.
+func (s *ServiceConn) look(ctx context.Context, id job.ID, after int64) (j job.Job, steps []job.Step, err error) {
+	if after == job.NoSteps {
+		j, err = s.Job(ctx, id)
+		return j, nil, err
+	}
+	err = s.call(ctx, "wait", func(ctx context.Context, c *spillway.ServerClient) error {
+		got, err := c.Wait(ctx, string(id), noVersion, lookFor.Milliseconds(), after)
+		if err == nil {
+			j, steps = jobFromWire(got), convert(got.Steps, stepFromWire)
+		}
+		return err
+	})
+	return j, steps, err
+}
+
 // follow sends j and each later state until the final one.
-func (s *ServiceConn) follow(ctx context.Context, j job.Job, events chan job.Event) {
+func (s *ServiceConn) follow(ctx context.Context, j job.Job, steps []job.Step, known job.Known, events chan job.Event) {
 	for {
-		replace(events, job.Event{Job: j})
+		replace(events, known.Next(j, steps))
 		if j.State.Final() || !sleep(ctx, pollEvery) {
 			return
 		}
-		next, err := s.poll(ctx, j)
-		if err != nil {
+		var err error
+		if j, steps, err = s.poll(ctx, j, known.After); err != nil {
 			return
 		}
-		j = next
 	}
 }
 
-// replace sends e in place of one that nobody has taken. There is one sender.
+// replace sends e in place of one that nobody has taken, with its steps. There is one
+// sender.
 func replace(events chan job.Event, e job.Event) {
 	select {
-	case <-events:
+	case unseen := <-events:
+		e = unseen.Then(e)
 	default:
 	}
 	events <- e
 }
 
-// poll waits for a version newer than j's.
-func (s *ServiceConn) poll(ctx context.Context, j job.Job) (job.Job, error) {
+// poll waits for a version newer than j's, and the steps behind after.
+func (s *ServiceConn) poll(ctx context.Context, j job.Job, after int64) (job.Job, []job.Step, error) {
+	var steps []job.Step
 	seen := j.Version
 	for j.Version == seen && !j.State.Final() {
 		err := s.persist(ctx, func() error {
 			polling, cancel := context.WithTimeout(ctx, pollFor+pollSlack)
 			defer cancel()
 			return s.callFor(polling, "wait", func(ctx context.Context, c *spillway.ServerClient) error {
-				got, err := c.Wait(ctx, string(j.ID), seen, pollFor.Milliseconds())
+				got, err := c.Wait(ctx, string(j.ID), seen, pollFor.Milliseconds(), after)
 				if err == nil {
-					j = jobFromWire(got)
+					j, steps = jobFromWire(got), convert(got.Steps, stepFromWire)
 				}
 				return err
 			})
 		}, worthRedialling)
 		if err != nil {
-			return j, err
+			return j, nil, err
 		}
 		if j.Version == seen && !sleep(ctx, pollEvery) {
-			return j, ctx.Err()
+			return j, nil, ctx.Err()
 		}
 	}
-	return j, nil
+	return j, steps, nil
 }
 
 // persist calls f again while again says that its error may pass, and until the

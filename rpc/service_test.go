@@ -64,7 +64,7 @@ func TestServiceConn_IsAServiceLikeTheServerItself(t *testing.T) {
 		_, err = c.Job(t.Context(), "other")
 		require.Equal(t, job.NotFound, job.CodeOf(err))
 		require.Equal(t, "job other: no such job; see bin/client jobs", job.Describe(err))
-		_, err = c.Watch(t.Context(), "other")
+		_, err = c.Watch(t.Context(), "other", job.NoSteps)
 		require.Equal(t, job.NotFound, job.CodeOf(err))
 	})
 }
@@ -228,7 +228,7 @@ func TestWait_ReturnsAtTheNextVersionOrWhenItsTimeIsUp(t *testing.T) {
 			began := time.Now()
 			var j *spillway.Job
 			require.NoError(t, c.callFor(t.Context(), "wait", func(ctx context.Context, c *spillway.ServerClient) (err error) {
-				j, err = c.Wait(ctx, "job-1", seen, timeout.Milliseconds())
+				j, err = c.Wait(ctx, "job-1", seen, timeout.Milliseconds(), job.NoSteps)
 				return err
 			}))
 			return j.Version, time.Since(began)
@@ -259,7 +259,7 @@ func TestWatch_ShowsThePresentStateThenChangesThenTheEnd(t *testing.T) {
 	overServicePipe(t, s, quietLog(), func(t *testing.T, c *ServiceConn, _ *pipeListener) {
 		_, err := c.Submit(t.Context(), aSpec)
 		require.NoError(t, err)
-		events, err := c.Watch(t.Context(), "job-1")
+		events, err := c.Watch(t.Context(), "job-1", job.NoSteps)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, (<-events).Job.Version)
 		time.Sleep(5 * time.Minute) // several long polls
@@ -293,7 +293,7 @@ func TestWatch_SlowWatcherGetsTheLastState(t *testing.T) {
 	overServicePipe(t, s, quietLog(), func(t *testing.T, c *ServiceConn, _ *pipeListener) {
 		_, err := c.Submit(t.Context(), aSpec)
 		require.NoError(t, err)
-		events, err := c.Watch(t.Context(), "job-1")
+		events, err := c.Watch(t.Context(), "job-1", job.NoSteps)
 		require.NoError(t, err)
 		for range 50 {
 			s.change("job-1", func(j *job.Job) { j.Done++ })
@@ -347,7 +347,7 @@ func TestServiceConn_OutlivesAServerThatComesBack(t *testing.T) {
 					ran <- err
 				}()
 				<-s.submitted
-				events, err := c.Watch(t.Context(), "job-1")
+				events, err := c.Watch(t.Context(), "job-1", job.NoSteps)
 				require.NoError(t, err)
 				time.Sleep(time.Minute)
 				b.stop()
@@ -377,7 +377,7 @@ func TestServiceConn_CloseEndsItsWatchers(t *testing.T) {
 	overServicePipe(t, s, quietLog(), func(t *testing.T, c *ServiceConn, _ *pipeListener) {
 		_, err := c.Submit(t.Context(), aSpec)
 		require.NoError(t, err)
-		events, err := c.Watch(t.Context(), "job-1")
+		events, err := c.Watch(t.Context(), "job-1", job.NoSteps)
 		require.NoError(t, err)
 		<-events
 		time.Sleep(time.Second)
@@ -400,7 +400,7 @@ func TestServiceConn_UnreachableServerSaysWhatToDo(t *testing.T) {
 	require.ErrorIs(t, err, job.ErrNotSent)
 	require.ErrorContains(t, err, "server "+addr)
 	require.Equal(t, "start it with bin/server, or name another with --server H:P", job.HintOf(err))
-	_, err = c.Watch(soon(t), "x")
+	_, err = c.Watch(soon(t), "x", job.NoSteps)
 	require.ErrorIs(t, err, job.ErrNotSent)
 }
 

@@ -49,7 +49,7 @@ func (h *serviceHandler) runToEnd(ctx context.Context, spec job.Spec) (job.Job, 
 	if err != nil {
 		return job.Job{}, err
 	}
-	events, err := h.service.Watch(ctx, id)
+	events, err := h.service.Watch(ctx, id, job.NoSteps)
 	if err != nil {
 		return job.Job{}, err
 	}

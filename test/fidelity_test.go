@@ -81,7 +81,7 @@ func meanMakespan(t *testing.T, p []float64, delay time.Duration, images, jobs i
 func runOne(ctx context.Context, t *testing.T, s job.Service, spec job.Spec) job.Job {
 	id, err := s.Submit(ctx, spec)
 	require.NoError(t, err)
-	events, err := s.Watch(ctx, id)
+	events, err := s.Watch(ctx, id, job.NoSteps)
 	require.NoError(t, err)
 	var last job.Job
 	for e := range events {
@@ -136,6 +136,7 @@ type names int
 
 func (n names) Base() string                                { return "/nowhere" }
 func (n names) Clean(context.Context, string) (int, error)  { return 0, nil }
+func (n names) Splits() []job.Step                          { return nil }
 func (n names) Close() error                                { return nil }
 func (n names) Count(context.Context) (int64, int64, error) { return int64(n), 0, nil }
 func (n names) Inputs(_ context.Context, yield func(string) bool) error {

@@ -184,9 +184,10 @@ func TestVideo_BadInputIsNamedAndTheRestIsDone(t *testing.T) {
 	require.True(t, made.Variable)
 	require.Len(t, made.Times, len(source.Times))
 	require.InDelta(t, source.Duration().Seconds(), made.Duration().Seconds(), 0.05)
+	write(t, filepath.Join(in, "cut.mkv"), whole)
 	out, code := c.client("retry", r.ID)
-	require.Equal(t, 2, code)
-	require.Contains(t, out, "submit it again")
+	require.Equal(t, 1, code, out)
+	require.ElementsMatch(t, []string{"good.mp4", "unsteady.mp4", "cut.mp4"}, c.outputs("data"), "what is mended is done")
 }
 
 func TestVideo_TwoInputsForOneOutputAreRefused(t *testing.T) {

@@ -100,6 +100,24 @@ struct TaskFailure {
   5: Failure failure,
 }
 
+// Step is one thing that happened to a job. What a kind does not tell is 0 or empty.
+struct Step {
+  1: i64 number,              // ascends within the job
+  2: string kind,             // split task joining joined
+  3: i64 at_us,               // since 1970: when it had happened; of joining: when it began
+  4: string name,             // of the input, or the task
+  5: i32 parts,               // of the input
+  6: i64 took_us,             // splitting or joining; of a task: its last attempt
+  7: i64 bytes,               // of what was joined
+  8: string state,            // of a task: done failed quarantined
+  9: i64 ended,               // tasks of the job that have ended, this one included
+  10: string node,            // that had the task last
+  11: i32 attempts,           // how often nodes took it
+  12: i64 queued_us,          // as in Attempt
+  13: i64 run_us,
+  14: optional Failure failure,   // why the task is not done, or the input not joined
+}
+
 // Job is a snapshot. Times are microseconds since 1970, 0 where there is none.
 struct Job {
   1: string id,
@@ -123,6 +141,7 @@ struct Job {
   19: i64 skipped,            // files and folders beside the inputs that are none
   20: optional i32 position,  // of a queued job: 1 starts next
   21: optional string reason, // why it waits
+  22: optional list<Step> steps,  // only in an answer to wait: those behind after, in order, the latest 512 at most
 }
 
 // Attempt is one try of a task on a node that took it.
@@ -221,8 +240,10 @@ service Server {
   Job job(1: string id) throws (1: Failure failure),
   list<Job> jobs(1: JobFilter filter) throws (1: Failure failure),
   // wait returns as soon as the job's version is newer than seen, or after
-  // timeout_ms (at most a minute) with the job as it is.
-  Job wait(1: string id, 2: i64 seen, 3: i64 timeout_ms) throws (1: Failure failure),
+  // timeout_ms (at most a minute) with the job as it is. after is the number of the last
+  // step that the caller knows; -1: it knows none; 0, as of callers that do not send it:
+  // no steps are wanted.
+  Job wait(1: string id, 2: i64 seen, 3: i64 timeout_ms, 4: i64 after) throws (1: Failure failure),
   void cancel(1: string id) throws (1: Failure failure),
   list<Node> nodes() throws (1: Failure failure),
   list<TaskInfo> tasks(1: string id, 2: TaskFilter filter) throws (1: Failure failure),

@@ -3432,6 +3432,699 @@ func (p *TaskFailure) String() string {
 }
 
 // Attributes:
+//   - Number
+//   - Kind
+//   - AtUs
+//   - Name
+//   - Parts
+//   - TookUs
+//   - Bytes
+//   - State
+//   - Ended
+//   - Node
+//   - Attempts
+//   - QueuedUs
+//   - RunUs
+//   - Failure
+type Step struct {
+	Number   int64    `thrift:"number,1" db:"number" json:"number"`
+	Kind     string   `thrift:"kind,2" db:"kind" json:"kind"`
+	AtUs     int64    `thrift:"at_us,3" db:"at_us" json:"at_us"`
+	Name     string   `thrift:"name,4" db:"name" json:"name"`
+	Parts    int32    `thrift:"parts,5" db:"parts" json:"parts"`
+	TookUs   int64    `thrift:"took_us,6" db:"took_us" json:"took_us"`
+	Bytes    int64    `thrift:"bytes,7" db:"bytes" json:"bytes"`
+	State    string   `thrift:"state,8" db:"state" json:"state"`
+	Ended    int64    `thrift:"ended,9" db:"ended" json:"ended"`
+	Node     string   `thrift:"node,10" db:"node" json:"node"`
+	Attempts int32    `thrift:"attempts,11" db:"attempts" json:"attempts"`
+	QueuedUs int64    `thrift:"queued_us,12" db:"queued_us" json:"queued_us"`
+	RunUs    int64    `thrift:"run_us,13" db:"run_us" json:"run_us"`
+	Failure  *Failure `thrift:"failure,14" db:"failure" json:"failure,omitempty"`
+}
+
+func NewStep() *Step {
+	return &Step{}
+}
+
+func (p *Step) GetNumber() int64 {
+	return p.Number
+}
+
+func (p *Step) GetKind() string {
+	return p.Kind
+}
+
+func (p *Step) GetAtUs() int64 {
+	return p.AtUs
+}
+
+func (p *Step) GetName() string {
+	return p.Name
+}
+
+func (p *Step) GetParts() int32 {
+	return p.Parts
+}
+
+func (p *Step) GetTookUs() int64 {
+	return p.TookUs
+}
+
+func (p *Step) GetBytes() int64 {
+	return p.Bytes
+}
+
+func (p *Step) GetState() string {
+	return p.State
+}
+
+func (p *Step) GetEnded() int64 {
+	return p.Ended
+}
+
+func (p *Step) GetNode() string {
+	return p.Node
+}
+
+func (p *Step) GetAttempts() int32 {
+	return p.Attempts
+}
+
+func (p *Step) GetQueuedUs() int64 {
+	return p.QueuedUs
+}
+
+func (p *Step) GetRunUs() int64 {
+	return p.RunUs
+}
+
+var Step_Failure_DEFAULT *Failure
+
+func (p *Step) GetFailure() *Failure {
+	if !p.IsSetFailure() {
+		return Step_Failure_DEFAULT
+	}
+	return p.Failure
+}
+func (p *Step) IsSetFailure() bool {
+	return p.Failure != nil
+}
+
+func (p *Step) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 2:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField2(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 3:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField4(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 5:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField5(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 6:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField6(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 7:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField7(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 8:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField8(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 9:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField9(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 10:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField10(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 11:
+			if fieldTypeId == thrift.I32 {
+				if err := p.ReadField11(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 12:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField12(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 13:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField13(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 14:
+			if fieldTypeId == thrift.STRUCT {
+				if err := p.ReadField14(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *Step) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Number = v
+	}
+	return nil
+}
+
+func (p *Step) ReadField2(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 2: ", err)
+	} else {
+		p.Kind = v
+	}
+	return nil
+}
+
+func (p *Step) ReadField3(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 3: ", err)
+	} else {
+		p.AtUs = v
+	}
+	return nil
+}
+
+func (p *Step) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.Name = v
+	}
+	return nil
+}
+
+func (p *Step) ReadField5(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 5: ", err)
+	} else {
+		p.Parts = v
+	}
+	return nil
+}
+
+func (p *Step) ReadField6(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 6: ", err)
+	} else {
+		p.TookUs = v
+	}
+	return nil
+}
+
+func (p *Step) ReadField7(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 7: ", err)
+	} else {
+		p.Bytes = v
+	}
+	return nil
+}
+
+func (p *Step) ReadField8(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 8: ", err)
+	} else {
+		p.State = v
+	}
+	return nil
+}
+
+func (p *Step) ReadField9(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 9: ", err)
+	} else {
+		p.Ended = v
+	}
+	return nil
+}
+
+func (p *Step) ReadField10(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 10: ", err)
+	} else {
+		p.Node = v
+	}
+	return nil
+}
+
+func (p *Step) ReadField11(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI32(ctx); err != nil {
+		return thrift.PrependError("error reading field 11: ", err)
+	} else {
+		p.Attempts = v
+	}
+	return nil
+}
+
+func (p *Step) ReadField12(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 12: ", err)
+	} else {
+		p.QueuedUs = v
+	}
+	return nil
+}
+
+func (p *Step) ReadField13(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 13: ", err)
+	} else {
+		p.RunUs = v
+	}
+	return nil
+}
+
+func (p *Step) ReadField14(ctx context.Context, iprot thrift.TProtocol) error {
+	p.Failure = &Failure{}
+	if err := p.Failure.Read(ctx, iprot); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", p.Failure), err)
+	}
+	return nil
+}
+
+func (p *Step) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "Step"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField2(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField5(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField6(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField7(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField8(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField9(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField10(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField11(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField12(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField13(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField14(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *Step) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "number", thrift.I64, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:number: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Number)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.number (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:number: ", p), err)
+	}
+	return err
+}
+
+func (p *Step) writeField2(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "kind", thrift.STRING, 2); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 2:kind: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Kind)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.kind (2) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 2:kind: ", p), err)
+	}
+	return err
+}
+
+func (p *Step) writeField3(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "at_us", thrift.I64, 3); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 3:at_us: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.AtUs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.at_us (3) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:at_us: ", p), err)
+	}
+	return err
+}
+
+func (p *Step) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "name", thrift.STRING, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:name: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Name)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.name (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:name: ", p), err)
+	}
+	return err
+}
+
+func (p *Step) writeField5(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "parts", thrift.I32, 5); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 5:parts: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.Parts)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.parts (5) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 5:parts: ", p), err)
+	}
+	return err
+}
+
+func (p *Step) writeField6(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "took_us", thrift.I64, 6); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 6:took_us: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.TookUs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.took_us (6) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 6:took_us: ", p), err)
+	}
+	return err
+}
+
+func (p *Step) writeField7(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "bytes", thrift.I64, 7); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 7:bytes: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Bytes)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.bytes (7) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 7:bytes: ", p), err)
+	}
+	return err
+}
+
+func (p *Step) writeField8(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "state", thrift.STRING, 8); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 8:state: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.State)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.state (8) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 8:state: ", p), err)
+	}
+	return err
+}
+
+func (p *Step) writeField9(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "ended", thrift.I64, 9); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 9:ended: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.Ended)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.ended (9) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 9:ended: ", p), err)
+	}
+	return err
+}
+
+func (p *Step) writeField10(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "node", thrift.STRING, 10); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 10:node: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Node)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.node (10) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 10:node: ", p), err)
+	}
+	return err
+}
+
+func (p *Step) writeField11(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "attempts", thrift.I32, 11); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 11:attempts: ", p), err)
+	}
+	if err := oprot.WriteI32(ctx, int32(p.Attempts)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.attempts (11) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 11:attempts: ", p), err)
+	}
+	return err
+}
+
+func (p *Step) writeField12(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "queued_us", thrift.I64, 12); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 12:queued_us: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.QueuedUs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.queued_us (12) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 12:queued_us: ", p), err)
+	}
+	return err
+}
+
+func (p *Step) writeField13(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "run_us", thrift.I64, 13); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 13:run_us: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.RunUs)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.run_us (13) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 13:run_us: ", p), err)
+	}
+	return err
+}
+
+func (p *Step) writeField14(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetFailure() {
+		if err := oprot.WriteFieldBegin(ctx, "failure", thrift.STRUCT, 14); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 14:failure: ", p), err)
+		}
+		if err := p.Failure.Write(ctx, oprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", p.Failure), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 14:failure: ", p), err)
+		}
+	}
+	return err
+}
+
+func (p *Step) Equals(other *Step) bool {
+	if p == other {
+		return true
+	} else if p == nil || other == nil {
+		return false
+	}
+	if p.Number != other.Number {
+		return false
+	}
+	if p.Kind != other.Kind {
+		return false
+	}
+	if p.AtUs != other.AtUs {
+		return false
+	}
+	if p.Name != other.Name {
+		return false
+	}
+	if p.Parts != other.Parts {
+		return false
+	}
+	if p.TookUs != other.TookUs {
+		return false
+	}
+	if p.Bytes != other.Bytes {
+		return false
+	}
+	if p.State != other.State {
+		return false
+	}
+	if p.Ended != other.Ended {
+		return false
+	}
+	if p.Node != other.Node {
+		return false
+	}
+	if p.Attempts != other.Attempts {
+		return false
+	}
+	if p.QueuedUs != other.QueuedUs {
+		return false
+	}
+	if p.RunUs != other.RunUs {
+		return false
+	}
+	if !p.Failure.Equals(other.Failure) {
+		return false
+	}
+	return true
+}
+
+func (p *Step) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("Step(%+v)", *p)
+}
+
+// Attributes:
 //   - ID
 //   - Spec
 //   - State
@@ -3453,6 +4146,7 @@ func (p *TaskFailure) String() string {
 //   - Skipped
 //   - Position
 //   - Reason
+//   - Steps
 type Job struct {
 	ID          string         `thrift:"id,1" db:"id" json:"id"`
 	Spec        *JobSpec       `thrift:"spec,2" db:"spec" json:"spec"`
@@ -3475,6 +4169,7 @@ type Job struct {
 	Skipped     int64          `thrift:"skipped,19" db:"skipped" json:"skipped"`
 	Position    *int32         `thrift:"position,20" db:"position" json:"position,omitempty"`
 	Reason      *string        `thrift:"reason,21" db:"reason" json:"reason,omitempty"`
+	Steps       []*Step        `thrift:"steps,22" db:"steps" json:"steps,omitempty"`
 }
 
 func NewJob() *Job {
@@ -3584,6 +4279,12 @@ func (p *Job) GetReason() string {
 	}
 	return *p.Reason
 }
+
+var Job_Steps_DEFAULT []*Step
+
+func (p *Job) GetSteps() []*Step {
+	return p.Steps
+}
 func (p *Job) IsSetSpec() bool {
 	return p.Spec != nil
 }
@@ -3598,6 +4299,10 @@ func (p *Job) IsSetPosition() bool {
 
 func (p *Job) IsSetReason() bool {
 	return p.Reason != nil
+}
+
+func (p *Job) IsSetSteps() bool {
+	return p.Steps != nil
 }
 
 func (p *Job) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -3817,6 +4522,16 @@ func (p *Job) Read(ctx context.Context, iprot thrift.TProtocol) error {
 		case 21:
 			if fieldTypeId == thrift.STRING {
 				if err := p.ReadField21(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 22:
+			if fieldTypeId == thrift.LIST {
+				if err := p.ReadField22(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -4048,6 +4763,26 @@ func (p *Job) ReadField21(ctx context.Context, iprot thrift.TProtocol) error {
 	return nil
 }
 
+func (p *Job) ReadField22(ctx context.Context, iprot thrift.TProtocol) error {
+	_, size, err := iprot.ReadListBegin(ctx)
+	if err != nil {
+		return thrift.PrependError("error reading list begin: ", err)
+	}
+	tSlice := make([]*Step, 0, size)
+	p.Steps = tSlice
+	for i := 0; i < size; i++ {
+		_elem16 := &Step{}
+		if err := _elem16.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem16), err)
+		}
+		p.Steps = append(p.Steps, _elem16)
+	}
+	if err := iprot.ReadListEnd(ctx); err != nil {
+		return thrift.PrependError("error reading list end: ", err)
+	}
+	return nil
+}
+
 func (p *Job) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	if err := oprot.WriteStructBegin(ctx, "Job"); err != nil {
 		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
@@ -4114,6 +4849,9 @@ func (p *Job) Write(ctx context.Context, oprot thrift.TProtocol) error {
 			return err
 		}
 		if err := p.writeField21(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField22(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -4421,6 +5159,29 @@ func (p *Job) writeField21(ctx context.Context, oprot thrift.TProtocol) (err err
 	return err
 }
 
+func (p *Job) writeField22(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetSteps() {
+		if err := oprot.WriteFieldBegin(ctx, "steps", thrift.LIST, 22); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 22:steps: ", p), err)
+		}
+		if err := oprot.WriteListBegin(ctx, thrift.STRUCT, len(p.Steps)); err != nil {
+			return thrift.PrependError("error writing list begin: ", err)
+		}
+		for _, v := range p.Steps {
+			if err := v.Write(ctx, oprot); err != nil {
+				return thrift.PrependError(fmt.Sprintf("%T error writing struct: ", v), err)
+			}
+		}
+		if err := oprot.WriteListEnd(ctx); err != nil {
+			return thrift.PrependError("error writing list end: ", err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 22:steps: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *Job) Equals(other *Job) bool {
 	if p == other {
 		return true
@@ -4476,8 +5237,8 @@ func (p *Job) Equals(other *Job) bool {
 		return false
 	}
 	for i, _tgt := range p.Nodes {
-		_src16 := other.Nodes[i]
-		if !_tgt.Equals(_src16) {
+		_src17 := other.Nodes[i]
+		if !_tgt.Equals(_src17) {
 			return false
 		}
 	}
@@ -4485,8 +5246,8 @@ func (p *Job) Equals(other *Job) bool {
 		return false
 	}
 	for i, _tgt := range p.Failures {
-		_src17 := other.Failures[i]
-		if !_tgt.Equals(_src17) {
+		_src18 := other.Failures[i]
+		if !_tgt.Equals(_src18) {
 			return false
 		}
 	}
@@ -4509,6 +5270,15 @@ func (p *Job) Equals(other *Job) bool {
 			return false
 		}
 		if (*p.Reason) != (*other.Reason) {
+			return false
+		}
+	}
+	if len(p.Steps) != len(other.Steps) {
+		return false
+	}
+	for i, _tgt := range p.Steps {
+		_src19 := other.Steps[i]
+		if !_tgt.Equals(_src19) {
 			return false
 		}
 	}
@@ -5086,11 +5856,11 @@ func (p *TaskInfo) ReadField4(ctx context.Context, iprot thrift.TProtocol) error
 	tSlice := make([]*Attempt, 0, size)
 	p.Attempts = tSlice
 	for i := 0; i < size; i++ {
-		_elem18 := &Attempt{}
-		if err := _elem18.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem18), err)
+		_elem20 := &Attempt{}
+		if err := _elem20.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem20), err)
 		}
-		p.Attempts = append(p.Attempts, _elem18)
+		p.Attempts = append(p.Attempts, _elem20)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -5204,8 +5974,8 @@ func (p *TaskInfo) Equals(other *TaskInfo) bool {
 		return false
 	}
 	for i, _tgt := range p.Attempts {
-		_src19 := other.Attempts[i]
-		if !_tgt.Equals(_src19) {
+		_src21 := other.Attempts[i]
+		if !_tgt.Equals(_src21) {
 			return false
 		}
 	}
@@ -5311,13 +6081,13 @@ func (p *TaskFilter) ReadField1(ctx context.Context, iprot thrift.TProtocol) err
 	tSlice := make([]string, 0, size)
 	p.States = tSlice
 	for i := 0; i < size; i++ {
-		var _elem20 string
+		var _elem22 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem20 = v
+			_elem22 = v
 		}
-		p.States = append(p.States, _elem20)
+		p.States = append(p.States, _elem22)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -5424,8 +6194,8 @@ func (p *TaskFilter) Equals(other *TaskFilter) bool {
 		return false
 	}
 	for i, _tgt := range p.States {
-		_src21 := other.States[i]
-		if _tgt != _src21 {
+		_src23 := other.States[i]
+		if _tgt != _src23 {
 			return false
 		}
 	}
@@ -5571,13 +6341,13 @@ func (p *JobFilter) ReadField1(ctx context.Context, iprot thrift.TProtocol) erro
 	tSlice := make([]string, 0, size)
 	p.States = tSlice
 	for i := 0; i < size; i++ {
-		var _elem22 string
+		var _elem24 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem22 = v
+			_elem24 = v
 		}
-		p.States = append(p.States, _elem22)
+		p.States = append(p.States, _elem24)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -5713,8 +6483,8 @@ func (p *JobFilter) Equals(other *JobFilter) bool {
 		return false
 	}
 	for i, _tgt := range p.States {
-		_src23 := other.States[i]
-		if _tgt != _src23 {
+		_src25 := other.States[i]
+		if _tgt != _src25 {
 			return false
 		}
 	}
@@ -6800,11 +7570,11 @@ func (p *Node) ReadField7(ctx context.Context, iprot thrift.TProtocol) error {
 	tSlice := make([]*OperationInfo, 0, size)
 	p.Operations = tSlice
 	for i := 0; i < size; i++ {
-		_elem24 := &OperationInfo{}
-		if err := _elem24.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem24), err)
+		_elem26 := &OperationInfo{}
+		if err := _elem26.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem26), err)
 		}
-		p.Operations = append(p.Operations, _elem24)
+		p.Operations = append(p.Operations, _elem26)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -6846,13 +7616,13 @@ func (p *Node) ReadField11(ctx context.Context, iprot thrift.TProtocol) error {
 	tSlice := make([]string, 0, size)
 	p.Tags = tSlice
 	for i := 0; i < size; i++ {
-		var _elem25 string
+		var _elem27 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem25 = v
+			_elem27 = v
 		}
-		p.Tags = append(p.Tags, _elem25)
+		p.Tags = append(p.Tags, _elem27)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -7152,8 +7922,8 @@ func (p *Node) Equals(other *Node) bool {
 		return false
 	}
 	for i, _tgt := range p.Operations {
-		_src26 := other.Operations[i]
-		if !_tgt.Equals(_src26) {
+		_src28 := other.Operations[i]
+		if !_tgt.Equals(_src28) {
 			return false
 		}
 	}
@@ -7170,8 +7940,8 @@ func (p *Node) Equals(other *Node) bool {
 		return false
 	}
 	for i, _tgt := range p.Tags {
-		_src27 := other.Tags[i]
-		if _tgt != _src27 {
+		_src29 := other.Tags[i]
+		if _tgt != _src29 {
 			return false
 		}
 	}
@@ -7331,13 +8101,13 @@ func (p *Registration) ReadField3(ctx context.Context, iprot thrift.TProtocol) e
 	tSlice := make([]string, 0, size)
 	p.Tags = tSlice
 	for i := 0; i < size; i++ {
-		var _elem28 string
+		var _elem30 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem28 = v
+			_elem30 = v
 		}
-		p.Tags = append(p.Tags, _elem28)
+		p.Tags = append(p.Tags, _elem30)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -7459,8 +8229,8 @@ func (p *Registration) Equals(other *Registration) bool {
 		return false
 	}
 	for i, _tgt := range p.Tags {
-		_src29 := other.Tags[i]
-		if _tgt != _src29 {
+		_src31 := other.Tags[i]
+		if _tgt != _src31 {
 			return false
 		}
 	}
@@ -9256,13 +10026,13 @@ func (p *TaskReply) ReadField6(ctx context.Context, iprot thrift.TProtocol) erro
 	tSlice := make([]string, 0, size)
 	p.Outputs = tSlice
 	for i := 0; i < size; i++ {
-		var _elem30 string
+		var _elem32 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem30 = v
+			_elem32 = v
 		}
-		p.Outputs = append(p.Outputs, _elem30)
+		p.Outputs = append(p.Outputs, _elem32)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -9416,8 +10186,8 @@ func (p *TaskReply) Equals(other *TaskReply) bool {
 		return false
 	}
 	for i, _tgt := range p.Outputs {
-		_src31 := other.Outputs[i]
-		if _tgt != _src31 {
+		_src33 := other.Outputs[i]
+		if _tgt != _src33 {
 			return false
 		}
 	}
@@ -9588,11 +10358,11 @@ func (p *Profile) ReadField3(ctx context.Context, iprot thrift.TProtocol) error 
 	tSlice := make([]*OperationInfo, 0, size)
 	p.Operations = tSlice
 	for i := 0; i < size; i++ {
-		_elem32 := &OperationInfo{}
-		if err := _elem32.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem32), err)
+		_elem34 := &OperationInfo{}
+		if err := _elem34.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem34), err)
 		}
-		p.Operations = append(p.Operations, _elem32)
+		p.Operations = append(p.Operations, _elem34)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -9616,13 +10386,13 @@ func (p *Profile) ReadField5(ctx context.Context, iprot thrift.TProtocol) error 
 	tSlice := make([]string, 0, size)
 	p.Tags = tSlice
 	for i := 0; i < size; i++ {
-		var _elem33 string
+		var _elem35 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem33 = v
+			_elem35 = v
 		}
-		p.Tags = append(p.Tags, _elem33)
+		p.Tags = append(p.Tags, _elem35)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -9761,8 +10531,8 @@ func (p *Profile) Equals(other *Profile) bool {
 		return false
 	}
 	for i, _tgt := range p.Operations {
-		_src34 := other.Operations[i]
-		if !_tgt.Equals(_src34) {
+		_src36 := other.Operations[i]
+		if !_tgt.Equals(_src36) {
 			return false
 		}
 	}
@@ -9773,8 +10543,8 @@ func (p *Profile) Equals(other *Profile) bool {
 		return false
 	}
 	for i, _tgt := range p.Tags {
-		_src35 := other.Tags[i]
-		if _tgt != _src35 {
+		_src37 := other.Tags[i]
+		if _tgt != _src37 {
 			return false
 		}
 	}
@@ -11480,13 +12250,13 @@ func (p *Creation) ReadField1(ctx context.Context, iprot thrift.TProtocol) error
 	tSlice := make([]string, 0, size)
 	p.Names = tSlice
 	for i := 0; i < size; i++ {
-		var _elem36 string
+		var _elem38 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem36 = v
+			_elem38 = v
 		}
-		p.Names = append(p.Names, _elem36)
+		p.Names = append(p.Names, _elem38)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -11678,8 +12448,8 @@ func (p *Creation) Equals(other *Creation) bool {
 		return false
 	}
 	for i, _tgt := range p.Names {
-		_src37 := other.Names[i]
-		if _tgt != _src37 {
+		_src39 := other.Names[i]
+		if _tgt != _src39 {
 			return false
 		}
 	}
@@ -11908,7 +12678,8 @@ type Server interface {
 	//  - ID
 	//  - Seen
 	//  - TimeoutMs
-	Wait(ctx context.Context, id string, seen int64, timeout_ms int64) (_r *Job, _err error)
+	//  - After
+	Wait(ctx context.Context, id string, seen int64, timeout_ms int64, after int64) (_r *Job, _err error)
 	// Parameters:
 	//  - ID
 	Cancel(ctx context.Context, id string) (_err error)
@@ -11973,31 +12744,31 @@ func (p *ServerClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - IsRandom
 //   - Spec
 func (p *ServerClient) SubmitRequest(ctx context.Context, source_folder string, is_random bool, spec *JobSpec) (_r string, _err error) {
-	var _args38 ServerSubmitRequestArgs
-	_args38.SourceFolder = source_folder
-	_args38.IsRandom = is_random
-	_args38.Spec = spec
-	var _result40 ServerSubmitRequestResult
-	var _meta39 thrift.ResponseMeta
-	_meta39, _err = p.Client_().Call(ctx, "submit_request", &_args38, &_result40)
-	p.SetLastResponseMeta_(_meta39)
+	var _args40 ServerSubmitRequestArgs
+	_args40.SourceFolder = source_folder
+	_args40.IsRandom = is_random
+	_args40.Spec = spec
+	var _result42 ServerSubmitRequestResult
+	var _meta41 thrift.ResponseMeta
+	_meta41, _err = p.Client_().Call(ctx, "submit_request", &_args40, &_result42)
+	p.SetLastResponseMeta_(_meta41)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result40.Failure != nil:
-		return _r, _result40.Failure
+	case _result42.Failure != nil:
+		return _r, _result42.Failure
 	}
 
-	return _result40.GetSuccess(), nil
+	return _result42.GetSuccess(), nil
 }
 
 func (p *ServerClient) Ping(ctx context.Context) (_err error) {
-	var _args41 ServerPingArgs
-	var _result43 ServerPingResult
-	var _meta42 thrift.ResponseMeta
-	_meta42, _err = p.Client_().Call(ctx, "ping", &_args41, &_result43)
-	p.SetLastResponseMeta_(_meta42)
+	var _args43 ServerPingArgs
+	var _result45 ServerPingResult
+	var _meta44 thrift.ResponseMeta
+	_meta44, _err = p.Client_().Call(ctx, "ping", &_args43, &_result45)
+	p.SetLastResponseMeta_(_meta44)
 	if _err != nil {
 		return
 	}
@@ -12007,42 +12778,42 @@ func (p *ServerClient) Ping(ctx context.Context) (_err error) {
 // Parameters:
 //   - Spec
 func (p *ServerClient) Submit(ctx context.Context, spec *JobSpec) (_r string, _err error) {
-	var _args44 ServerSubmitArgs
-	_args44.Spec = spec
-	var _result46 ServerSubmitResult
-	var _meta45 thrift.ResponseMeta
-	_meta45, _err = p.Client_().Call(ctx, "submit", &_args44, &_result46)
-	p.SetLastResponseMeta_(_meta45)
+	var _args46 ServerSubmitArgs
+	_args46.Spec = spec
+	var _result48 ServerSubmitResult
+	var _meta47 thrift.ResponseMeta
+	_meta47, _err = p.Client_().Call(ctx, "submit", &_args46, &_result48)
+	p.SetLastResponseMeta_(_meta47)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result46.Failure != nil:
-		return _r, _result46.Failure
+	case _result48.Failure != nil:
+		return _r, _result48.Failure
 	}
 
-	return _result46.GetSuccess(), nil
+	return _result48.GetSuccess(), nil
 }
 
 // Parameters:
 //   - ID
 func (p *ServerClient) Job(ctx context.Context, id string) (_r *Job, _err error) {
-	var _args47 ServerJobArgs
-	_args47.ID = id
-	var _result49 ServerJobResult
-	var _meta48 thrift.ResponseMeta
-	_meta48, _err = p.Client_().Call(ctx, "job", &_args47, &_result49)
-	p.SetLastResponseMeta_(_meta48)
+	var _args49 ServerJobArgs
+	_args49.ID = id
+	var _result51 ServerJobResult
+	var _meta50 thrift.ResponseMeta
+	_meta50, _err = p.Client_().Call(ctx, "job", &_args49, &_result51)
+	p.SetLastResponseMeta_(_meta50)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result49.Failure != nil:
-		return _r, _result49.Failure
+	case _result51.Failure != nil:
+		return _r, _result51.Failure
 	}
 
-	if _ret50 := _result49.GetSuccess(); _ret50 != nil {
-		return _ret50, nil
+	if _ret52 := _result51.GetSuccess(); _ret52 != nil {
+		return _ret52, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "job failed: unknown result")
 }
@@ -12050,46 +12821,48 @@ func (p *ServerClient) Job(ctx context.Context, id string) (_r *Job, _err error)
 // Parameters:
 //   - Filter
 func (p *ServerClient) Jobs(ctx context.Context, filter *JobFilter) (_r []*Job, _err error) {
-	var _args51 ServerJobsArgs
-	_args51.Filter = filter
-	var _result53 ServerJobsResult
-	var _meta52 thrift.ResponseMeta
-	_meta52, _err = p.Client_().Call(ctx, "jobs", &_args51, &_result53)
-	p.SetLastResponseMeta_(_meta52)
+	var _args53 ServerJobsArgs
+	_args53.Filter = filter
+	var _result55 ServerJobsResult
+	var _meta54 thrift.ResponseMeta
+	_meta54, _err = p.Client_().Call(ctx, "jobs", &_args53, &_result55)
+	p.SetLastResponseMeta_(_meta54)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result53.Failure != nil:
-		return _r, _result53.Failure
+	case _result55.Failure != nil:
+		return _r, _result55.Failure
 	}
 
-	return _result53.GetSuccess(), nil
+	return _result55.GetSuccess(), nil
 }
 
 // Parameters:
 //   - ID
 //   - Seen
 //   - TimeoutMs
-func (p *ServerClient) Wait(ctx context.Context, id string, seen int64, timeout_ms int64) (_r *Job, _err error) {
-	var _args54 ServerWaitArgs
-	_args54.ID = id
-	_args54.Seen = seen
-	_args54.TimeoutMs = timeout_ms
-	var _result56 ServerWaitResult
-	var _meta55 thrift.ResponseMeta
-	_meta55, _err = p.Client_().Call(ctx, "wait", &_args54, &_result56)
-	p.SetLastResponseMeta_(_meta55)
+//   - After
+func (p *ServerClient) Wait(ctx context.Context, id string, seen int64, timeout_ms int64, after int64) (_r *Job, _err error) {
+	var _args56 ServerWaitArgs
+	_args56.ID = id
+	_args56.Seen = seen
+	_args56.TimeoutMs = timeout_ms
+	_args56.After = after
+	var _result58 ServerWaitResult
+	var _meta57 thrift.ResponseMeta
+	_meta57, _err = p.Client_().Call(ctx, "wait", &_args56, &_result58)
+	p.SetLastResponseMeta_(_meta57)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result56.Failure != nil:
-		return _r, _result56.Failure
+	case _result58.Failure != nil:
+		return _r, _result58.Failure
 	}
 
-	if _ret57 := _result56.GetSuccess(); _ret57 != nil {
-		return _ret57, nil
+	if _ret59 := _result58.GetSuccess(); _ret59 != nil {
+		return _ret59, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "wait failed: unknown result")
 }
@@ -12097,77 +12870,77 @@ func (p *ServerClient) Wait(ctx context.Context, id string, seen int64, timeout_
 // Parameters:
 //   - ID
 func (p *ServerClient) Cancel(ctx context.Context, id string) (_err error) {
-	var _args58 ServerCancelArgs
-	_args58.ID = id
-	var _result60 ServerCancelResult
-	var _meta59 thrift.ResponseMeta
-	_meta59, _err = p.Client_().Call(ctx, "cancel", &_args58, &_result60)
-	p.SetLastResponseMeta_(_meta59)
+	var _args60 ServerCancelArgs
+	_args60.ID = id
+	var _result62 ServerCancelResult
+	var _meta61 thrift.ResponseMeta
+	_meta61, _err = p.Client_().Call(ctx, "cancel", &_args60, &_result62)
+	p.SetLastResponseMeta_(_meta61)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result60.Failure != nil:
-		return _result60.Failure
+	case _result62.Failure != nil:
+		return _result62.Failure
 	}
 
 	return nil
 }
 
 func (p *ServerClient) Nodes(ctx context.Context) (_r []*Node, _err error) {
-	var _args61 ServerNodesArgs
-	var _result63 ServerNodesResult
-	var _meta62 thrift.ResponseMeta
-	_meta62, _err = p.Client_().Call(ctx, "nodes", &_args61, &_result63)
-	p.SetLastResponseMeta_(_meta62)
+	var _args63 ServerNodesArgs
+	var _result65 ServerNodesResult
+	var _meta64 thrift.ResponseMeta
+	_meta64, _err = p.Client_().Call(ctx, "nodes", &_args63, &_result65)
+	p.SetLastResponseMeta_(_meta64)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result63.Failure != nil:
-		return _r, _result63.Failure
+	case _result65.Failure != nil:
+		return _r, _result65.Failure
 	}
 
-	return _result63.GetSuccess(), nil
+	return _result65.GetSuccess(), nil
 }
 
 // Parameters:
 //   - ID
 //   - Filter
 func (p *ServerClient) Tasks(ctx context.Context, id string, filter *TaskFilter) (_r []*TaskInfo, _err error) {
-	var _args64 ServerTasksArgs
-	_args64.ID = id
-	_args64.Filter = filter
-	var _result66 ServerTasksResult
-	var _meta65 thrift.ResponseMeta
-	_meta65, _err = p.Client_().Call(ctx, "tasks", &_args64, &_result66)
-	p.SetLastResponseMeta_(_meta65)
+	var _args66 ServerTasksArgs
+	_args66.ID = id
+	_args66.Filter = filter
+	var _result68 ServerTasksResult
+	var _meta67 thrift.ResponseMeta
+	_meta67, _err = p.Client_().Call(ctx, "tasks", &_args66, &_result68)
+	p.SetLastResponseMeta_(_meta67)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result66.Failure != nil:
-		return _r, _result66.Failure
+	case _result68.Failure != nil:
+		return _r, _result68.Failure
 	}
 
-	return _result66.GetSuccess(), nil
+	return _result68.GetSuccess(), nil
 }
 
 // Parameters:
 //   - ID
 func (p *ServerClient) RetryFailed(ctx context.Context, id string) (_err error) {
-	var _args67 ServerRetryFailedArgs
-	_args67.ID = id
-	var _result69 ServerRetryFailedResult
-	var _meta68 thrift.ResponseMeta
-	_meta68, _err = p.Client_().Call(ctx, "retry_failed", &_args67, &_result69)
-	p.SetLastResponseMeta_(_meta68)
+	var _args69 ServerRetryFailedArgs
+	_args69.ID = id
+	var _result71 ServerRetryFailedResult
+	var _meta70 thrift.ResponseMeta
+	_meta70, _err = p.Client_().Call(ctx, "retry_failed", &_args69, &_result71)
+	p.SetLastResponseMeta_(_meta70)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result69.Failure != nil:
-		return _result69.Failure
+	case _result71.Failure != nil:
+		return _result71.Failure
 	}
 
 	return nil
@@ -12176,22 +12949,22 @@ func (p *ServerClient) RetryFailed(ctx context.Context, id string) (_err error) 
 // Parameters:
 //   - Registration
 func (p *ServerClient) RegisterNode(ctx context.Context, registration *Registration) (_r *Registered, _err error) {
-	var _args70 ServerRegisterNodeArgs
-	_args70.Registration = registration
-	var _result72 ServerRegisterNodeResult
-	var _meta71 thrift.ResponseMeta
-	_meta71, _err = p.Client_().Call(ctx, "register_node", &_args70, &_result72)
-	p.SetLastResponseMeta_(_meta71)
+	var _args72 ServerRegisterNodeArgs
+	_args72.Registration = registration
+	var _result74 ServerRegisterNodeResult
+	var _meta73 thrift.ResponseMeta
+	_meta73, _err = p.Client_().Call(ctx, "register_node", &_args72, &_result74)
+	p.SetLastResponseMeta_(_meta73)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result72.Failure != nil:
-		return _r, _result72.Failure
+	case _result74.Failure != nil:
+		return _r, _result74.Failure
 	}
 
-	if _ret73 := _result72.GetSuccess(); _ret73 != nil {
-		return _ret73, nil
+	if _ret75 := _result74.GetSuccess(); _ret75 != nil {
+		return _ret75, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "register_node failed: unknown result")
 }
@@ -12200,19 +12973,19 @@ func (p *ServerClient) RegisterNode(ctx context.Context, registration *Registrat
 //   - Node
 //   - On
 func (p *ServerClient) DrainNode(ctx context.Context, node string, on bool) (_err error) {
-	var _args74 ServerDrainNodeArgs
-	_args74.Node = node
-	_args74.On = on
-	var _result76 ServerDrainNodeResult
-	var _meta75 thrift.ResponseMeta
-	_meta75, _err = p.Client_().Call(ctx, "drain_node", &_args74, &_result76)
-	p.SetLastResponseMeta_(_meta75)
+	var _args76 ServerDrainNodeArgs
+	_args76.Node = node
+	_args76.On = on
+	var _result78 ServerDrainNodeResult
+	var _meta77 thrift.ResponseMeta
+	_meta77, _err = p.Client_().Call(ctx, "drain_node", &_args76, &_result78)
+	p.SetLastResponseMeta_(_meta77)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result76.Failure != nil:
-		return _result76.Failure
+	case _result78.Failure != nil:
+		return _result78.Failure
 	}
 
 	return nil
@@ -12222,22 +12995,22 @@ func (p *ServerClient) DrainNode(ctx context.Context, node string, on bool) (_er
 //   - Node
 //   - Lines
 func (p *ServerClient) NodeLog(ctx context.Context, node string, lines int32) (_r []string, _err error) {
-	var _args77 ServerNodeLogArgs
-	_args77.Node = node
-	_args77.Lines = lines
-	var _result79 ServerNodeLogResult
-	var _meta78 thrift.ResponseMeta
-	_meta78, _err = p.Client_().Call(ctx, "node_log", &_args77, &_result79)
-	p.SetLastResponseMeta_(_meta78)
+	var _args79 ServerNodeLogArgs
+	_args79.Node = node
+	_args79.Lines = lines
+	var _result81 ServerNodeLogResult
+	var _meta80 thrift.ResponseMeta
+	_meta80, _err = p.Client_().Call(ctx, "node_log", &_args79, &_result81)
+	p.SetLastResponseMeta_(_meta80)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result79.Failure != nil:
-		return _r, _result79.Failure
+	case _result81.Failure != nil:
+		return _r, _result81.Failure
 	}
 
-	return _result79.GetSuccess(), nil
+	return _result81.GetSuccess(), nil
 }
 
 type ServerProcessor struct {
@@ -12260,21 +13033,21 @@ func (p *ServerProcessor) ProcessorMap() map[string]thrift.TProcessorFunction {
 
 func NewServerProcessor(handler Server) *ServerProcessor {
 
-	self80 := &ServerProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self80.processorMap["submit_request"] = &serverProcessorSubmitRequest{handler: handler}
-	self80.processorMap["ping"] = &serverProcessorPing{handler: handler}
-	self80.processorMap["submit"] = &serverProcessorSubmit{handler: handler}
-	self80.processorMap["job"] = &serverProcessorJob{handler: handler}
-	self80.processorMap["jobs"] = &serverProcessorJobs{handler: handler}
-	self80.processorMap["wait"] = &serverProcessorWait{handler: handler}
-	self80.processorMap["cancel"] = &serverProcessorCancel{handler: handler}
-	self80.processorMap["nodes"] = &serverProcessorNodes{handler: handler}
-	self80.processorMap["tasks"] = &serverProcessorTasks{handler: handler}
-	self80.processorMap["retry_failed"] = &serverProcessorRetryFailed{handler: handler}
-	self80.processorMap["register_node"] = &serverProcessorRegisterNode{handler: handler}
-	self80.processorMap["drain_node"] = &serverProcessorDrainNode{handler: handler}
-	self80.processorMap["node_log"] = &serverProcessorNodeLog{handler: handler}
-	return self80
+	self82 := &ServerProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self82.processorMap["submit_request"] = &serverProcessorSubmitRequest{handler: handler}
+	self82.processorMap["ping"] = &serverProcessorPing{handler: handler}
+	self82.processorMap["submit"] = &serverProcessorSubmit{handler: handler}
+	self82.processorMap["job"] = &serverProcessorJob{handler: handler}
+	self82.processorMap["jobs"] = &serverProcessorJobs{handler: handler}
+	self82.processorMap["wait"] = &serverProcessorWait{handler: handler}
+	self82.processorMap["cancel"] = &serverProcessorCancel{handler: handler}
+	self82.processorMap["nodes"] = &serverProcessorNodes{handler: handler}
+	self82.processorMap["tasks"] = &serverProcessorTasks{handler: handler}
+	self82.processorMap["retry_failed"] = &serverProcessorRetryFailed{handler: handler}
+	self82.processorMap["register_node"] = &serverProcessorRegisterNode{handler: handler}
+	self82.processorMap["drain_node"] = &serverProcessorDrainNode{handler: handler}
+	self82.processorMap["node_log"] = &serverProcessorNodeLog{handler: handler}
+	return self82
 }
 
 func (p *ServerProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -12287,12 +13060,12 @@ func (p *ServerProcessor) Process(ctx context.Context, iprot, oprot thrift.TProt
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x81 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x83 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x81.Write(ctx, oprot)
+	x83.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x81
+	return false, x83
 
 }
 
@@ -12301,7 +13074,7 @@ type serverProcessorSubmitRequest struct {
 }
 
 func (p *serverProcessorSubmitRequest) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err82 error
+	var _write_err84 error
 	args := ServerSubmitRequestArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -12351,21 +13124,21 @@ func (p *serverProcessorSubmitRequest) Process(ctx context.Context, seqId int32,
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc83 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submit_request: "+err2.Error())
+			_exc85 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submit_request: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submit_request", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err82 = thrift.WrapTException(err2)
+				_write_err84 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc83.Write(ctx, oprot); _write_err82 == nil && err2 != nil {
-				_write_err82 = thrift.WrapTException(err2)
+			if err2 := _exc85.Write(ctx, oprot); _write_err84 == nil && err2 != nil {
+				_write_err84 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err82 == nil && err2 != nil {
-				_write_err82 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err84 == nil && err2 != nil {
+				_write_err84 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err82 == nil && err2 != nil {
-				_write_err82 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err84 == nil && err2 != nil {
+				_write_err84 = thrift.WrapTException(err2)
 			}
-			if _write_err82 != nil {
-				return false, thrift.WrapTException(_write_err82)
+			if _write_err84 != nil {
+				return false, thrift.WrapTException(_write_err84)
 			}
 			return true, err
 		}
@@ -12374,19 +13147,19 @@ func (p *serverProcessorSubmitRequest) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submit_request", thrift.REPLY, seqId); err2 != nil {
-		_write_err82 = thrift.WrapTException(err2)
+		_write_err84 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err82 == nil && err2 != nil {
-		_write_err82 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err84 == nil && err2 != nil {
+		_write_err84 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err82 == nil && err2 != nil {
-		_write_err82 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err84 == nil && err2 != nil {
+		_write_err84 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err82 == nil && err2 != nil {
-		_write_err82 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err84 == nil && err2 != nil {
+		_write_err84 = thrift.WrapTException(err2)
 	}
-	if _write_err82 != nil {
-		return false, thrift.WrapTException(_write_err82)
+	if _write_err84 != nil {
+		return false, thrift.WrapTException(_write_err84)
 	}
 	return true, err
 }
@@ -12396,7 +13169,7 @@ type serverProcessorPing struct {
 }
 
 func (p *serverProcessorPing) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err84 error
+	var _write_err86 error
 	args := ServerPingArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -12442,39 +13215,39 @@ func (p *serverProcessorPing) Process(ctx context.Context, seqId int32, iprot, o
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc85 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing ping: "+err2.Error())
+		_exc87 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing ping: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "ping", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err84 = thrift.WrapTException(err2)
+			_write_err86 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc85.Write(ctx, oprot); _write_err84 == nil && err2 != nil {
-			_write_err84 = thrift.WrapTException(err2)
+		if err2 := _exc87.Write(ctx, oprot); _write_err86 == nil && err2 != nil {
+			_write_err86 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err84 == nil && err2 != nil {
-			_write_err84 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err86 == nil && err2 != nil {
+			_write_err86 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err84 == nil && err2 != nil {
-			_write_err84 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err86 == nil && err2 != nil {
+			_write_err86 = thrift.WrapTException(err2)
 		}
-		if _write_err84 != nil {
-			return false, thrift.WrapTException(_write_err84)
+		if _write_err86 != nil {
+			return false, thrift.WrapTException(_write_err86)
 		}
 		return true, err
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "ping", thrift.REPLY, seqId); err2 != nil {
-		_write_err84 = thrift.WrapTException(err2)
+		_write_err86 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err84 == nil && err2 != nil {
-		_write_err84 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err86 == nil && err2 != nil {
+		_write_err86 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err84 == nil && err2 != nil {
-		_write_err84 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err86 == nil && err2 != nil {
+		_write_err86 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err84 == nil && err2 != nil {
-		_write_err84 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err86 == nil && err2 != nil {
+		_write_err86 = thrift.WrapTException(err2)
 	}
-	if _write_err84 != nil {
-		return false, thrift.WrapTException(_write_err84)
+	if _write_err86 != nil {
+		return false, thrift.WrapTException(_write_err86)
 	}
 	return true, err
 }
@@ -12484,7 +13257,7 @@ type serverProcessorSubmit struct {
 }
 
 func (p *serverProcessorSubmit) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err86 error
+	var _write_err88 error
 	args := ServerSubmitArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -12534,21 +13307,21 @@ func (p *serverProcessorSubmit) Process(ctx context.Context, seqId int32, iprot,
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc87 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submit: "+err2.Error())
+			_exc89 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing submit: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "submit", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err86 = thrift.WrapTException(err2)
+				_write_err88 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc87.Write(ctx, oprot); _write_err86 == nil && err2 != nil {
-				_write_err86 = thrift.WrapTException(err2)
+			if err2 := _exc89.Write(ctx, oprot); _write_err88 == nil && err2 != nil {
+				_write_err88 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err86 == nil && err2 != nil {
-				_write_err86 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err88 == nil && err2 != nil {
+				_write_err88 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err86 == nil && err2 != nil {
-				_write_err86 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err88 == nil && err2 != nil {
+				_write_err88 = thrift.WrapTException(err2)
 			}
-			if _write_err86 != nil {
-				return false, thrift.WrapTException(_write_err86)
+			if _write_err88 != nil {
+				return false, thrift.WrapTException(_write_err88)
 			}
 			return true, err
 		}
@@ -12557,19 +13330,19 @@ func (p *serverProcessorSubmit) Process(ctx context.Context, seqId int32, iprot,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "submit", thrift.REPLY, seqId); err2 != nil {
-		_write_err86 = thrift.WrapTException(err2)
+		_write_err88 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err86 == nil && err2 != nil {
-		_write_err86 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err88 == nil && err2 != nil {
+		_write_err88 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err86 == nil && err2 != nil {
-		_write_err86 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err88 == nil && err2 != nil {
+		_write_err88 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err86 == nil && err2 != nil {
-		_write_err86 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err88 == nil && err2 != nil {
+		_write_err88 = thrift.WrapTException(err2)
 	}
-	if _write_err86 != nil {
-		return false, thrift.WrapTException(_write_err86)
+	if _write_err88 != nil {
+		return false, thrift.WrapTException(_write_err88)
 	}
 	return true, err
 }
@@ -12579,7 +13352,7 @@ type serverProcessorJob struct {
 }
 
 func (p *serverProcessorJob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err88 error
+	var _write_err90 error
 	args := ServerJobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -12629,21 +13402,21 @@ func (p *serverProcessorJob) Process(ctx context.Context, seqId int32, iprot, op
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc89 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing job: "+err2.Error())
+			_exc91 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing job: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "job", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err88 = thrift.WrapTException(err2)
+				_write_err90 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc89.Write(ctx, oprot); _write_err88 == nil && err2 != nil {
-				_write_err88 = thrift.WrapTException(err2)
+			if err2 := _exc91.Write(ctx, oprot); _write_err90 == nil && err2 != nil {
+				_write_err90 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err88 == nil && err2 != nil {
-				_write_err88 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err90 == nil && err2 != nil {
+				_write_err90 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err88 == nil && err2 != nil {
-				_write_err88 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err90 == nil && err2 != nil {
+				_write_err90 = thrift.WrapTException(err2)
 			}
-			if _write_err88 != nil {
-				return false, thrift.WrapTException(_write_err88)
+			if _write_err90 != nil {
+				return false, thrift.WrapTException(_write_err90)
 			}
 			return true, err
 		}
@@ -12652,19 +13425,19 @@ func (p *serverProcessorJob) Process(ctx context.Context, seqId int32, iprot, op
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "job", thrift.REPLY, seqId); err2 != nil {
-		_write_err88 = thrift.WrapTException(err2)
+		_write_err90 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err88 == nil && err2 != nil {
-		_write_err88 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err90 == nil && err2 != nil {
+		_write_err90 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err88 == nil && err2 != nil {
-		_write_err88 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err90 == nil && err2 != nil {
+		_write_err90 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err88 == nil && err2 != nil {
-		_write_err88 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err90 == nil && err2 != nil {
+		_write_err90 = thrift.WrapTException(err2)
 	}
-	if _write_err88 != nil {
-		return false, thrift.WrapTException(_write_err88)
+	if _write_err90 != nil {
+		return false, thrift.WrapTException(_write_err90)
 	}
 	return true, err
 }
@@ -12674,7 +13447,7 @@ type serverProcessorJobs struct {
 }
 
 func (p *serverProcessorJobs) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err90 error
+	var _write_err92 error
 	args := ServerJobsArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -12724,21 +13497,21 @@ func (p *serverProcessorJobs) Process(ctx context.Context, seqId int32, iprot, o
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc91 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing jobs: "+err2.Error())
+			_exc93 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing jobs: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "jobs", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err90 = thrift.WrapTException(err2)
+				_write_err92 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc91.Write(ctx, oprot); _write_err90 == nil && err2 != nil {
-				_write_err90 = thrift.WrapTException(err2)
+			if err2 := _exc93.Write(ctx, oprot); _write_err92 == nil && err2 != nil {
+				_write_err92 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err90 == nil && err2 != nil {
-				_write_err90 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err92 == nil && err2 != nil {
+				_write_err92 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err90 == nil && err2 != nil {
-				_write_err90 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err92 == nil && err2 != nil {
+				_write_err92 = thrift.WrapTException(err2)
 			}
-			if _write_err90 != nil {
-				return false, thrift.WrapTException(_write_err90)
+			if _write_err92 != nil {
+				return false, thrift.WrapTException(_write_err92)
 			}
 			return true, err
 		}
@@ -12747,19 +13520,19 @@ func (p *serverProcessorJobs) Process(ctx context.Context, seqId int32, iprot, o
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "jobs", thrift.REPLY, seqId); err2 != nil {
-		_write_err90 = thrift.WrapTException(err2)
+		_write_err92 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err90 == nil && err2 != nil {
-		_write_err90 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err92 == nil && err2 != nil {
+		_write_err92 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err90 == nil && err2 != nil {
-		_write_err90 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err92 == nil && err2 != nil {
+		_write_err92 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err90 == nil && err2 != nil {
-		_write_err90 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err92 == nil && err2 != nil {
+		_write_err92 = thrift.WrapTException(err2)
 	}
-	if _write_err90 != nil {
-		return false, thrift.WrapTException(_write_err90)
+	if _write_err92 != nil {
+		return false, thrift.WrapTException(_write_err92)
 	}
 	return true, err
 }
@@ -12769,7 +13542,7 @@ type serverProcessorWait struct {
 }
 
 func (p *serverProcessorWait) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err92 error
+	var _write_err94 error
 	args := ServerWaitArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -12809,7 +13582,7 @@ func (p *serverProcessorWait) Process(ctx context.Context, seqId int32, iprot, o
 	}
 
 	result := ServerWaitResult{}
-	if retval, err2 := p.handler.Wait(ctx, args.ID, args.Seen, args.TimeoutMs); err2 != nil {
+	if retval, err2 := p.handler.Wait(ctx, args.ID, args.Seen, args.TimeoutMs, args.After); err2 != nil {
 		tickerCancel()
 		err = thrift.WrapTException(err2)
 		switch v := err2.(type) {
@@ -12819,21 +13592,21 @@ func (p *serverProcessorWait) Process(ctx context.Context, seqId int32, iprot, o
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc93 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing wait: "+err2.Error())
+			_exc95 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing wait: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "wait", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err92 = thrift.WrapTException(err2)
+				_write_err94 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc93.Write(ctx, oprot); _write_err92 == nil && err2 != nil {
-				_write_err92 = thrift.WrapTException(err2)
+			if err2 := _exc95.Write(ctx, oprot); _write_err94 == nil && err2 != nil {
+				_write_err94 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err92 == nil && err2 != nil {
-				_write_err92 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err94 == nil && err2 != nil {
+				_write_err94 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err92 == nil && err2 != nil {
-				_write_err92 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err94 == nil && err2 != nil {
+				_write_err94 = thrift.WrapTException(err2)
 			}
-			if _write_err92 != nil {
-				return false, thrift.WrapTException(_write_err92)
+			if _write_err94 != nil {
+				return false, thrift.WrapTException(_write_err94)
 			}
 			return true, err
 		}
@@ -12842,19 +13615,19 @@ func (p *serverProcessorWait) Process(ctx context.Context, seqId int32, iprot, o
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "wait", thrift.REPLY, seqId); err2 != nil {
-		_write_err92 = thrift.WrapTException(err2)
+		_write_err94 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err92 == nil && err2 != nil {
-		_write_err92 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err94 == nil && err2 != nil {
+		_write_err94 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err92 == nil && err2 != nil {
-		_write_err92 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err94 == nil && err2 != nil {
+		_write_err94 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err92 == nil && err2 != nil {
-		_write_err92 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err94 == nil && err2 != nil {
+		_write_err94 = thrift.WrapTException(err2)
 	}
-	if _write_err92 != nil {
-		return false, thrift.WrapTException(_write_err92)
+	if _write_err94 != nil {
+		return false, thrift.WrapTException(_write_err94)
 	}
 	return true, err
 }
@@ -12864,7 +13637,7 @@ type serverProcessorCancel struct {
 }
 
 func (p *serverProcessorCancel) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err94 error
+	var _write_err96 error
 	args := ServerCancelArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -12914,40 +13687,40 @@ func (p *serverProcessorCancel) Process(ctx context.Context, seqId int32, iprot,
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc95 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancel: "+err2.Error())
+			_exc97 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancel: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "cancel", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err94 = thrift.WrapTException(err2)
+				_write_err96 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc95.Write(ctx, oprot); _write_err94 == nil && err2 != nil {
-				_write_err94 = thrift.WrapTException(err2)
+			if err2 := _exc97.Write(ctx, oprot); _write_err96 == nil && err2 != nil {
+				_write_err96 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err94 == nil && err2 != nil {
-				_write_err94 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err96 == nil && err2 != nil {
+				_write_err96 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err94 == nil && err2 != nil {
-				_write_err94 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err96 == nil && err2 != nil {
+				_write_err96 = thrift.WrapTException(err2)
 			}
-			if _write_err94 != nil {
-				return false, thrift.WrapTException(_write_err94)
+			if _write_err96 != nil {
+				return false, thrift.WrapTException(_write_err96)
 			}
 			return true, err
 		}
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "cancel", thrift.REPLY, seqId); err2 != nil {
-		_write_err94 = thrift.WrapTException(err2)
+		_write_err96 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err94 == nil && err2 != nil {
-		_write_err94 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err96 == nil && err2 != nil {
+		_write_err96 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err94 == nil && err2 != nil {
-		_write_err94 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err96 == nil && err2 != nil {
+		_write_err96 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err94 == nil && err2 != nil {
-		_write_err94 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err96 == nil && err2 != nil {
+		_write_err96 = thrift.WrapTException(err2)
 	}
-	if _write_err94 != nil {
-		return false, thrift.WrapTException(_write_err94)
+	if _write_err96 != nil {
+		return false, thrift.WrapTException(_write_err96)
 	}
 	return true, err
 }
@@ -12957,7 +13730,7 @@ type serverProcessorNodes struct {
 }
 
 func (p *serverProcessorNodes) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err96 error
+	var _write_err98 error
 	args := ServerNodesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -13007,21 +13780,21 @@ func (p *serverProcessorNodes) Process(ctx context.Context, seqId int32, iprot, 
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc97 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing nodes: "+err2.Error())
+			_exc99 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing nodes: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "nodes", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err96 = thrift.WrapTException(err2)
+				_write_err98 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc97.Write(ctx, oprot); _write_err96 == nil && err2 != nil {
-				_write_err96 = thrift.WrapTException(err2)
+			if err2 := _exc99.Write(ctx, oprot); _write_err98 == nil && err2 != nil {
+				_write_err98 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err96 == nil && err2 != nil {
-				_write_err96 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err98 == nil && err2 != nil {
+				_write_err98 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err96 == nil && err2 != nil {
-				_write_err96 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err98 == nil && err2 != nil {
+				_write_err98 = thrift.WrapTException(err2)
 			}
-			if _write_err96 != nil {
-				return false, thrift.WrapTException(_write_err96)
+			if _write_err98 != nil {
+				return false, thrift.WrapTException(_write_err98)
 			}
 			return true, err
 		}
@@ -13030,19 +13803,19 @@ func (p *serverProcessorNodes) Process(ctx context.Context, seqId int32, iprot, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "nodes", thrift.REPLY, seqId); err2 != nil {
-		_write_err96 = thrift.WrapTException(err2)
+		_write_err98 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err96 == nil && err2 != nil {
-		_write_err96 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err98 == nil && err2 != nil {
+		_write_err98 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err96 == nil && err2 != nil {
-		_write_err96 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err98 == nil && err2 != nil {
+		_write_err98 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err96 == nil && err2 != nil {
-		_write_err96 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err98 == nil && err2 != nil {
+		_write_err98 = thrift.WrapTException(err2)
 	}
-	if _write_err96 != nil {
-		return false, thrift.WrapTException(_write_err96)
+	if _write_err98 != nil {
+		return false, thrift.WrapTException(_write_err98)
 	}
 	return true, err
 }
@@ -13052,7 +13825,7 @@ type serverProcessorTasks struct {
 }
 
 func (p *serverProcessorTasks) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err98 error
+	var _write_err100 error
 	args := ServerTasksArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -13102,21 +13875,21 @@ func (p *serverProcessorTasks) Process(ctx context.Context, seqId int32, iprot, 
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc99 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing tasks: "+err2.Error())
+			_exc101 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing tasks: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "tasks", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err98 = thrift.WrapTException(err2)
+				_write_err100 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc99.Write(ctx, oprot); _write_err98 == nil && err2 != nil {
-				_write_err98 = thrift.WrapTException(err2)
+			if err2 := _exc101.Write(ctx, oprot); _write_err100 == nil && err2 != nil {
+				_write_err100 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err98 == nil && err2 != nil {
-				_write_err98 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err100 == nil && err2 != nil {
+				_write_err100 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err98 == nil && err2 != nil {
-				_write_err98 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err100 == nil && err2 != nil {
+				_write_err100 = thrift.WrapTException(err2)
 			}
-			if _write_err98 != nil {
-				return false, thrift.WrapTException(_write_err98)
+			if _write_err100 != nil {
+				return false, thrift.WrapTException(_write_err100)
 			}
 			return true, err
 		}
@@ -13125,19 +13898,19 @@ func (p *serverProcessorTasks) Process(ctx context.Context, seqId int32, iprot, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "tasks", thrift.REPLY, seqId); err2 != nil {
-		_write_err98 = thrift.WrapTException(err2)
+		_write_err100 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err98 == nil && err2 != nil {
-		_write_err98 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err100 == nil && err2 != nil {
+		_write_err100 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err98 == nil && err2 != nil {
-		_write_err98 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err100 == nil && err2 != nil {
+		_write_err100 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err98 == nil && err2 != nil {
-		_write_err98 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err100 == nil && err2 != nil {
+		_write_err100 = thrift.WrapTException(err2)
 	}
-	if _write_err98 != nil {
-		return false, thrift.WrapTException(_write_err98)
+	if _write_err100 != nil {
+		return false, thrift.WrapTException(_write_err100)
 	}
 	return true, err
 }
@@ -13147,7 +13920,7 @@ type serverProcessorRetryFailed struct {
 }
 
 func (p *serverProcessorRetryFailed) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err100 error
+	var _write_err102 error
 	args := ServerRetryFailedArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -13197,40 +13970,40 @@ func (p *serverProcessorRetryFailed) Process(ctx context.Context, seqId int32, i
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc101 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing retry_failed: "+err2.Error())
+			_exc103 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing retry_failed: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "retry_failed", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err100 = thrift.WrapTException(err2)
+				_write_err102 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc101.Write(ctx, oprot); _write_err100 == nil && err2 != nil {
-				_write_err100 = thrift.WrapTException(err2)
+			if err2 := _exc103.Write(ctx, oprot); _write_err102 == nil && err2 != nil {
+				_write_err102 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err100 == nil && err2 != nil {
-				_write_err100 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err102 == nil && err2 != nil {
+				_write_err102 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err100 == nil && err2 != nil {
-				_write_err100 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err102 == nil && err2 != nil {
+				_write_err102 = thrift.WrapTException(err2)
 			}
-			if _write_err100 != nil {
-				return false, thrift.WrapTException(_write_err100)
+			if _write_err102 != nil {
+				return false, thrift.WrapTException(_write_err102)
 			}
 			return true, err
 		}
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "retry_failed", thrift.REPLY, seqId); err2 != nil {
-		_write_err100 = thrift.WrapTException(err2)
+		_write_err102 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err100 == nil && err2 != nil {
-		_write_err100 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err102 == nil && err2 != nil {
+		_write_err102 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err100 == nil && err2 != nil {
-		_write_err100 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err102 == nil && err2 != nil {
+		_write_err102 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err100 == nil && err2 != nil {
-		_write_err100 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err102 == nil && err2 != nil {
+		_write_err102 = thrift.WrapTException(err2)
 	}
-	if _write_err100 != nil {
-		return false, thrift.WrapTException(_write_err100)
+	if _write_err102 != nil {
+		return false, thrift.WrapTException(_write_err102)
 	}
 	return true, err
 }
@@ -13240,7 +14013,7 @@ type serverProcessorRegisterNode struct {
 }
 
 func (p *serverProcessorRegisterNode) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err102 error
+	var _write_err104 error
 	args := ServerRegisterNodeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -13290,21 +14063,21 @@ func (p *serverProcessorRegisterNode) Process(ctx context.Context, seqId int32, 
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc103 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing register_node: "+err2.Error())
+			_exc105 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing register_node: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "register_node", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err102 = thrift.WrapTException(err2)
+				_write_err104 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc103.Write(ctx, oprot); _write_err102 == nil && err2 != nil {
-				_write_err102 = thrift.WrapTException(err2)
+			if err2 := _exc105.Write(ctx, oprot); _write_err104 == nil && err2 != nil {
+				_write_err104 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err102 == nil && err2 != nil {
-				_write_err102 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err104 == nil && err2 != nil {
+				_write_err104 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err102 == nil && err2 != nil {
-				_write_err102 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err104 == nil && err2 != nil {
+				_write_err104 = thrift.WrapTException(err2)
 			}
-			if _write_err102 != nil {
-				return false, thrift.WrapTException(_write_err102)
+			if _write_err104 != nil {
+				return false, thrift.WrapTException(_write_err104)
 			}
 			return true, err
 		}
@@ -13313,19 +14086,19 @@ func (p *serverProcessorRegisterNode) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "register_node", thrift.REPLY, seqId); err2 != nil {
-		_write_err102 = thrift.WrapTException(err2)
+		_write_err104 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err102 == nil && err2 != nil {
-		_write_err102 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err104 == nil && err2 != nil {
+		_write_err104 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err102 == nil && err2 != nil {
-		_write_err102 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err104 == nil && err2 != nil {
+		_write_err104 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err102 == nil && err2 != nil {
-		_write_err102 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err104 == nil && err2 != nil {
+		_write_err104 = thrift.WrapTException(err2)
 	}
-	if _write_err102 != nil {
-		return false, thrift.WrapTException(_write_err102)
+	if _write_err104 != nil {
+		return false, thrift.WrapTException(_write_err104)
 	}
 	return true, err
 }
@@ -13335,7 +14108,7 @@ type serverProcessorDrainNode struct {
 }
 
 func (p *serverProcessorDrainNode) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err104 error
+	var _write_err106 error
 	args := ServerDrainNodeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -13385,40 +14158,40 @@ func (p *serverProcessorDrainNode) Process(ctx context.Context, seqId int32, ipr
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc105 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing drain_node: "+err2.Error())
+			_exc107 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing drain_node: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "drain_node", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err104 = thrift.WrapTException(err2)
+				_write_err106 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc105.Write(ctx, oprot); _write_err104 == nil && err2 != nil {
-				_write_err104 = thrift.WrapTException(err2)
+			if err2 := _exc107.Write(ctx, oprot); _write_err106 == nil && err2 != nil {
+				_write_err106 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err104 == nil && err2 != nil {
-				_write_err104 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err106 == nil && err2 != nil {
+				_write_err106 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err104 == nil && err2 != nil {
-				_write_err104 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err106 == nil && err2 != nil {
+				_write_err106 = thrift.WrapTException(err2)
 			}
-			if _write_err104 != nil {
-				return false, thrift.WrapTException(_write_err104)
+			if _write_err106 != nil {
+				return false, thrift.WrapTException(_write_err106)
 			}
 			return true, err
 		}
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "drain_node", thrift.REPLY, seqId); err2 != nil {
-		_write_err104 = thrift.WrapTException(err2)
+		_write_err106 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err104 == nil && err2 != nil {
-		_write_err104 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err106 == nil && err2 != nil {
+		_write_err106 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err104 == nil && err2 != nil {
-		_write_err104 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err106 == nil && err2 != nil {
+		_write_err106 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err104 == nil && err2 != nil {
-		_write_err104 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err106 == nil && err2 != nil {
+		_write_err106 = thrift.WrapTException(err2)
 	}
-	if _write_err104 != nil {
-		return false, thrift.WrapTException(_write_err104)
+	if _write_err106 != nil {
+		return false, thrift.WrapTException(_write_err106)
 	}
 	return true, err
 }
@@ -13428,7 +14201,7 @@ type serverProcessorNodeLog struct {
 }
 
 func (p *serverProcessorNodeLog) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err106 error
+	var _write_err108 error
 	args := ServerNodeLogArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -13478,21 +14251,21 @@ func (p *serverProcessorNodeLog) Process(ctx context.Context, seqId int32, iprot
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc107 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing node_log: "+err2.Error())
+			_exc109 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing node_log: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "node_log", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err106 = thrift.WrapTException(err2)
+				_write_err108 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc107.Write(ctx, oprot); _write_err106 == nil && err2 != nil {
-				_write_err106 = thrift.WrapTException(err2)
+			if err2 := _exc109.Write(ctx, oprot); _write_err108 == nil && err2 != nil {
+				_write_err108 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err106 == nil && err2 != nil {
-				_write_err106 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err108 == nil && err2 != nil {
+				_write_err108 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err106 == nil && err2 != nil {
-				_write_err106 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err108 == nil && err2 != nil {
+				_write_err108 = thrift.WrapTException(err2)
 			}
-			if _write_err106 != nil {
-				return false, thrift.WrapTException(_write_err106)
+			if _write_err108 != nil {
+				return false, thrift.WrapTException(_write_err108)
 			}
 			return true, err
 		}
@@ -13501,19 +14274,19 @@ func (p *serverProcessorNodeLog) Process(ctx context.Context, seqId int32, iprot
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "node_log", thrift.REPLY, seqId); err2 != nil {
-		_write_err106 = thrift.WrapTException(err2)
+		_write_err108 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err106 == nil && err2 != nil {
-		_write_err106 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err108 == nil && err2 != nil {
+		_write_err108 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err106 == nil && err2 != nil {
-		_write_err106 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err108 == nil && err2 != nil {
+		_write_err108 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err106 == nil && err2 != nil {
-		_write_err106 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err108 == nil && err2 != nil {
+		_write_err108 = thrift.WrapTException(err2)
 	}
-	if _write_err106 != nil {
-		return false, thrift.WrapTException(_write_err106)
+	if _write_err108 != nil {
+		return false, thrift.WrapTException(_write_err108)
 	}
 	return true, err
 }
@@ -14705,11 +15478,11 @@ func (p *ServerJobsResult) ReadField0(ctx context.Context, iprot thrift.TProtoco
 	tSlice := make([]*Job, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem108 := &Job{}
-		if err := _elem108.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem108), err)
+		_elem110 := &Job{}
+		if err := _elem110.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem110), err)
 		}
-		p.Success = append(p.Success, _elem108)
+		p.Success = append(p.Success, _elem110)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -14795,10 +15568,12 @@ func (p *ServerJobsResult) String() string {
 //   - ID
 //   - Seen
 //   - TimeoutMs
+//   - After
 type ServerWaitArgs struct {
 	ID        string `thrift:"id,1" db:"id" json:"id"`
 	Seen      int64  `thrift:"seen,2" db:"seen" json:"seen"`
 	TimeoutMs int64  `thrift:"timeout_ms,3" db:"timeout_ms" json:"timeout_ms"`
+	After     int64  `thrift:"after,4" db:"after" json:"after"`
 }
 
 func NewServerWaitArgs() *ServerWaitArgs {
@@ -14815,6 +15590,10 @@ func (p *ServerWaitArgs) GetSeen() int64 {
 
 func (p *ServerWaitArgs) GetTimeoutMs() int64 {
 	return p.TimeoutMs
+}
+
+func (p *ServerWaitArgs) GetAfter() int64 {
+	return p.After
 }
 func (p *ServerWaitArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
 	if _, err := iprot.ReadStructBegin(ctx); err != nil {
@@ -14853,6 +15632,16 @@ func (p *ServerWaitArgs) Read(ctx context.Context, iprot thrift.TProtocol) error
 		case 3:
 			if fieldTypeId == thrift.I64 {
 				if err := p.ReadField3(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 4:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField4(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -14902,6 +15691,15 @@ func (p *ServerWaitArgs) ReadField3(ctx context.Context, iprot thrift.TProtocol)
 	return nil
 }
 
+func (p *ServerWaitArgs) ReadField4(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 4: ", err)
+	} else {
+		p.After = v
+	}
+	return nil
+}
+
 func (p *ServerWaitArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	if err := oprot.WriteStructBegin(ctx, "wait_args"); err != nil {
 		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
@@ -14914,6 +15712,9 @@ func (p *ServerWaitArgs) Write(ctx context.Context, oprot thrift.TProtocol) erro
 			return err
 		}
 		if err := p.writeField3(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField4(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -14961,6 +15762,19 @@ func (p *ServerWaitArgs) writeField3(ctx context.Context, oprot thrift.TProtocol
 	}
 	if err := oprot.WriteFieldEnd(ctx); err != nil {
 		return thrift.PrependError(fmt.Sprintf("%T write field end error 3:timeout_ms: ", p), err)
+	}
+	return err
+}
+
+func (p *ServerWaitArgs) writeField4(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "after", thrift.I64, 4); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 4:after: ", p), err)
+	}
+	if err := oprot.WriteI64(ctx, int64(p.After)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.after (4) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 4:after: ", p), err)
 	}
 	return err
 }
@@ -15486,11 +16300,11 @@ func (p *ServerNodesResult) ReadField0(ctx context.Context, iprot thrift.TProtoc
 	tSlice := make([]*Node, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem109 := &Node{}
-		if err := _elem109.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem109), err)
+		_elem111 := &Node{}
+		if err := _elem111.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem111), err)
 		}
-		p.Success = append(p.Success, _elem109)
+		p.Success = append(p.Success, _elem111)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -15811,11 +16625,11 @@ func (p *ServerTasksResult) ReadField0(ctx context.Context, iprot thrift.TProtoc
 	tSlice := make([]*TaskInfo, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem110 := &TaskInfo{}
-		if err := _elem110.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem110), err)
+		_elem112 := &TaskInfo{}
+		if err := _elem112.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem112), err)
 		}
-		p.Success = append(p.Success, _elem110)
+		p.Success = append(p.Success, _elem112)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -16852,13 +17666,13 @@ func (p *ServerNodeLogResult) ReadField0(ctx context.Context, iprot thrift.TProt
 	tSlice := make([]string, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		var _elem111 string
+		var _elem113 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem111 = v
+			_elem113 = v
 		}
-		p.Success = append(p.Success, _elem111)
+		p.Success = append(p.Success, _elem113)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -17044,42 +17858,42 @@ func (p *ComputeNodeClient) SetLastResponseMeta_(meta thrift.ResponseMeta) {
 //   - BasePath
 //   - FileName
 func (p *ComputeNodeClient) Execute(ctx context.Context, base_path string, file_name string) (_r string, _err error) {
-	var _args112 ComputeNodeExecuteArgs
-	_args112.BasePath = base_path
-	_args112.FileName = file_name
-	var _result114 ComputeNodeExecuteResult
-	var _meta113 thrift.ResponseMeta
-	_meta113, _err = p.Client_().Call(ctx, "execute", &_args112, &_result114)
-	p.SetLastResponseMeta_(_meta113)
+	var _args114 ComputeNodeExecuteArgs
+	_args114.BasePath = base_path
+	_args114.FileName = file_name
+	var _result116 ComputeNodeExecuteResult
+	var _meta115 thrift.ResponseMeta
+	_meta115, _err = p.Client_().Call(ctx, "execute", &_args114, &_result116)
+	p.SetLastResponseMeta_(_meta115)
 	if _err != nil {
 		return
 	}
-	return _result114.GetSuccess(), nil
+	return _result116.GetSuccess(), nil
 }
 
 // Parameters:
 //   - BasePath
 //   - FileName
 func (p *ComputeNodeClient) DelayedExecute(ctx context.Context, base_path string, file_name string) (_r string, _err error) {
-	var _args115 ComputeNodeDelayedExecuteArgs
-	_args115.BasePath = base_path
-	_args115.FileName = file_name
-	var _result117 ComputeNodeDelayedExecuteResult
-	var _meta116 thrift.ResponseMeta
-	_meta116, _err = p.Client_().Call(ctx, "delayed_execute", &_args115, &_result117)
-	p.SetLastResponseMeta_(_meta116)
+	var _args117 ComputeNodeDelayedExecuteArgs
+	_args117.BasePath = base_path
+	_args117.FileName = file_name
+	var _result119 ComputeNodeDelayedExecuteResult
+	var _meta118 thrift.ResponseMeta
+	_meta118, _err = p.Client_().Call(ctx, "delayed_execute", &_args117, &_result119)
+	p.SetLastResponseMeta_(_meta118)
 	if _err != nil {
 		return
 	}
-	return _result117.GetSuccess(), nil
+	return _result119.GetSuccess(), nil
 }
 
 func (p *ComputeNodeClient) Ping(ctx context.Context) (_err error) {
-	var _args118 ComputeNodePingArgs
-	var _result120 ComputeNodePingResult
-	var _meta119 thrift.ResponseMeta
-	_meta119, _err = p.Client_().Call(ctx, "ping", &_args118, &_result120)
-	p.SetLastResponseMeta_(_meta119)
+	var _args120 ComputeNodePingArgs
+	var _result122 ComputeNodePingResult
+	var _meta121 thrift.ResponseMeta
+	_meta121, _err = p.Client_().Call(ctx, "ping", &_args120, &_result122)
+	p.SetLastResponseMeta_(_meta121)
 	if _err != nil {
 		return
 	}
@@ -17089,26 +17903,26 @@ func (p *ComputeNodeClient) Ping(ctx context.Context) (_err error) {
 // Parameters:
 //   - Task
 func (p *ComputeNodeClient) Run(ctx context.Context, task *Task) (_r *TaskReply, _err error) {
-	var _args121 ComputeNodeRunArgs
-	_args121.Task = task
-	var _result123 ComputeNodeRunResult
-	var _meta122 thrift.ResponseMeta
-	_meta122, _err = p.Client_().Call(ctx, "run", &_args121, &_result123)
-	p.SetLastResponseMeta_(_meta122)
+	var _args123 ComputeNodeRunArgs
+	_args123.Task = task
+	var _result125 ComputeNodeRunResult
+	var _meta124 thrift.ResponseMeta
+	_meta124, _err = p.Client_().Call(ctx, "run", &_args123, &_result125)
+	p.SetLastResponseMeta_(_meta124)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result123.Rejected != nil:
-		return _r, _result123.Rejected
-	case _result123.Failure != nil:
-		return _r, _result123.Failure
-	case _result123.NeedsContent != nil:
-		return _r, _result123.NeedsContent
+	case _result125.Rejected != nil:
+		return _r, _result125.Rejected
+	case _result125.Failure != nil:
+		return _r, _result125.Failure
+	case _result125.NeedsContent != nil:
+		return _r, _result125.NeedsContent
 	}
 
-	if _ret124 := _result123.GetSuccess(); _ret124 != nil {
-		return _ret124, nil
+	if _ret126 := _result125.GetSuccess(); _ret126 != nil {
+		return _ret126, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "run failed: unknown result")
 }
@@ -17118,14 +17932,14 @@ func (p *ComputeNodeClient) Run(ctx context.Context, task *Task) (_r *TaskReply,
 //   - Index
 //   - Attempt
 func (p *ComputeNodeClient) CancelAttempt(ctx context.Context, job string, index int64, attempt int32) (_err error) {
-	var _args125 ComputeNodeCancelAttemptArgs
-	_args125.Job = job
-	_args125.Index = index
-	_args125.Attempt = attempt
-	var _result127 ComputeNodeCancelAttemptResult
-	var _meta126 thrift.ResponseMeta
-	_meta126, _err = p.Client_().Call(ctx, "cancel_attempt", &_args125, &_result127)
-	p.SetLastResponseMeta_(_meta126)
+	var _args127 ComputeNodeCancelAttemptArgs
+	_args127.Job = job
+	_args127.Index = index
+	_args127.Attempt = attempt
+	var _result129 ComputeNodeCancelAttemptResult
+	var _meta128 thrift.ResponseMeta
+	_meta128, _err = p.Client_().Call(ctx, "cancel_attempt", &_args127, &_result129)
+	p.SetLastResponseMeta_(_meta128)
 	if _err != nil {
 		return
 	}
@@ -17135,12 +17949,12 @@ func (p *ComputeNodeClient) CancelAttempt(ctx context.Context, job string, index
 // Parameters:
 //   - Job
 func (p *ComputeNodeClient) ForgetJob(ctx context.Context, job string) (_err error) {
-	var _args128 ComputeNodeForgetJobArgs
-	_args128.Job = job
-	var _result130 ComputeNodeForgetJobResult
-	var _meta129 thrift.ResponseMeta
-	_meta129, _err = p.Client_().Call(ctx, "forget_job", &_args128, &_result130)
-	p.SetLastResponseMeta_(_meta129)
+	var _args130 ComputeNodeForgetJobArgs
+	_args130.Job = job
+	var _result132 ComputeNodeForgetJobResult
+	var _meta131 thrift.ResponseMeta
+	_meta131, _err = p.Client_().Call(ctx, "forget_job", &_args130, &_result132)
+	p.SetLastResponseMeta_(_meta131)
 	if _err != nil {
 		return
 	}
@@ -17148,31 +17962,31 @@ func (p *ComputeNodeClient) ForgetJob(ctx context.Context, job string) (_err err
 }
 
 func (p *ComputeNodeClient) Probe(ctx context.Context) (_r *Load, _err error) {
-	var _args131 ComputeNodeProbeArgs
-	var _result133 ComputeNodeProbeResult
-	var _meta132 thrift.ResponseMeta
-	_meta132, _err = p.Client_().Call(ctx, "probe", &_args131, &_result133)
-	p.SetLastResponseMeta_(_meta132)
+	var _args133 ComputeNodeProbeArgs
+	var _result135 ComputeNodeProbeResult
+	var _meta134 thrift.ResponseMeta
+	_meta134, _err = p.Client_().Call(ctx, "probe", &_args133, &_result135)
+	p.SetLastResponseMeta_(_meta134)
 	if _err != nil {
 		return
 	}
-	if _ret134 := _result133.GetSuccess(); _ret134 != nil {
-		return _ret134, nil
+	if _ret136 := _result135.GetSuccess(); _ret136 != nil {
+		return _ret136, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "probe failed: unknown result")
 }
 
 func (p *ComputeNodeClient) Profile(ctx context.Context) (_r *Profile, _err error) {
-	var _args135 ComputeNodeProfileArgs
-	var _result137 ComputeNodeProfileResult
-	var _meta136 thrift.ResponseMeta
-	_meta136, _err = p.Client_().Call(ctx, "profile", &_args135, &_result137)
-	p.SetLastResponseMeta_(_meta136)
+	var _args137 ComputeNodeProfileArgs
+	var _result139 ComputeNodeProfileResult
+	var _meta138 thrift.ResponseMeta
+	_meta138, _err = p.Client_().Call(ctx, "profile", &_args137, &_result139)
+	p.SetLastResponseMeta_(_meta138)
 	if _err != nil {
 		return
 	}
-	if _ret138 := _result137.GetSuccess(); _ret138 != nil {
-		return _ret138, nil
+	if _ret140 := _result139.GetSuccess(); _ret140 != nil {
+		return _ret140, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "profile failed: unknown result")
 }
@@ -17180,39 +17994,39 @@ func (p *ComputeNodeClient) Profile(ctx context.Context) (_r *Profile, _err erro
 // Parameters:
 //   - Lines
 func (p *ComputeNodeClient) Log(ctx context.Context, lines int32) (_r []string, _err error) {
-	var _args139 ComputeNodeLogArgs
-	_args139.Lines = lines
-	var _result141 ComputeNodeLogResult
-	var _meta140 thrift.ResponseMeta
-	_meta140, _err = p.Client_().Call(ctx, "log", &_args139, &_result141)
-	p.SetLastResponseMeta_(_meta140)
+	var _args141 ComputeNodeLogArgs
+	_args141.Lines = lines
+	var _result143 ComputeNodeLogResult
+	var _meta142 thrift.ResponseMeta
+	_meta142, _err = p.Client_().Call(ctx, "log", &_args141, &_result143)
+	p.SetLastResponseMeta_(_meta142)
 	if _err != nil {
 		return
 	}
-	return _result141.GetSuccess(), nil
+	return _result143.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Content
 //   - Answer
 func (p *ComputeNodeClient) ServeContent(ctx context.Context, content string, answer *ContentAnswer) (_r *ContentWish, _err error) {
-	var _args142 ComputeNodeServeContentArgs
-	_args142.Content = content
-	_args142.Answer = answer
-	var _result144 ComputeNodeServeContentResult
-	var _meta143 thrift.ResponseMeta
-	_meta143, _err = p.Client_().Call(ctx, "serve_content", &_args142, &_result144)
-	p.SetLastResponseMeta_(_meta143)
+	var _args144 ComputeNodeServeContentArgs
+	_args144.Content = content
+	_args144.Answer = answer
+	var _result146 ComputeNodeServeContentResult
+	var _meta145 thrift.ResponseMeta
+	_meta145, _err = p.Client_().Call(ctx, "serve_content", &_args144, &_result146)
+	p.SetLastResponseMeta_(_meta145)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result144.Failure != nil:
-		return _r, _result144.Failure
+	case _result146.Failure != nil:
+		return _r, _result146.Failure
 	}
 
-	if _ret145 := _result144.GetSuccess(); _ret145 != nil {
-		return _ret145, nil
+	if _ret147 := _result146.GetSuccess(); _ret147 != nil {
+		return _ret147, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "serve_content failed: unknown result")
 }
@@ -17220,18 +18034,18 @@ func (p *ComputeNodeClient) ServeContent(ctx context.Context, content string, an
 // Parameters:
 //   - Piece
 func (p *ComputeNodeClient) PutFile(ctx context.Context, piece *FilePiece) (_err error) {
-	var _args146 ComputeNodePutFileArgs
-	_args146.Piece = piece
-	var _result148 ComputeNodePutFileResult
-	var _meta147 thrift.ResponseMeta
-	_meta147, _err = p.Client_().Call(ctx, "put_file", &_args146, &_result148)
-	p.SetLastResponseMeta_(_meta147)
+	var _args148 ComputeNodePutFileArgs
+	_args148.Piece = piece
+	var _result150 ComputeNodePutFileResult
+	var _meta149 thrift.ResponseMeta
+	_meta149, _err = p.Client_().Call(ctx, "put_file", &_args148, &_result150)
+	p.SetLastResponseMeta_(_meta149)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result148.Failure != nil:
-		return _result148.Failure
+	case _result150.Failure != nil:
+		return _result150.Failure
 	}
 
 	return nil
@@ -17241,139 +18055,139 @@ func (p *ComputeNodeClient) PutFile(ctx context.Context, piece *FilePiece) (_err
 //   - Name
 //   - Size
 func (p *ComputeNodeClient) PutOffset(ctx context.Context, name string, size int64) (_r int64, _err error) {
-	var _args149 ComputeNodePutOffsetArgs
-	_args149.Name = name
-	_args149.Size = size
-	var _result151 ComputeNodePutOffsetResult
-	var _meta150 thrift.ResponseMeta
-	_meta150, _err = p.Client_().Call(ctx, "put_offset", &_args149, &_result151)
-	p.SetLastResponseMeta_(_meta150)
+	var _args151 ComputeNodePutOffsetArgs
+	_args151.Name = name
+	_args151.Size = size
+	var _result153 ComputeNodePutOffsetResult
+	var _meta152 thrift.ResponseMeta
+	_meta152, _err = p.Client_().Call(ctx, "put_offset", &_args151, &_result153)
+	p.SetLastResponseMeta_(_meta152)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result151.Failure != nil:
-		return _r, _result151.Failure
+	case _result153.Failure != nil:
+		return _r, _result153.Failure
 	}
 
-	return _result151.GetSuccess(), nil
+	return _result153.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Name
 //   - Offset
 func (p *ComputeNodeClient) GetFile(ctx context.Context, name string, offset int64) (_r *FilePiece, _err error) {
-	var _args152 ComputeNodeGetFileArgs
-	_args152.Name = name
-	_args152.Offset = offset
-	var _result154 ComputeNodeGetFileResult
-	var _meta153 thrift.ResponseMeta
-	_meta153, _err = p.Client_().Call(ctx, "get_file", &_args152, &_result154)
-	p.SetLastResponseMeta_(_meta153)
+	var _args154 ComputeNodeGetFileArgs
+	_args154.Name = name
+	_args154.Offset = offset
+	var _result156 ComputeNodeGetFileResult
+	var _meta155 thrift.ResponseMeta
+	_meta155, _err = p.Client_().Call(ctx, "get_file", &_args154, &_result156)
+	p.SetLastResponseMeta_(_meta155)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result154.Failure != nil:
-		return _r, _result154.Failure
+	case _result156.Failure != nil:
+		return _r, _result156.Failure
 	}
 
-	if _ret155 := _result154.GetSuccess(); _ret155 != nil {
-		return _ret155, nil
+	if _ret157 := _result156.GetSuccess(); _ret157 != nil {
+		return _ret157, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "get_file failed: unknown result")
 }
 
 func (p *ComputeNodeClient) ListFiles(ctx context.Context) (_r []*FileEntry, _err error) {
-	var _args156 ComputeNodeListFilesArgs
-	var _result158 ComputeNodeListFilesResult
-	var _meta157 thrift.ResponseMeta
-	_meta157, _err = p.Client_().Call(ctx, "list_files", &_args156, &_result158)
-	p.SetLastResponseMeta_(_meta157)
+	var _args158 ComputeNodeListFilesArgs
+	var _result160 ComputeNodeListFilesResult
+	var _meta159 thrift.ResponseMeta
+	_meta159, _err = p.Client_().Call(ctx, "list_files", &_args158, &_result160)
+	p.SetLastResponseMeta_(_meta159)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result158.Failure != nil:
-		return _r, _result158.Failure
+	case _result160.Failure != nil:
+		return _r, _result160.Failure
 	}
 
-	return _result158.GetSuccess(), nil
+	return _result160.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Name
 func (p *ComputeNodeClient) DeleteFile(ctx context.Context, name string) (_err error) {
-	var _args159 ComputeNodeDeleteFileArgs
-	_args159.Name = name
-	var _result161 ComputeNodeDeleteFileResult
-	var _meta160 thrift.ResponseMeta
-	_meta160, _err = p.Client_().Call(ctx, "delete_file", &_args159, &_result161)
-	p.SetLastResponseMeta_(_meta160)
+	var _args161 ComputeNodeDeleteFileArgs
+	_args161.Name = name
+	var _result163 ComputeNodeDeleteFileResult
+	var _meta162 thrift.ResponseMeta
+	_meta162, _err = p.Client_().Call(ctx, "delete_file", &_args161, &_result163)
+	p.SetLastResponseMeta_(_meta162)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result161.Failure != nil:
-		return _result161.Failure
+	case _result163.Failure != nil:
+		return _result163.Failure
 	}
 
 	return nil
 }
 
 func (p *ComputeNodeClient) DeleteAllFiles(ctx context.Context) (_err error) {
-	var _args162 ComputeNodeDeleteAllFilesArgs
-	var _result164 ComputeNodeDeleteAllFilesResult
-	var _meta163 thrift.ResponseMeta
-	_meta163, _err = p.Client_().Call(ctx, "delete_all_files", &_args162, &_result164)
-	p.SetLastResponseMeta_(_meta163)
+	var _args164 ComputeNodeDeleteAllFilesArgs
+	var _result166 ComputeNodeDeleteAllFilesResult
+	var _meta165 thrift.ResponseMeta
+	_meta165, _err = p.Client_().Call(ctx, "delete_all_files", &_args164, &_result166)
+	p.SetLastResponseMeta_(_meta165)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result164.Failure != nil:
-		return _result164.Failure
+	case _result166.Failure != nil:
+		return _result166.Failure
 	}
 
 	return nil
 }
 
 func (p *ComputeNodeClient) ViewJob(ctx context.Context) (_r []*Activity, _err error) {
-	var _args165 ComputeNodeViewJobArgs
-	var _result167 ComputeNodeViewJobResult
-	var _meta166 thrift.ResponseMeta
-	_meta166, _err = p.Client_().Call(ctx, "view_job", &_args165, &_result167)
-	p.SetLastResponseMeta_(_meta166)
+	var _args167 ComputeNodeViewJobArgs
+	var _result169 ComputeNodeViewJobResult
+	var _meta168 thrift.ResponseMeta
+	_meta168, _err = p.Client_().Call(ctx, "view_job", &_args167, &_result169)
+	p.SetLastResponseMeta_(_meta168)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result167.Failure != nil:
-		return _r, _result167.Failure
+	case _result169.Failure != nil:
+		return _r, _result169.Failure
 	}
 
-	return _result167.GetSuccess(), nil
+	return _result169.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Name
 func (p *ComputeNodeClient) VideoMetadata(ctx context.Context, name string) (_r *VideoMetadata, _err error) {
-	var _args168 ComputeNodeVideoMetadataArgs
-	_args168.Name = name
-	var _result170 ComputeNodeVideoMetadataResult
-	var _meta169 thrift.ResponseMeta
-	_meta169, _err = p.Client_().Call(ctx, "video_metadata", &_args168, &_result170)
-	p.SetLastResponseMeta_(_meta169)
+	var _args170 ComputeNodeVideoMetadataArgs
+	_args170.Name = name
+	var _result172 ComputeNodeVideoMetadataResult
+	var _meta171 thrift.ResponseMeta
+	_meta171, _err = p.Client_().Call(ctx, "video_metadata", &_args170, &_result172)
+	p.SetLastResponseMeta_(_meta171)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result170.Failure != nil:
-		return _r, _result170.Failure
+	case _result172.Failure != nil:
+		return _r, _result172.Failure
 	}
 
-	if _ret171 := _result170.GetSuccess(); _ret171 != nil {
-		return _ret171, nil
+	if _ret173 := _result172.GetSuccess(); _ret173 != nil {
+		return _ret173, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "video_metadata failed: unknown result")
 }
@@ -17381,83 +18195,83 @@ func (p *ComputeNodeClient) VideoMetadata(ctx context.Context, name string) (_r 
 // Parameters:
 //   - Extraction
 func (p *ComputeNodeClient) ExtractImages(ctx context.Context, extraction *Extraction) (_r []string, _err error) {
-	var _args172 ComputeNodeExtractImagesArgs
-	_args172.Extraction = extraction
-	var _result174 ComputeNodeExtractImagesResult
-	var _meta173 thrift.ResponseMeta
-	_meta173, _err = p.Client_().Call(ctx, "extract_images", &_args172, &_result174)
-	p.SetLastResponseMeta_(_meta173)
+	var _args174 ComputeNodeExtractImagesArgs
+	_args174.Extraction = extraction
+	var _result176 ComputeNodeExtractImagesResult
+	var _meta175 thrift.ResponseMeta
+	_meta175, _err = p.Client_().Call(ctx, "extract_images", &_args174, &_result176)
+	p.SetLastResponseMeta_(_meta175)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result174.Failure != nil:
-		return _r, _result174.Failure
+	case _result176.Failure != nil:
+		return _r, _result176.Failure
 	}
 
-	return _result174.GetSuccess(), nil
+	return _result176.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Creation
 func (p *ComputeNodeClient) CreateVideo(ctx context.Context, creation *Creation) (_r string, _err error) {
-	var _args175 ComputeNodeCreateVideoArgs
-	_args175.Creation = creation
-	var _result177 ComputeNodeCreateVideoResult
-	var _meta176 thrift.ResponseMeta
-	_meta176, _err = p.Client_().Call(ctx, "create_video", &_args175, &_result177)
-	p.SetLastResponseMeta_(_meta176)
+	var _args177 ComputeNodeCreateVideoArgs
+	_args177.Creation = creation
+	var _result179 ComputeNodeCreateVideoResult
+	var _meta178 thrift.ResponseMeta
+	_meta178, _err = p.Client_().Call(ctx, "create_video", &_args177, &_result179)
+	p.SetLastResponseMeta_(_meta178)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result177.Failure != nil:
-		return _r, _result177.Failure
+	case _result179.Failure != nil:
+		return _r, _result179.Failure
 	}
 
-	return _result177.GetSuccess(), nil
+	return _result179.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Name
 func (p *ComputeNodeClient) DetectFace(ctx context.Context, name string) (_r []*Point, _err error) {
-	var _args178 ComputeNodeDetectFaceArgs
-	_args178.Name = name
-	var _result180 ComputeNodeDetectFaceResult
-	var _meta179 thrift.ResponseMeta
-	_meta179, _err = p.Client_().Call(ctx, "detect_face", &_args178, &_result180)
-	p.SetLastResponseMeta_(_meta179)
+	var _args180 ComputeNodeDetectFaceArgs
+	_args180.Name = name
+	var _result182 ComputeNodeDetectFaceResult
+	var _meta181 thrift.ResponseMeta
+	_meta181, _err = p.Client_().Call(ctx, "detect_face", &_args180, &_result182)
+	p.SetLastResponseMeta_(_meta181)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result180.Failure != nil:
-		return _r, _result180.Failure
+	case _result182.Failure != nil:
+		return _r, _result182.Failure
 	}
 
-	return _result180.GetSuccess(), nil
+	return _result182.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Name
 //   - Points
 func (p *ComputeNodeClient) DrawMesh(ctx context.Context, name string, points []*Point) (_r string, _err error) {
-	var _args181 ComputeNodeDrawMeshArgs
-	_args181.Name = name
-	_args181.Points = points
-	var _result183 ComputeNodeDrawMeshResult
-	var _meta182 thrift.ResponseMeta
-	_meta182, _err = p.Client_().Call(ctx, "draw_mesh", &_args181, &_result183)
-	p.SetLastResponseMeta_(_meta182)
+	var _args183 ComputeNodeDrawMeshArgs
+	_args183.Name = name
+	_args183.Points = points
+	var _result185 ComputeNodeDrawMeshResult
+	var _meta184 thrift.ResponseMeta
+	_meta184, _err = p.Client_().Call(ctx, "draw_mesh", &_args183, &_result185)
+	p.SetLastResponseMeta_(_meta184)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result183.Failure != nil:
-		return _r, _result183.Failure
+	case _result185.Failure != nil:
+		return _r, _result185.Failure
 	}
 
-	return _result183.GetSuccess(), nil
+	return _result185.GetSuccess(), nil
 }
 
 type ComputeNodeProcessor struct {
@@ -17480,30 +18294,30 @@ func (p *ComputeNodeProcessor) ProcessorMap() map[string]thrift.TProcessorFuncti
 
 func NewComputeNodeProcessor(handler ComputeNode) *ComputeNodeProcessor {
 
-	self184 := &ComputeNodeProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self184.processorMap["execute"] = &computeNodeProcessorExecute{handler: handler}
-	self184.processorMap["delayed_execute"] = &computeNodeProcessorDelayedExecute{handler: handler}
-	self184.processorMap["ping"] = &computeNodeProcessorPing{handler: handler}
-	self184.processorMap["run"] = &computeNodeProcessorRun{handler: handler}
-	self184.processorMap["cancel_attempt"] = &computeNodeProcessorCancelAttempt{handler: handler}
-	self184.processorMap["forget_job"] = &computeNodeProcessorForgetJob{handler: handler}
-	self184.processorMap["probe"] = &computeNodeProcessorProbe{handler: handler}
-	self184.processorMap["profile"] = &computeNodeProcessorProfile{handler: handler}
-	self184.processorMap["log"] = &computeNodeProcessorLog{handler: handler}
-	self184.processorMap["serve_content"] = &computeNodeProcessorServeContent{handler: handler}
-	self184.processorMap["put_file"] = &computeNodeProcessorPutFile{handler: handler}
-	self184.processorMap["put_offset"] = &computeNodeProcessorPutOffset{handler: handler}
-	self184.processorMap["get_file"] = &computeNodeProcessorGetFile{handler: handler}
-	self184.processorMap["list_files"] = &computeNodeProcessorListFiles{handler: handler}
-	self184.processorMap["delete_file"] = &computeNodeProcessorDeleteFile{handler: handler}
-	self184.processorMap["delete_all_files"] = &computeNodeProcessorDeleteAllFiles{handler: handler}
-	self184.processorMap["view_job"] = &computeNodeProcessorViewJob{handler: handler}
-	self184.processorMap["video_metadata"] = &computeNodeProcessorVideoMetadata{handler: handler}
-	self184.processorMap["extract_images"] = &computeNodeProcessorExtractImages{handler: handler}
-	self184.processorMap["create_video"] = &computeNodeProcessorCreateVideo{handler: handler}
-	self184.processorMap["detect_face"] = &computeNodeProcessorDetectFace{handler: handler}
-	self184.processorMap["draw_mesh"] = &computeNodeProcessorDrawMesh{handler: handler}
-	return self184
+	self186 := &ComputeNodeProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self186.processorMap["execute"] = &computeNodeProcessorExecute{handler: handler}
+	self186.processorMap["delayed_execute"] = &computeNodeProcessorDelayedExecute{handler: handler}
+	self186.processorMap["ping"] = &computeNodeProcessorPing{handler: handler}
+	self186.processorMap["run"] = &computeNodeProcessorRun{handler: handler}
+	self186.processorMap["cancel_attempt"] = &computeNodeProcessorCancelAttempt{handler: handler}
+	self186.processorMap["forget_job"] = &computeNodeProcessorForgetJob{handler: handler}
+	self186.processorMap["probe"] = &computeNodeProcessorProbe{handler: handler}
+	self186.processorMap["profile"] = &computeNodeProcessorProfile{handler: handler}
+	self186.processorMap["log"] = &computeNodeProcessorLog{handler: handler}
+	self186.processorMap["serve_content"] = &computeNodeProcessorServeContent{handler: handler}
+	self186.processorMap["put_file"] = &computeNodeProcessorPutFile{handler: handler}
+	self186.processorMap["put_offset"] = &computeNodeProcessorPutOffset{handler: handler}
+	self186.processorMap["get_file"] = &computeNodeProcessorGetFile{handler: handler}
+	self186.processorMap["list_files"] = &computeNodeProcessorListFiles{handler: handler}
+	self186.processorMap["delete_file"] = &computeNodeProcessorDeleteFile{handler: handler}
+	self186.processorMap["delete_all_files"] = &computeNodeProcessorDeleteAllFiles{handler: handler}
+	self186.processorMap["view_job"] = &computeNodeProcessorViewJob{handler: handler}
+	self186.processorMap["video_metadata"] = &computeNodeProcessorVideoMetadata{handler: handler}
+	self186.processorMap["extract_images"] = &computeNodeProcessorExtractImages{handler: handler}
+	self186.processorMap["create_video"] = &computeNodeProcessorCreateVideo{handler: handler}
+	self186.processorMap["detect_face"] = &computeNodeProcessorDetectFace{handler: handler}
+	self186.processorMap["draw_mesh"] = &computeNodeProcessorDrawMesh{handler: handler}
+	return self186
 }
 
 func (p *ComputeNodeProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -17516,12 +18330,12 @@ func (p *ComputeNodeProcessor) Process(ctx context.Context, iprot, oprot thrift.
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x185 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x187 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x185.Write(ctx, oprot)
+	x187.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x185
+	return false, x187
 
 }
 
@@ -17530,7 +18344,7 @@ type computeNodeProcessorExecute struct {
 }
 
 func (p *computeNodeProcessorExecute) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err186 error
+	var _write_err188 error
 	args := ComputeNodeExecuteArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -17576,21 +18390,21 @@ func (p *computeNodeProcessorExecute) Process(ctx context.Context, seqId int32, 
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc187 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
+		_exc189 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err186 = thrift.WrapTException(err2)
+			_write_err188 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc187.Write(ctx, oprot); _write_err186 == nil && err2 != nil {
-			_write_err186 = thrift.WrapTException(err2)
+		if err2 := _exc189.Write(ctx, oprot); _write_err188 == nil && err2 != nil {
+			_write_err188 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err186 == nil && err2 != nil {
-			_write_err186 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err188 == nil && err2 != nil {
+			_write_err188 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err186 == nil && err2 != nil {
-			_write_err186 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err188 == nil && err2 != nil {
+			_write_err188 = thrift.WrapTException(err2)
 		}
-		if _write_err186 != nil {
-			return false, thrift.WrapTException(_write_err186)
+		if _write_err188 != nil {
+			return false, thrift.WrapTException(_write_err188)
 		}
 		return true, err
 	} else {
@@ -17598,19 +18412,19 @@ func (p *computeNodeProcessorExecute) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.REPLY, seqId); err2 != nil {
-		_write_err186 = thrift.WrapTException(err2)
+		_write_err188 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err186 == nil && err2 != nil {
-		_write_err186 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err188 == nil && err2 != nil {
+		_write_err188 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err186 == nil && err2 != nil {
-		_write_err186 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err188 == nil && err2 != nil {
+		_write_err188 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err186 == nil && err2 != nil {
-		_write_err186 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err188 == nil && err2 != nil {
+		_write_err188 = thrift.WrapTException(err2)
 	}
-	if _write_err186 != nil {
-		return false, thrift.WrapTException(_write_err186)
+	if _write_err188 != nil {
+		return false, thrift.WrapTException(_write_err188)
 	}
 	return true, err
 }
@@ -17620,7 +18434,7 @@ type computeNodeProcessorDelayedExecute struct {
 }
 
 func (p *computeNodeProcessorDelayedExecute) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err188 error
+	var _write_err190 error
 	args := ComputeNodeDelayedExecuteArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -17666,21 +18480,21 @@ func (p *computeNodeProcessorDelayedExecute) Process(ctx context.Context, seqId 
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc189 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing delayed_execute: "+err2.Error())
+		_exc191 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing delayed_execute: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "delayed_execute", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err188 = thrift.WrapTException(err2)
+			_write_err190 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc189.Write(ctx, oprot); _write_err188 == nil && err2 != nil {
-			_write_err188 = thrift.WrapTException(err2)
+		if err2 := _exc191.Write(ctx, oprot); _write_err190 == nil && err2 != nil {
+			_write_err190 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err188 == nil && err2 != nil {
-			_write_err188 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err190 == nil && err2 != nil {
+			_write_err190 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err188 == nil && err2 != nil {
-			_write_err188 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err190 == nil && err2 != nil {
+			_write_err190 = thrift.WrapTException(err2)
 		}
-		if _write_err188 != nil {
-			return false, thrift.WrapTException(_write_err188)
+		if _write_err190 != nil {
+			return false, thrift.WrapTException(_write_err190)
 		}
 		return true, err
 	} else {
@@ -17688,19 +18502,19 @@ func (p *computeNodeProcessorDelayedExecute) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "delayed_execute", thrift.REPLY, seqId); err2 != nil {
-		_write_err188 = thrift.WrapTException(err2)
+		_write_err190 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err188 == nil && err2 != nil {
-		_write_err188 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err190 == nil && err2 != nil {
+		_write_err190 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err188 == nil && err2 != nil {
-		_write_err188 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err190 == nil && err2 != nil {
+		_write_err190 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err188 == nil && err2 != nil {
-		_write_err188 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err190 == nil && err2 != nil {
+		_write_err190 = thrift.WrapTException(err2)
 	}
-	if _write_err188 != nil {
-		return false, thrift.WrapTException(_write_err188)
+	if _write_err190 != nil {
+		return false, thrift.WrapTException(_write_err190)
 	}
 	return true, err
 }
@@ -17710,7 +18524,7 @@ type computeNodeProcessorPing struct {
 }
 
 func (p *computeNodeProcessorPing) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err190 error
+	var _write_err192 error
 	args := ComputeNodePingArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -17756,39 +18570,39 @@ func (p *computeNodeProcessorPing) Process(ctx context.Context, seqId int32, ipr
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc191 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing ping: "+err2.Error())
+		_exc193 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing ping: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "ping", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err190 = thrift.WrapTException(err2)
+			_write_err192 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc191.Write(ctx, oprot); _write_err190 == nil && err2 != nil {
-			_write_err190 = thrift.WrapTException(err2)
+		if err2 := _exc193.Write(ctx, oprot); _write_err192 == nil && err2 != nil {
+			_write_err192 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err190 == nil && err2 != nil {
-			_write_err190 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err192 == nil && err2 != nil {
+			_write_err192 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err190 == nil && err2 != nil {
-			_write_err190 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err192 == nil && err2 != nil {
+			_write_err192 = thrift.WrapTException(err2)
 		}
-		if _write_err190 != nil {
-			return false, thrift.WrapTException(_write_err190)
+		if _write_err192 != nil {
+			return false, thrift.WrapTException(_write_err192)
 		}
 		return true, err
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "ping", thrift.REPLY, seqId); err2 != nil {
-		_write_err190 = thrift.WrapTException(err2)
+		_write_err192 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err190 == nil && err2 != nil {
-		_write_err190 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err192 == nil && err2 != nil {
+		_write_err192 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err190 == nil && err2 != nil {
-		_write_err190 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err192 == nil && err2 != nil {
+		_write_err192 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err190 == nil && err2 != nil {
-		_write_err190 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err192 == nil && err2 != nil {
+		_write_err192 = thrift.WrapTException(err2)
 	}
-	if _write_err190 != nil {
-		return false, thrift.WrapTException(_write_err190)
+	if _write_err192 != nil {
+		return false, thrift.WrapTException(_write_err192)
 	}
 	return true, err
 }
@@ -17798,7 +18612,7 @@ type computeNodeProcessorRun struct {
 }
 
 func (p *computeNodeProcessorRun) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err192 error
+	var _write_err194 error
 	args := ComputeNodeRunArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -17852,21 +18666,21 @@ func (p *computeNodeProcessorRun) Process(ctx context.Context, seqId int32, ipro
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc193 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing run: "+err2.Error())
+			_exc195 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing run: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "run", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err192 = thrift.WrapTException(err2)
+				_write_err194 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc193.Write(ctx, oprot); _write_err192 == nil && err2 != nil {
-				_write_err192 = thrift.WrapTException(err2)
+			if err2 := _exc195.Write(ctx, oprot); _write_err194 == nil && err2 != nil {
+				_write_err194 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err192 == nil && err2 != nil {
-				_write_err192 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err194 == nil && err2 != nil {
+				_write_err194 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err192 == nil && err2 != nil {
-				_write_err192 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err194 == nil && err2 != nil {
+				_write_err194 = thrift.WrapTException(err2)
 			}
-			if _write_err192 != nil {
-				return false, thrift.WrapTException(_write_err192)
+			if _write_err194 != nil {
+				return false, thrift.WrapTException(_write_err194)
 			}
 			return true, err
 		}
@@ -17875,19 +18689,19 @@ func (p *computeNodeProcessorRun) Process(ctx context.Context, seqId int32, ipro
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "run", thrift.REPLY, seqId); err2 != nil {
-		_write_err192 = thrift.WrapTException(err2)
+		_write_err194 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err192 == nil && err2 != nil {
-		_write_err192 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err194 == nil && err2 != nil {
+		_write_err194 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err192 == nil && err2 != nil {
-		_write_err192 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err194 == nil && err2 != nil {
+		_write_err194 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err192 == nil && err2 != nil {
-		_write_err192 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err194 == nil && err2 != nil {
+		_write_err194 = thrift.WrapTException(err2)
 	}
-	if _write_err192 != nil {
-		return false, thrift.WrapTException(_write_err192)
+	if _write_err194 != nil {
+		return false, thrift.WrapTException(_write_err194)
 	}
 	return true, err
 }
@@ -17897,7 +18711,7 @@ type computeNodeProcessorCancelAttempt struct {
 }
 
 func (p *computeNodeProcessorCancelAttempt) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err194 error
+	var _write_err196 error
 	args := ComputeNodeCancelAttemptArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -17943,39 +18757,39 @@ func (p *computeNodeProcessorCancelAttempt) Process(ctx context.Context, seqId i
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc195 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancel_attempt: "+err2.Error())
+		_exc197 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancel_attempt: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "cancel_attempt", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err194 = thrift.WrapTException(err2)
+			_write_err196 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc195.Write(ctx, oprot); _write_err194 == nil && err2 != nil {
-			_write_err194 = thrift.WrapTException(err2)
+		if err2 := _exc197.Write(ctx, oprot); _write_err196 == nil && err2 != nil {
+			_write_err196 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err194 == nil && err2 != nil {
-			_write_err194 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err196 == nil && err2 != nil {
+			_write_err196 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err194 == nil && err2 != nil {
-			_write_err194 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err196 == nil && err2 != nil {
+			_write_err196 = thrift.WrapTException(err2)
 		}
-		if _write_err194 != nil {
-			return false, thrift.WrapTException(_write_err194)
+		if _write_err196 != nil {
+			return false, thrift.WrapTException(_write_err196)
 		}
 		return true, err
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "cancel_attempt", thrift.REPLY, seqId); err2 != nil {
-		_write_err194 = thrift.WrapTException(err2)
+		_write_err196 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err194 == nil && err2 != nil {
-		_write_err194 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err196 == nil && err2 != nil {
+		_write_err196 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err194 == nil && err2 != nil {
-		_write_err194 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err196 == nil && err2 != nil {
+		_write_err196 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err194 == nil && err2 != nil {
-		_write_err194 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err196 == nil && err2 != nil {
+		_write_err196 = thrift.WrapTException(err2)
 	}
-	if _write_err194 != nil {
-		return false, thrift.WrapTException(_write_err194)
+	if _write_err196 != nil {
+		return false, thrift.WrapTException(_write_err196)
 	}
 	return true, err
 }
@@ -17985,7 +18799,7 @@ type computeNodeProcessorForgetJob struct {
 }
 
 func (p *computeNodeProcessorForgetJob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err196 error
+	var _write_err198 error
 	args := ComputeNodeForgetJobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -18031,39 +18845,39 @@ func (p *computeNodeProcessorForgetJob) Process(ctx context.Context, seqId int32
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc197 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing forget_job: "+err2.Error())
+		_exc199 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing forget_job: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "forget_job", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err196 = thrift.WrapTException(err2)
+			_write_err198 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc197.Write(ctx, oprot); _write_err196 == nil && err2 != nil {
-			_write_err196 = thrift.WrapTException(err2)
+		if err2 := _exc199.Write(ctx, oprot); _write_err198 == nil && err2 != nil {
+			_write_err198 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err196 == nil && err2 != nil {
-			_write_err196 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err198 == nil && err2 != nil {
+			_write_err198 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err196 == nil && err2 != nil {
-			_write_err196 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err198 == nil && err2 != nil {
+			_write_err198 = thrift.WrapTException(err2)
 		}
-		if _write_err196 != nil {
-			return false, thrift.WrapTException(_write_err196)
+		if _write_err198 != nil {
+			return false, thrift.WrapTException(_write_err198)
 		}
 		return true, err
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "forget_job", thrift.REPLY, seqId); err2 != nil {
-		_write_err196 = thrift.WrapTException(err2)
+		_write_err198 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err196 == nil && err2 != nil {
-		_write_err196 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err198 == nil && err2 != nil {
+		_write_err198 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err196 == nil && err2 != nil {
-		_write_err196 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err198 == nil && err2 != nil {
+		_write_err198 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err196 == nil && err2 != nil {
-		_write_err196 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err198 == nil && err2 != nil {
+		_write_err198 = thrift.WrapTException(err2)
 	}
-	if _write_err196 != nil {
-		return false, thrift.WrapTException(_write_err196)
+	if _write_err198 != nil {
+		return false, thrift.WrapTException(_write_err198)
 	}
 	return true, err
 }
@@ -18073,7 +18887,7 @@ type computeNodeProcessorProbe struct {
 }
 
 func (p *computeNodeProcessorProbe) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err198 error
+	var _write_err200 error
 	args := ComputeNodeProbeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -18119,21 +18933,21 @@ func (p *computeNodeProcessorProbe) Process(ctx context.Context, seqId int32, ip
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc199 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing probe: "+err2.Error())
+		_exc201 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing probe: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "probe", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err198 = thrift.WrapTException(err2)
+			_write_err200 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc199.Write(ctx, oprot); _write_err198 == nil && err2 != nil {
-			_write_err198 = thrift.WrapTException(err2)
+		if err2 := _exc201.Write(ctx, oprot); _write_err200 == nil && err2 != nil {
+			_write_err200 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err198 == nil && err2 != nil {
-			_write_err198 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err200 == nil && err2 != nil {
+			_write_err200 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err198 == nil && err2 != nil {
-			_write_err198 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err200 == nil && err2 != nil {
+			_write_err200 = thrift.WrapTException(err2)
 		}
-		if _write_err198 != nil {
-			return false, thrift.WrapTException(_write_err198)
+		if _write_err200 != nil {
+			return false, thrift.WrapTException(_write_err200)
 		}
 		return true, err
 	} else {
@@ -18141,19 +18955,19 @@ func (p *computeNodeProcessorProbe) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "probe", thrift.REPLY, seqId); err2 != nil {
-		_write_err198 = thrift.WrapTException(err2)
+		_write_err200 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err198 == nil && err2 != nil {
-		_write_err198 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err200 == nil && err2 != nil {
+		_write_err200 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err198 == nil && err2 != nil {
-		_write_err198 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err200 == nil && err2 != nil {
+		_write_err200 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err198 == nil && err2 != nil {
-		_write_err198 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err200 == nil && err2 != nil {
+		_write_err200 = thrift.WrapTException(err2)
 	}
-	if _write_err198 != nil {
-		return false, thrift.WrapTException(_write_err198)
+	if _write_err200 != nil {
+		return false, thrift.WrapTException(_write_err200)
 	}
 	return true, err
 }
@@ -18163,7 +18977,7 @@ type computeNodeProcessorProfile struct {
 }
 
 func (p *computeNodeProcessorProfile) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err200 error
+	var _write_err202 error
 	args := ComputeNodeProfileArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -18209,21 +19023,21 @@ func (p *computeNodeProcessorProfile) Process(ctx context.Context, seqId int32, 
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc201 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing profile: "+err2.Error())
+		_exc203 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing profile: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "profile", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err200 = thrift.WrapTException(err2)
+			_write_err202 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc201.Write(ctx, oprot); _write_err200 == nil && err2 != nil {
-			_write_err200 = thrift.WrapTException(err2)
+		if err2 := _exc203.Write(ctx, oprot); _write_err202 == nil && err2 != nil {
+			_write_err202 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err200 == nil && err2 != nil {
-			_write_err200 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err202 == nil && err2 != nil {
+			_write_err202 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err200 == nil && err2 != nil {
-			_write_err200 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err202 == nil && err2 != nil {
+			_write_err202 = thrift.WrapTException(err2)
 		}
-		if _write_err200 != nil {
-			return false, thrift.WrapTException(_write_err200)
+		if _write_err202 != nil {
+			return false, thrift.WrapTException(_write_err202)
 		}
 		return true, err
 	} else {
@@ -18231,19 +19045,19 @@ func (p *computeNodeProcessorProfile) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "profile", thrift.REPLY, seqId); err2 != nil {
-		_write_err200 = thrift.WrapTException(err2)
+		_write_err202 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err200 == nil && err2 != nil {
-		_write_err200 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err202 == nil && err2 != nil {
+		_write_err202 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err200 == nil && err2 != nil {
-		_write_err200 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err202 == nil && err2 != nil {
+		_write_err202 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err200 == nil && err2 != nil {
-		_write_err200 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err202 == nil && err2 != nil {
+		_write_err202 = thrift.WrapTException(err2)
 	}
-	if _write_err200 != nil {
-		return false, thrift.WrapTException(_write_err200)
+	if _write_err202 != nil {
+		return false, thrift.WrapTException(_write_err202)
 	}
 	return true, err
 }
@@ -18253,7 +19067,7 @@ type computeNodeProcessorLog struct {
 }
 
 func (p *computeNodeProcessorLog) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err202 error
+	var _write_err204 error
 	args := ComputeNodeLogArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -18299,21 +19113,21 @@ func (p *computeNodeProcessorLog) Process(ctx context.Context, seqId int32, ipro
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc203 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing log: "+err2.Error())
+		_exc205 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing log: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "log", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err202 = thrift.WrapTException(err2)
+			_write_err204 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc203.Write(ctx, oprot); _write_err202 == nil && err2 != nil {
-			_write_err202 = thrift.WrapTException(err2)
+		if err2 := _exc205.Write(ctx, oprot); _write_err204 == nil && err2 != nil {
+			_write_err204 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err202 == nil && err2 != nil {
-			_write_err202 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err204 == nil && err2 != nil {
+			_write_err204 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err202 == nil && err2 != nil {
-			_write_err202 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err204 == nil && err2 != nil {
+			_write_err204 = thrift.WrapTException(err2)
 		}
-		if _write_err202 != nil {
-			return false, thrift.WrapTException(_write_err202)
+		if _write_err204 != nil {
+			return false, thrift.WrapTException(_write_err204)
 		}
 		return true, err
 	} else {
@@ -18321,19 +19135,19 @@ func (p *computeNodeProcessorLog) Process(ctx context.Context, seqId int32, ipro
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "log", thrift.REPLY, seqId); err2 != nil {
-		_write_err202 = thrift.WrapTException(err2)
+		_write_err204 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err202 == nil && err2 != nil {
-		_write_err202 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err204 == nil && err2 != nil {
+		_write_err204 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err202 == nil && err2 != nil {
-		_write_err202 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err204 == nil && err2 != nil {
+		_write_err204 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err202 == nil && err2 != nil {
-		_write_err202 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err204 == nil && err2 != nil {
+		_write_err204 = thrift.WrapTException(err2)
 	}
-	if _write_err202 != nil {
-		return false, thrift.WrapTException(_write_err202)
+	if _write_err204 != nil {
+		return false, thrift.WrapTException(_write_err204)
 	}
 	return true, err
 }
@@ -18343,7 +19157,7 @@ type computeNodeProcessorServeContent struct {
 }
 
 func (p *computeNodeProcessorServeContent) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err204 error
+	var _write_err206 error
 	args := ComputeNodeServeContentArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -18393,21 +19207,21 @@ func (p *computeNodeProcessorServeContent) Process(ctx context.Context, seqId in
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc205 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing serve_content: "+err2.Error())
+			_exc207 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing serve_content: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "serve_content", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err204 = thrift.WrapTException(err2)
+				_write_err206 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc205.Write(ctx, oprot); _write_err204 == nil && err2 != nil {
-				_write_err204 = thrift.WrapTException(err2)
+			if err2 := _exc207.Write(ctx, oprot); _write_err206 == nil && err2 != nil {
+				_write_err206 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err204 == nil && err2 != nil {
-				_write_err204 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err206 == nil && err2 != nil {
+				_write_err206 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err204 == nil && err2 != nil {
-				_write_err204 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err206 == nil && err2 != nil {
+				_write_err206 = thrift.WrapTException(err2)
 			}
-			if _write_err204 != nil {
-				return false, thrift.WrapTException(_write_err204)
+			if _write_err206 != nil {
+				return false, thrift.WrapTException(_write_err206)
 			}
 			return true, err
 		}
@@ -18416,19 +19230,19 @@ func (p *computeNodeProcessorServeContent) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "serve_content", thrift.REPLY, seqId); err2 != nil {
-		_write_err204 = thrift.WrapTException(err2)
+		_write_err206 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err204 == nil && err2 != nil {
-		_write_err204 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err206 == nil && err2 != nil {
+		_write_err206 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err204 == nil && err2 != nil {
-		_write_err204 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err206 == nil && err2 != nil {
+		_write_err206 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err204 == nil && err2 != nil {
-		_write_err204 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err206 == nil && err2 != nil {
+		_write_err206 = thrift.WrapTException(err2)
 	}
-	if _write_err204 != nil {
-		return false, thrift.WrapTException(_write_err204)
+	if _write_err206 != nil {
+		return false, thrift.WrapTException(_write_err206)
 	}
 	return true, err
 }
@@ -18438,7 +19252,7 @@ type computeNodeProcessorPutFile struct {
 }
 
 func (p *computeNodeProcessorPutFile) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err206 error
+	var _write_err208 error
 	args := ComputeNodePutFileArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -18488,40 +19302,40 @@ func (p *computeNodeProcessorPutFile) Process(ctx context.Context, seqId int32, 
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc207 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing put_file: "+err2.Error())
+			_exc209 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing put_file: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "put_file", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err206 = thrift.WrapTException(err2)
+				_write_err208 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc207.Write(ctx, oprot); _write_err206 == nil && err2 != nil {
-				_write_err206 = thrift.WrapTException(err2)
+			if err2 := _exc209.Write(ctx, oprot); _write_err208 == nil && err2 != nil {
+				_write_err208 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err206 == nil && err2 != nil {
-				_write_err206 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err208 == nil && err2 != nil {
+				_write_err208 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err206 == nil && err2 != nil {
-				_write_err206 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err208 == nil && err2 != nil {
+				_write_err208 = thrift.WrapTException(err2)
 			}
-			if _write_err206 != nil {
-				return false, thrift.WrapTException(_write_err206)
+			if _write_err208 != nil {
+				return false, thrift.WrapTException(_write_err208)
 			}
 			return true, err
 		}
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "put_file", thrift.REPLY, seqId); err2 != nil {
-		_write_err206 = thrift.WrapTException(err2)
+		_write_err208 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err206 == nil && err2 != nil {
-		_write_err206 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err208 == nil && err2 != nil {
+		_write_err208 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err206 == nil && err2 != nil {
-		_write_err206 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err208 == nil && err2 != nil {
+		_write_err208 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err206 == nil && err2 != nil {
-		_write_err206 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err208 == nil && err2 != nil {
+		_write_err208 = thrift.WrapTException(err2)
 	}
-	if _write_err206 != nil {
-		return false, thrift.WrapTException(_write_err206)
+	if _write_err208 != nil {
+		return false, thrift.WrapTException(_write_err208)
 	}
 	return true, err
 }
@@ -18531,7 +19345,7 @@ type computeNodeProcessorPutOffset struct {
 }
 
 func (p *computeNodeProcessorPutOffset) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err208 error
+	var _write_err210 error
 	args := ComputeNodePutOffsetArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -18581,21 +19395,21 @@ func (p *computeNodeProcessorPutOffset) Process(ctx context.Context, seqId int32
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc209 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing put_offset: "+err2.Error())
+			_exc211 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing put_offset: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "put_offset", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err208 = thrift.WrapTException(err2)
+				_write_err210 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc209.Write(ctx, oprot); _write_err208 == nil && err2 != nil {
-				_write_err208 = thrift.WrapTException(err2)
+			if err2 := _exc211.Write(ctx, oprot); _write_err210 == nil && err2 != nil {
+				_write_err210 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err208 == nil && err2 != nil {
-				_write_err208 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err210 == nil && err2 != nil {
+				_write_err210 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err208 == nil && err2 != nil {
-				_write_err208 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err210 == nil && err2 != nil {
+				_write_err210 = thrift.WrapTException(err2)
 			}
-			if _write_err208 != nil {
-				return false, thrift.WrapTException(_write_err208)
+			if _write_err210 != nil {
+				return false, thrift.WrapTException(_write_err210)
 			}
 			return true, err
 		}
@@ -18604,19 +19418,19 @@ func (p *computeNodeProcessorPutOffset) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "put_offset", thrift.REPLY, seqId); err2 != nil {
-		_write_err208 = thrift.WrapTException(err2)
+		_write_err210 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err208 == nil && err2 != nil {
-		_write_err208 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err210 == nil && err2 != nil {
+		_write_err210 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err208 == nil && err2 != nil {
-		_write_err208 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err210 == nil && err2 != nil {
+		_write_err210 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err208 == nil && err2 != nil {
-		_write_err208 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err210 == nil && err2 != nil {
+		_write_err210 = thrift.WrapTException(err2)
 	}
-	if _write_err208 != nil {
-		return false, thrift.WrapTException(_write_err208)
+	if _write_err210 != nil {
+		return false, thrift.WrapTException(_write_err210)
 	}
 	return true, err
 }
@@ -18626,7 +19440,7 @@ type computeNodeProcessorGetFile struct {
 }
 
 func (p *computeNodeProcessorGetFile) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err210 error
+	var _write_err212 error
 	args := ComputeNodeGetFileArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -18676,21 +19490,21 @@ func (p *computeNodeProcessorGetFile) Process(ctx context.Context, seqId int32, 
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc211 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing get_file: "+err2.Error())
+			_exc213 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing get_file: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "get_file", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err210 = thrift.WrapTException(err2)
+				_write_err212 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc211.Write(ctx, oprot); _write_err210 == nil && err2 != nil {
-				_write_err210 = thrift.WrapTException(err2)
+			if err2 := _exc213.Write(ctx, oprot); _write_err212 == nil && err2 != nil {
+				_write_err212 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err210 == nil && err2 != nil {
-				_write_err210 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err212 == nil && err2 != nil {
+				_write_err212 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err210 == nil && err2 != nil {
-				_write_err210 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err212 == nil && err2 != nil {
+				_write_err212 = thrift.WrapTException(err2)
 			}
-			if _write_err210 != nil {
-				return false, thrift.WrapTException(_write_err210)
+			if _write_err212 != nil {
+				return false, thrift.WrapTException(_write_err212)
 			}
 			return true, err
 		}
@@ -18699,19 +19513,19 @@ func (p *computeNodeProcessorGetFile) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "get_file", thrift.REPLY, seqId); err2 != nil {
-		_write_err210 = thrift.WrapTException(err2)
+		_write_err212 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err210 == nil && err2 != nil {
-		_write_err210 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err212 == nil && err2 != nil {
+		_write_err212 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err210 == nil && err2 != nil {
-		_write_err210 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err212 == nil && err2 != nil {
+		_write_err212 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err210 == nil && err2 != nil {
-		_write_err210 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err212 == nil && err2 != nil {
+		_write_err212 = thrift.WrapTException(err2)
 	}
-	if _write_err210 != nil {
-		return false, thrift.WrapTException(_write_err210)
+	if _write_err212 != nil {
+		return false, thrift.WrapTException(_write_err212)
 	}
 	return true, err
 }
@@ -18721,7 +19535,7 @@ type computeNodeProcessorListFiles struct {
 }
 
 func (p *computeNodeProcessorListFiles) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err212 error
+	var _write_err214 error
 	args := ComputeNodeListFilesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -18771,21 +19585,21 @@ func (p *computeNodeProcessorListFiles) Process(ctx context.Context, seqId int32
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc213 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing list_files: "+err2.Error())
+			_exc215 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing list_files: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "list_files", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err212 = thrift.WrapTException(err2)
+				_write_err214 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc213.Write(ctx, oprot); _write_err212 == nil && err2 != nil {
-				_write_err212 = thrift.WrapTException(err2)
+			if err2 := _exc215.Write(ctx, oprot); _write_err214 == nil && err2 != nil {
+				_write_err214 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err212 == nil && err2 != nil {
-				_write_err212 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err214 == nil && err2 != nil {
+				_write_err214 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err212 == nil && err2 != nil {
-				_write_err212 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err214 == nil && err2 != nil {
+				_write_err214 = thrift.WrapTException(err2)
 			}
-			if _write_err212 != nil {
-				return false, thrift.WrapTException(_write_err212)
+			if _write_err214 != nil {
+				return false, thrift.WrapTException(_write_err214)
 			}
 			return true, err
 		}
@@ -18794,19 +19608,19 @@ func (p *computeNodeProcessorListFiles) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "list_files", thrift.REPLY, seqId); err2 != nil {
-		_write_err212 = thrift.WrapTException(err2)
+		_write_err214 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err212 == nil && err2 != nil {
-		_write_err212 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err214 == nil && err2 != nil {
+		_write_err214 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err212 == nil && err2 != nil {
-		_write_err212 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err214 == nil && err2 != nil {
+		_write_err214 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err212 == nil && err2 != nil {
-		_write_err212 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err214 == nil && err2 != nil {
+		_write_err214 = thrift.WrapTException(err2)
 	}
-	if _write_err212 != nil {
-		return false, thrift.WrapTException(_write_err212)
+	if _write_err214 != nil {
+		return false, thrift.WrapTException(_write_err214)
 	}
 	return true, err
 }
@@ -18816,7 +19630,7 @@ type computeNodeProcessorDeleteFile struct {
 }
 
 func (p *computeNodeProcessorDeleteFile) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err214 error
+	var _write_err216 error
 	args := ComputeNodeDeleteFileArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -18866,40 +19680,40 @@ func (p *computeNodeProcessorDeleteFile) Process(ctx context.Context, seqId int3
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc215 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing delete_file: "+err2.Error())
+			_exc217 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing delete_file: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "delete_file", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err214 = thrift.WrapTException(err2)
+				_write_err216 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc215.Write(ctx, oprot); _write_err214 == nil && err2 != nil {
-				_write_err214 = thrift.WrapTException(err2)
+			if err2 := _exc217.Write(ctx, oprot); _write_err216 == nil && err2 != nil {
+				_write_err216 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err214 == nil && err2 != nil {
-				_write_err214 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err216 == nil && err2 != nil {
+				_write_err216 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err214 == nil && err2 != nil {
-				_write_err214 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err216 == nil && err2 != nil {
+				_write_err216 = thrift.WrapTException(err2)
 			}
-			if _write_err214 != nil {
-				return false, thrift.WrapTException(_write_err214)
+			if _write_err216 != nil {
+				return false, thrift.WrapTException(_write_err216)
 			}
 			return true, err
 		}
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "delete_file", thrift.REPLY, seqId); err2 != nil {
-		_write_err214 = thrift.WrapTException(err2)
+		_write_err216 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err214 == nil && err2 != nil {
-		_write_err214 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err216 == nil && err2 != nil {
+		_write_err216 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err214 == nil && err2 != nil {
-		_write_err214 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err216 == nil && err2 != nil {
+		_write_err216 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err214 == nil && err2 != nil {
-		_write_err214 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err216 == nil && err2 != nil {
+		_write_err216 = thrift.WrapTException(err2)
 	}
-	if _write_err214 != nil {
-		return false, thrift.WrapTException(_write_err214)
+	if _write_err216 != nil {
+		return false, thrift.WrapTException(_write_err216)
 	}
 	return true, err
 }
@@ -18909,7 +19723,7 @@ type computeNodeProcessorDeleteAllFiles struct {
 }
 
 func (p *computeNodeProcessorDeleteAllFiles) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err216 error
+	var _write_err218 error
 	args := ComputeNodeDeleteAllFilesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -18959,40 +19773,40 @@ func (p *computeNodeProcessorDeleteAllFiles) Process(ctx context.Context, seqId 
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc217 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing delete_all_files: "+err2.Error())
+			_exc219 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing delete_all_files: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "delete_all_files", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err216 = thrift.WrapTException(err2)
+				_write_err218 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc217.Write(ctx, oprot); _write_err216 == nil && err2 != nil {
-				_write_err216 = thrift.WrapTException(err2)
+			if err2 := _exc219.Write(ctx, oprot); _write_err218 == nil && err2 != nil {
+				_write_err218 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err216 == nil && err2 != nil {
-				_write_err216 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err218 == nil && err2 != nil {
+				_write_err218 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err216 == nil && err2 != nil {
-				_write_err216 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err218 == nil && err2 != nil {
+				_write_err218 = thrift.WrapTException(err2)
 			}
-			if _write_err216 != nil {
-				return false, thrift.WrapTException(_write_err216)
+			if _write_err218 != nil {
+				return false, thrift.WrapTException(_write_err218)
 			}
 			return true, err
 		}
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "delete_all_files", thrift.REPLY, seqId); err2 != nil {
-		_write_err216 = thrift.WrapTException(err2)
+		_write_err218 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err216 == nil && err2 != nil {
-		_write_err216 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err218 == nil && err2 != nil {
+		_write_err218 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err216 == nil && err2 != nil {
-		_write_err216 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err218 == nil && err2 != nil {
+		_write_err218 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err216 == nil && err2 != nil {
-		_write_err216 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err218 == nil && err2 != nil {
+		_write_err218 = thrift.WrapTException(err2)
 	}
-	if _write_err216 != nil {
-		return false, thrift.WrapTException(_write_err216)
+	if _write_err218 != nil {
+		return false, thrift.WrapTException(_write_err218)
 	}
 	return true, err
 }
@@ -19002,7 +19816,7 @@ type computeNodeProcessorViewJob struct {
 }
 
 func (p *computeNodeProcessorViewJob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err218 error
+	var _write_err220 error
 	args := ComputeNodeViewJobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -19052,21 +19866,21 @@ func (p *computeNodeProcessorViewJob) Process(ctx context.Context, seqId int32, 
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc219 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing view_job: "+err2.Error())
+			_exc221 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing view_job: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "view_job", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err218 = thrift.WrapTException(err2)
+				_write_err220 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc219.Write(ctx, oprot); _write_err218 == nil && err2 != nil {
-				_write_err218 = thrift.WrapTException(err2)
+			if err2 := _exc221.Write(ctx, oprot); _write_err220 == nil && err2 != nil {
+				_write_err220 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err218 == nil && err2 != nil {
-				_write_err218 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err220 == nil && err2 != nil {
+				_write_err220 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err218 == nil && err2 != nil {
-				_write_err218 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err220 == nil && err2 != nil {
+				_write_err220 = thrift.WrapTException(err2)
 			}
-			if _write_err218 != nil {
-				return false, thrift.WrapTException(_write_err218)
+			if _write_err220 != nil {
+				return false, thrift.WrapTException(_write_err220)
 			}
 			return true, err
 		}
@@ -19075,19 +19889,19 @@ func (p *computeNodeProcessorViewJob) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "view_job", thrift.REPLY, seqId); err2 != nil {
-		_write_err218 = thrift.WrapTException(err2)
+		_write_err220 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err218 == nil && err2 != nil {
-		_write_err218 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err220 == nil && err2 != nil {
+		_write_err220 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err218 == nil && err2 != nil {
-		_write_err218 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err220 == nil && err2 != nil {
+		_write_err220 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err218 == nil && err2 != nil {
-		_write_err218 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err220 == nil && err2 != nil {
+		_write_err220 = thrift.WrapTException(err2)
 	}
-	if _write_err218 != nil {
-		return false, thrift.WrapTException(_write_err218)
+	if _write_err220 != nil {
+		return false, thrift.WrapTException(_write_err220)
 	}
 	return true, err
 }
@@ -19097,7 +19911,7 @@ type computeNodeProcessorVideoMetadata struct {
 }
 
 func (p *computeNodeProcessorVideoMetadata) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err220 error
+	var _write_err222 error
 	args := ComputeNodeVideoMetadataArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -19147,21 +19961,21 @@ func (p *computeNodeProcessorVideoMetadata) Process(ctx context.Context, seqId i
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc221 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing video_metadata: "+err2.Error())
+			_exc223 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing video_metadata: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "video_metadata", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err220 = thrift.WrapTException(err2)
+				_write_err222 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc221.Write(ctx, oprot); _write_err220 == nil && err2 != nil {
-				_write_err220 = thrift.WrapTException(err2)
+			if err2 := _exc223.Write(ctx, oprot); _write_err222 == nil && err2 != nil {
+				_write_err222 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err220 == nil && err2 != nil {
-				_write_err220 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err222 == nil && err2 != nil {
+				_write_err222 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err220 == nil && err2 != nil {
-				_write_err220 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err222 == nil && err2 != nil {
+				_write_err222 = thrift.WrapTException(err2)
 			}
-			if _write_err220 != nil {
-				return false, thrift.WrapTException(_write_err220)
+			if _write_err222 != nil {
+				return false, thrift.WrapTException(_write_err222)
 			}
 			return true, err
 		}
@@ -19170,19 +19984,19 @@ func (p *computeNodeProcessorVideoMetadata) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "video_metadata", thrift.REPLY, seqId); err2 != nil {
-		_write_err220 = thrift.WrapTException(err2)
+		_write_err222 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err220 == nil && err2 != nil {
-		_write_err220 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err222 == nil && err2 != nil {
+		_write_err222 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err220 == nil && err2 != nil {
-		_write_err220 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err222 == nil && err2 != nil {
+		_write_err222 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err220 == nil && err2 != nil {
-		_write_err220 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err222 == nil && err2 != nil {
+		_write_err222 = thrift.WrapTException(err2)
 	}
-	if _write_err220 != nil {
-		return false, thrift.WrapTException(_write_err220)
+	if _write_err222 != nil {
+		return false, thrift.WrapTException(_write_err222)
 	}
 	return true, err
 }
@@ -19192,7 +20006,7 @@ type computeNodeProcessorExtractImages struct {
 }
 
 func (p *computeNodeProcessorExtractImages) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err222 error
+	var _write_err224 error
 	args := ComputeNodeExtractImagesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -19242,21 +20056,21 @@ func (p *computeNodeProcessorExtractImages) Process(ctx context.Context, seqId i
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc223 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing extract_images: "+err2.Error())
+			_exc225 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing extract_images: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "extract_images", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err222 = thrift.WrapTException(err2)
+				_write_err224 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc223.Write(ctx, oprot); _write_err222 == nil && err2 != nil {
-				_write_err222 = thrift.WrapTException(err2)
+			if err2 := _exc225.Write(ctx, oprot); _write_err224 == nil && err2 != nil {
+				_write_err224 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err222 == nil && err2 != nil {
-				_write_err222 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err224 == nil && err2 != nil {
+				_write_err224 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err222 == nil && err2 != nil {
-				_write_err222 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err224 == nil && err2 != nil {
+				_write_err224 = thrift.WrapTException(err2)
 			}
-			if _write_err222 != nil {
-				return false, thrift.WrapTException(_write_err222)
+			if _write_err224 != nil {
+				return false, thrift.WrapTException(_write_err224)
 			}
 			return true, err
 		}
@@ -19265,19 +20079,19 @@ func (p *computeNodeProcessorExtractImages) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "extract_images", thrift.REPLY, seqId); err2 != nil {
-		_write_err222 = thrift.WrapTException(err2)
+		_write_err224 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err222 == nil && err2 != nil {
-		_write_err222 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err224 == nil && err2 != nil {
+		_write_err224 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err222 == nil && err2 != nil {
-		_write_err222 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err224 == nil && err2 != nil {
+		_write_err224 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err222 == nil && err2 != nil {
-		_write_err222 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err224 == nil && err2 != nil {
+		_write_err224 = thrift.WrapTException(err2)
 	}
-	if _write_err222 != nil {
-		return false, thrift.WrapTException(_write_err222)
+	if _write_err224 != nil {
+		return false, thrift.WrapTException(_write_err224)
 	}
 	return true, err
 }
@@ -19287,7 +20101,7 @@ type computeNodeProcessorCreateVideo struct {
 }
 
 func (p *computeNodeProcessorCreateVideo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err224 error
+	var _write_err226 error
 	args := ComputeNodeCreateVideoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -19337,21 +20151,21 @@ func (p *computeNodeProcessorCreateVideo) Process(ctx context.Context, seqId int
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc225 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing create_video: "+err2.Error())
+			_exc227 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing create_video: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "create_video", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err224 = thrift.WrapTException(err2)
+				_write_err226 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc225.Write(ctx, oprot); _write_err224 == nil && err2 != nil {
-				_write_err224 = thrift.WrapTException(err2)
+			if err2 := _exc227.Write(ctx, oprot); _write_err226 == nil && err2 != nil {
+				_write_err226 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err224 == nil && err2 != nil {
-				_write_err224 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err226 == nil && err2 != nil {
+				_write_err226 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err224 == nil && err2 != nil {
-				_write_err224 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err226 == nil && err2 != nil {
+				_write_err226 = thrift.WrapTException(err2)
 			}
-			if _write_err224 != nil {
-				return false, thrift.WrapTException(_write_err224)
+			if _write_err226 != nil {
+				return false, thrift.WrapTException(_write_err226)
 			}
 			return true, err
 		}
@@ -19360,19 +20174,19 @@ func (p *computeNodeProcessorCreateVideo) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "create_video", thrift.REPLY, seqId); err2 != nil {
-		_write_err224 = thrift.WrapTException(err2)
+		_write_err226 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err224 == nil && err2 != nil {
-		_write_err224 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err226 == nil && err2 != nil {
+		_write_err226 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err224 == nil && err2 != nil {
-		_write_err224 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err226 == nil && err2 != nil {
+		_write_err226 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err224 == nil && err2 != nil {
-		_write_err224 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err226 == nil && err2 != nil {
+		_write_err226 = thrift.WrapTException(err2)
 	}
-	if _write_err224 != nil {
-		return false, thrift.WrapTException(_write_err224)
+	if _write_err226 != nil {
+		return false, thrift.WrapTException(_write_err226)
 	}
 	return true, err
 }
@@ -19382,7 +20196,7 @@ type computeNodeProcessorDetectFace struct {
 }
 
 func (p *computeNodeProcessorDetectFace) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err226 error
+	var _write_err228 error
 	args := ComputeNodeDetectFaceArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -19432,21 +20246,21 @@ func (p *computeNodeProcessorDetectFace) Process(ctx context.Context, seqId int3
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc227 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing detect_face: "+err2.Error())
+			_exc229 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing detect_face: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "detect_face", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err226 = thrift.WrapTException(err2)
+				_write_err228 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc227.Write(ctx, oprot); _write_err226 == nil && err2 != nil {
-				_write_err226 = thrift.WrapTException(err2)
+			if err2 := _exc229.Write(ctx, oprot); _write_err228 == nil && err2 != nil {
+				_write_err228 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err226 == nil && err2 != nil {
-				_write_err226 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err228 == nil && err2 != nil {
+				_write_err228 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err226 == nil && err2 != nil {
-				_write_err226 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err228 == nil && err2 != nil {
+				_write_err228 = thrift.WrapTException(err2)
 			}
-			if _write_err226 != nil {
-				return false, thrift.WrapTException(_write_err226)
+			if _write_err228 != nil {
+				return false, thrift.WrapTException(_write_err228)
 			}
 			return true, err
 		}
@@ -19455,19 +20269,19 @@ func (p *computeNodeProcessorDetectFace) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "detect_face", thrift.REPLY, seqId); err2 != nil {
-		_write_err226 = thrift.WrapTException(err2)
+		_write_err228 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err226 == nil && err2 != nil {
-		_write_err226 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err228 == nil && err2 != nil {
+		_write_err228 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err226 == nil && err2 != nil {
-		_write_err226 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err228 == nil && err2 != nil {
+		_write_err228 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err226 == nil && err2 != nil {
-		_write_err226 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err228 == nil && err2 != nil {
+		_write_err228 = thrift.WrapTException(err2)
 	}
-	if _write_err226 != nil {
-		return false, thrift.WrapTException(_write_err226)
+	if _write_err228 != nil {
+		return false, thrift.WrapTException(_write_err228)
 	}
 	return true, err
 }
@@ -19477,7 +20291,7 @@ type computeNodeProcessorDrawMesh struct {
 }
 
 func (p *computeNodeProcessorDrawMesh) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err228 error
+	var _write_err230 error
 	args := ComputeNodeDrawMeshArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -19527,21 +20341,21 @@ func (p *computeNodeProcessorDrawMesh) Process(ctx context.Context, seqId int32,
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc229 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing draw_mesh: "+err2.Error())
+			_exc231 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing draw_mesh: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "draw_mesh", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err228 = thrift.WrapTException(err2)
+				_write_err230 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc229.Write(ctx, oprot); _write_err228 == nil && err2 != nil {
-				_write_err228 = thrift.WrapTException(err2)
+			if err2 := _exc231.Write(ctx, oprot); _write_err230 == nil && err2 != nil {
+				_write_err230 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err228 == nil && err2 != nil {
-				_write_err228 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err230 == nil && err2 != nil {
+				_write_err230 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err228 == nil && err2 != nil {
-				_write_err228 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err230 == nil && err2 != nil {
+				_write_err230 = thrift.WrapTException(err2)
 			}
-			if _write_err228 != nil {
-				return false, thrift.WrapTException(_write_err228)
+			if _write_err230 != nil {
+				return false, thrift.WrapTException(_write_err230)
 			}
 			return true, err
 		}
@@ -19550,19 +20364,19 @@ func (p *computeNodeProcessorDrawMesh) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "draw_mesh", thrift.REPLY, seqId); err2 != nil {
-		_write_err228 = thrift.WrapTException(err2)
+		_write_err230 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err228 == nil && err2 != nil {
-		_write_err228 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err230 == nil && err2 != nil {
+		_write_err230 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err228 == nil && err2 != nil {
-		_write_err228 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err230 == nil && err2 != nil {
+		_write_err230 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err228 == nil && err2 != nil {
-		_write_err228 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err230 == nil && err2 != nil {
+		_write_err230 = thrift.WrapTException(err2)
 	}
-	if _write_err228 != nil {
-		return false, thrift.WrapTException(_write_err228)
+	if _write_err230 != nil {
+		return false, thrift.WrapTException(_write_err230)
 	}
 	return true, err
 }
@@ -21431,13 +22245,13 @@ func (p *ComputeNodeLogResult) ReadField0(ctx context.Context, iprot thrift.TPro
 	tSlice := make([]string, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		var _elem230 string
+		var _elem232 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem230 = v
+			_elem232 = v
 		}
-		p.Success = append(p.Success, _elem230)
+		p.Success = append(p.Success, _elem232)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -22764,11 +23578,11 @@ func (p *ComputeNodeListFilesResult) ReadField0(ctx context.Context, iprot thrif
 	tSlice := make([]*FileEntry, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem231 := &FileEntry{}
-		if err := _elem231.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem231), err)
+		_elem233 := &FileEntry{}
+		if err := _elem233.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem233), err)
 		}
-		p.Success = append(p.Success, _elem231)
+		p.Success = append(p.Success, _elem233)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -23368,11 +24182,11 @@ func (p *ComputeNodeViewJobResult) ReadField0(ctx context.Context, iprot thrift.
 	tSlice := make([]*Activity, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem232 := &Activity{}
-		if err := _elem232.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem232), err)
+		_elem234 := &Activity{}
+		if err := _elem234.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem234), err)
 		}
-		p.Success = append(p.Success, _elem232)
+		p.Success = append(p.Success, _elem234)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -23911,13 +24725,13 @@ func (p *ComputeNodeExtractImagesResult) ReadField0(ctx context.Context, iprot t
 	tSlice := make([]string, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		var _elem233 string
+		var _elem235 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem233 = v
+			_elem235 = v
 		}
-		p.Success = append(p.Success, _elem233)
+		p.Success = append(p.Success, _elem235)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -24457,11 +25271,11 @@ func (p *ComputeNodeDetectFaceResult) ReadField0(ctx context.Context, iprot thri
 	tSlice := make([]*Point, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem234 := &Point{}
-		if err := _elem234.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem234), err)
+		_elem236 := &Point{}
+		if err := _elem236.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem236), err)
 		}
-		p.Success = append(p.Success, _elem234)
+		p.Success = append(p.Success, _elem236)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -24628,11 +25442,11 @@ func (p *ComputeNodeDrawMeshArgs) ReadField2(ctx context.Context, iprot thrift.T
 	tSlice := make([]*Point, 0, size)
 	p.Points = tSlice
 	for i := 0; i < size; i++ {
-		_elem235 := &Point{}
-		if err := _elem235.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem235), err)
+		_elem237 := &Point{}
+		if err := _elem237.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem237), err)
 		}
-		p.Points = append(p.Points, _elem235)
+		p.Points = append(p.Points, _elem237)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)

@@ -34,7 +34,7 @@ func BenchmarkScheduler_EmptyTasks(b *testing.B) {
 			b.ResetTimer()
 			id, err := s.Submit(ctx, job.Spec{Source: "/data"})
 			require.NoError(b, err)
-			events, err := s.Watch(ctx, id)
+			events, err := s.Watch(ctx, id, job.NoSteps)
 			require.NoError(b, err)
 			var last job.Job
 			for e := range events {

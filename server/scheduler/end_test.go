@@ -176,7 +176,7 @@ func TestScheduler_EndOfRunHandsTheJobsBackAndLeavesNothingRunning(t *testing.T)
 	inBubble(t, Config{Window: 5}, []node{hangs, rejects}, func(t *testing.T, r *rig) {
 		r.folder("/data", 100)
 		first, second := r.submit(job.Spec{Source: "/data"}), r.submit(job.Spec{Source: "/data"})
-		events, err := r.Watch(t.Context(), first)
+		events, err := r.Watch(t.Context(), first, job.NoSteps)
 		require.NoError(t, err)
 		time.Sleep(10 * time.Second)
 		start := time.Now()

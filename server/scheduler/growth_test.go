@@ -76,7 +76,7 @@ func TestScheduler_NodesComeAndGoWhileAJobRuns(t *testing.T) {
 					}
 					time.Sleep(100 * time.Millisecond)
 				}
-				events, err := s.Watch(t.Context(), id)
+				events, err := s.Watch(t.Context(), id, job.NoSteps)
 				require.NoError(t, err)
 				var last job.Job
 				for e := range events {

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -12,9 +13,9 @@ import (
 type Joiner interface {
 	// Joins tells whether the parts of an operation's inputs are to be joined.
 	Joins(op job.Operation) bool
-	// Join does it for one input, whose parts are all done. Doing it twice gives the
-	// same. Errors: *job.Error; Unavailable where another time may do.
-	Join(ctx context.Context, base string, id job.ID, op job.Operation, parts []job.Part) error
+	// Join does it for one input, whose parts are all done, and tells how many bytes it
+	// wrote. Doing it twice gives the same. Errors: *job.Error; Unavailable where another time may do.
+	Join(ctx context.Context, base string, id job.ID, op job.Operation, parts []job.Part) (bytes int64, err error)
 	// Gathers names the file that is made of what all inputs of an operation became; empty:
 	// there is none.
 	Gathers(op job.Operation) string
@@ -48,8 +49,9 @@ func (s *Scheduler) gathers(op job.Operation) string {
 	return s.cfg.Joiner.Gathers(op)
 }
 
-// joinAll joins each input whose parts are all done, or gathers all inputs. It is done once every task has
-// ended, and done again by a server that takes the job over before its end is kept. The
+// joinAll joins each input whose parts are all done, and was not joined before: by a server
+// that had the job, or before a retry; or it gathers all inputs. It is done once every task
+// has ended. The
 // segments of inputs that lack a part are removed with the job's other hidden files.
 // Errors: a *joinError for the first input that could not be joined; why running ended;
 // errLost.
@@ -61,21 +63,23 @@ func (s *Scheduler) joinAll(running context.Context, r *record) error {
 		return nil
 	}
 	begun := time.Now()
+	before, err := s.joinedBefore(r)
 	var failed error
 	files := 0
-	err := s.eachInput(running, r, func(parts []job.Part) {
-		r.joining(parts[0].File)
-		at := time.Now()
-		if err := s.joinOne(running, r, parts); err != nil {
-			s.log.Warn("file not joined", "job", r.spec.ID, "name", parts[0].File, "parts", len(parts), "err", err)
-			if failed == nil {
-				failed = &joinError{err}
+	if err == nil {
+		err = s.eachInput(running, r, func(parts []job.Part) error {
+			if before[parts[0].File] {
+				return nil
 			}
-			return
-		}
-		files++
-		s.log.Info("file joined", "job", r.spec.ID, "name", parts[0].File, "parts", len(parts), "took", time.Since(at))
-	})
+			err := s.joinInput(running, r, parts)
+			if _, unmade := errors.AsType[*joinError](err); unmade {
+				failed = cmp.Or(failed, err)
+				return nil
+			}
+			files++
+			return err
+		})
+	}
 	switch {
 	case running.Err() != nil:
 		return context.Cause(running)
@@ -91,20 +95,65 @@ func (s *Scheduler) joinAll(running context.Context, r *record) error {
 	return nil
 }
 
+// joinedBefore are the inputs that need not be joined any more.
+func (s *Scheduler) joinedBefore(r *record) (names map[string]bool, err error) {
+	err = s.keep("read steps of job "+string(r.spec.ID), func(error) {}, func(ctx context.Context) error {
+		names, err = s.joined(ctx, r.spec.ID)
+		return err
+	})
+	return names, err
+}
+
+// joinInput joins one input, and tells and keeps how that went. Errors: a *joinError;
+// that of running; those of keep.
+func (s *Scheduler) joinInput(running context.Context, r *record, parts []job.Part) error {
+	return s.made(running, r, parts[0].File, len(parts), func() (int64, error) { return s.joinOne(running, r, parts) })
+}
+
+// made makes the file of that name of so many parts, and tells and keeps how that went.
+// Errors: a *joinError; that of running; those of keep.
+func (s *Scheduler) made(running context.Context, r *record, name string, parts int, join func() (int64, error)) error {
+	at := time.Now()
+	r.joining(name, parts)
+	written, err := join()
+	if err != nil && running.Err() != nil {
+		return running.Err() // which is no fault of the input
+	}
+	st := job.Step{
+		Number: r.nextStep(), Kind: job.JoinedStep, At: moment(), Name: name, Parts: parts, Took: time.Since(at), Bytes: written,
+	}
+	if err != nil {
+		st.Err = job.AsError(err)
+	}
+	lost := s.keep("join of job "+string(r.spec.ID), func(error) {}, func(ctx context.Context) error {
+		return s.store.Step(ctx, r.spec.ID, r.epoch, st)
+	})
+	if lost != nil {
+		return lost
+	}
+	r.tell(st)
+	if err != nil {
+		s.log.Warn("file not joined", "job", r.spec.ID, "name", name, "parts", parts, "err", err)
+		return &joinError{err}
+	}
+	s.log.Info("file joined", "job", r.spec.ID, "name", name, "parts", parts, "bytes", written, "took", st.Took)
+	return nil
+}
+
 // joinOne joins one input, and again where the disk was in the way.
-func (s *Scheduler) joinOne(ctx context.Context, r *record, parts []job.Part) error {
-	return s.tryJoin(ctx, func() error { return s.cfg.Joiner.Join(ctx, r.base, r.spec.ID, r.spec.Operation, parts) })
+func (s *Scheduler) joinOne(ctx context.Context, r *record, parts []job.Part) (int64, error) {
+	return s.tryJoin(ctx, func() (int64, error) { return s.cfg.Joiner.Join(ctx, r.base, r.spec.ID, r.spec.Operation, parts) })
 }
 
 // tryJoin makes something of outputs, and again where the disk was in the way.
-func (s *Scheduler) tryJoin(ctx context.Context, join func() error) error {
+func (s *Scheduler) tryJoin(ctx context.Context, join func() (int64, error)) (int64, error) {
 	for try := 1; ; try++ {
 		if err := s.holds(ctx); err != nil {
-			return err
+			return 0, err
 		}
-		err := join()
+		written, err := join()
 		if err == nil || ctx.Err() != nil || try == joinTries || job.CodeOf(err) != job.Unavailable {
-			return err
+			return written, err
 		}
 		timer := time.NewTimer(joinPause)
 		select {
@@ -115,58 +164,62 @@ func (s *Scheduler) tryJoin(ctx context.Context, join func() error) error {
 	}
 }
 
+// errEnough ends a walk through tasks whose caller has seen enough.
+var errEnough = errors.New("enough")
+
 // gather makes one file of what became of the inputs whose tasks are done, if any are.
 // Errors: those of joinAll.
 func (s *Scheduler) gather(running context.Context, r *record, name string) error {
-	begun := time.Now()
 	var unread error
 	each := func(yield func(input string) bool) error {
-		unread = s.eachTask(running, r, func(t job.TaskInfo) bool { return t.State != job.TaskDone || yield(t.Name) })
+		unread = s.eachTask(running, r, func(t job.TaskInfo) error {
+			if t.State != job.TaskDone || yield(t.Name) {
+				return nil
+			}
+			return errEnough
+		})
+		if errors.Is(unread, errEnough) {
+			unread = nil
+		}
 		return unread
 	}
-	any := false
-	if err := each(func(string) bool { any = true; return false }); err != nil || !any {
-		return s.gathered(running, r, unread, nil)
+	found := false
+	err := each(func(string) bool { found = true; return false })
+	if err == nil && found {
+		err = s.made(running, r, name, 0, func() (int64, error) {
+			return s.tryJoin(running, func() (int64, error) {
+				return 0, s.cfg.Joiner.Gather(running, r.base, r.spec.ID, r.spec.Operation, each)
+			})
+		})
 	}
-	r.joining(name)
-	err := s.tryJoin(running, func() error { return s.cfg.Joiner.Gather(running, r.base, r.spec.ID, r.spec.Operation, each) })
-	if err == nil {
-		s.log.Info("gathered", "job", r.spec.ID, "name", name, "took", time.Since(begun))
-	}
-	return s.gathered(running, r, unread, err)
-}
-
-// gathered tells why gathering ended: running ended, the tasks could not be read, or the
-// inputs cannot be gathered.
-func (s *Scheduler) gathered(running context.Context, r *record, unread, err error) error {
+	_, unmade := errors.AsType[*joinError](err)
 	switch {
 	case running.Err() != nil:
 		return context.Cause(running)
-	case unread != nil:
+	case unread != nil || err != nil && !unmade:
 		return errLost
 	case err != nil:
-		s.log.Warn("inputs not gathered", "job", r.spec.ID, "err", err)
-		return &joinError{err}
+		return err
 	}
 	r.joinedAll()
 	return nil
 }
 
 // eachInput calls yield with the parts of each input of which every one is done, in the
-// order of the tasks.
-func (s *Scheduler) eachInput(ctx context.Context, r *record, yield func([]job.Part)) error {
+// order of the tasks, until it returns an error.
+func (s *Scheduler) eachInput(ctx context.Context, r *record, yield func([]job.Part) error) error {
 	var run parts
-	return s.eachTask(ctx, r, func(t job.TaskInfo) bool {
+	return s.eachTask(ctx, r, func(t job.TaskInfo) error {
 		if run = run.add(t); run.whole() {
-			yield(run)
+			return yield(run)
 		}
-		return true
+		return nil
 	})
 }
 
-// eachTask calls yield with each task of a job, in order, until it returns false or ctx
-// ends. Errors: those of keep.
-func (s *Scheduler) eachTask(ctx context.Context, r *record, yield func(job.TaskInfo) bool) error {
+// eachTask calls yield with each task of a job, in order, until it returns an error, which
+// is told, or ctx ends. Errors: those of keep.
+func (s *Scheduler) eachTask(ctx context.Context, r *record, yield func(job.TaskInfo) error) error {
 	after := int64(-1)
 	for ctx.Err() == nil {
 		var tasks []job.TaskInfo
@@ -179,8 +232,11 @@ func (s *Scheduler) eachTask(ctx context.Context, r *record, yield func(job.Task
 		}
 		for _, t := range tasks {
 			after = t.Index
-			if ctx.Err() != nil || !yield(t) {
-				return nil
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err := yield(t); err != nil {
+				return err
 			}
 		}
 	}
@@ -208,8 +264,11 @@ func (p parts) add(t job.TaskInfo) parts {
 func (p parts) whole() bool { return len(p) > 0 && len(p) == p[0].Of }
 
 // joining tells watchers what is being joined.
-func (r *record) joining(name string) {
-	r.change(func() { r.join = "joining " + job.Shown(name) })
+func (r *record) joining(name string, parts int) {
+	r.change(func() {
+		r.join = "joining " + job.Shown(name)
+		r.steps.add(job.Step{Number: r.steps.number(), Kind: job.JoiningStep, At: moment(), Name: name, Parts: parts})
+	})
 }
 
 // toJoin notes whether the job's end waits for something to be joined.
@@ -222,9 +281,4 @@ func (r *record) toJoin(yes bool) {
 // joinedAll notes that nothing is left to be joined.
 func (r *record) joinedAll() {
 	r.change(func() { r.join, r.unjoined = "", false })
-}
-
-// noRetry is why a job whose parts are joined cannot be continued once it has ended.
-func noRetry(id job.ID) error {
-	return job.E(job.FailedPrecondition, "retry job "+string(id), errors.New("what its tasks had made was removed when it ended"), "submit it again")
 }

@@ -24,13 +24,17 @@ type Store interface {
 	Finish(ctx context.Context, o store.Outcome) error
 	Note(i store.Interim)
 	End(ctx context.Context, e store.Ending) error
+	// Step keeps a step of a job that has not ended. Errors: as those of End.
+	Step(ctx context.Context, id job.ID, epoch int64, st job.Step) error
+	// Steps are those that were kept, by number.
+	Steps(ctx context.Context, id job.ID, after int64, limit int) ([]job.Step, error)
 
 	Job(ctx context.Context, id job.ID) (store.Job, error)
 	Jobs(ctx context.Context, f job.Filter) ([]store.Job, error)
 	Tasks(ctx context.Context, id job.ID, f job.TaskFilter) ([]job.TaskInfo, error)
 	AskCancel(ctx context.Context, id job.ID) error
 	// Retry makes what an ended job has not done pending again.
-	Retry(ctx context.Context, id job.ID, at time.Time) (store.Job, error)
+	Retry(ctx context.Context, again store.Again) (store.Job, error)
 	// Expire forgets what ended longer ago than it is to be kept.
 	Expire(ctx context.Context, now time.Time, keep time.Duration) (int, error)
 

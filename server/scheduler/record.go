@@ -37,8 +37,9 @@ type record struct {
 	queued   int       // flights that wait for room in the window, or for a node that is busy
 	looked   time.Time // when stalled was last asked
 	lastWait string    // why a task was last parked
-	join     string    // what is being joined; "": nothing
-	unjoined bool      // something is to be joined, once the tasks are done
+	steps    steps
+	join     string // what is being joined; "": nothing
+	unjoined bool   // something is to be joined, once the tasks are done
 	watchers map[chan struct{}]struct{}
 }
 
@@ -66,6 +67,7 @@ func newRecord(j store.Job) *record {
 func (r *record) adopt(j store.Job) {
 	r.epoch, r.seq, r.deadline = j.Epoch, j.Seq, j.Deadline
 	r.job = j.Job
+	r.steps = newSteps(j.Steps)
 	r.job.State, r.job.Nodes = job.Queued, nil
 	r.job.Version = max(j.Version, time.Now().UnixMicro()) // newer than any that another server gave
 	for _, t := range j.Nodes {
@@ -235,18 +237,19 @@ func (r *record) tally(id job.NodeID, count func(*job.Tally)) {
 }
 
 // finish notes that a task is done.
-func (r *record) finish(f *flight, res job.Result, took time.Duration) {
+func (r *record) finish(f *flight, last job.Attempt, st job.Step) {
 	r.change(func() {
 		delete(r.flights, f)
 		r.job.Done++
 		r.progress = time.Now()
-		r.tally(res.Node, func(t *job.Tally) {
+		r.tally(last.Node, func(t *job.Tally) {
 			t.Done++
-			t.Busy += took
-			if res.Delayed {
+			t.Busy += last.Took
+			if last.Delayed {
 				t.Delayed++
 			}
 		})
+		r.tellTask(st)
 	})
 }
 
@@ -256,7 +259,7 @@ func (r *record) drop(f *flight) {
 }
 
 // fail notes that a task is given up, which may not have begun.
-func (r *record) fail(f *flight, failure job.Failure) {
+func (r *record) fail(f *flight, failure job.Failure, st job.Step) {
 	r.change(func() {
 		if _, begun := r.flights[f]; begun {
 			delete(r.flights, f)
@@ -270,6 +273,7 @@ func (r *record) fail(f *flight, failure job.Failure) {
 		if len(r.job.Failures) < job.MaxFailures {
 			r.job.Failures = append(r.job.Failures, failure)
 		}
+		r.tellTask(st)
 	})
 }
 

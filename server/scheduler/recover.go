@@ -44,8 +44,8 @@ func (s *Scheduler) adopt(j store.Job) {
 	s.log.Info("job taken over", "job", j.ID, "state", j.State, "done", j.Done, "total", j.Total)
 }
 
-// again takes over a job that this server lost to itself.
-func (s *Scheduler) again(id job.ID) {
+// takeAgain takes over a job that this server lost to itself.
+func (s *Scheduler) takeAgain(id job.ID) {
 	j, err := s.store.Job(s.life(), id)
 	if err != nil || j.Owner != s.cfg.Owner || j.State.Final() {
 		return

@@ -58,6 +58,13 @@ func (s *cutStore) Finish(ctx context.Context, o store.Outcome) error {
 	return err
 }
 
+func (s *cutStore) Step(ctx context.Context, id job.ID, epoch int64, st job.Step) error {
+	if err := s.way(); err != nil {
+		return err
+	}
+	return s.Store.Step(ctx, id, epoch, st)
+}
+
 func (s *cutStore) Note(i store.Interim) {
 	if s.way() == nil {
 		s.Store.Note(i)
@@ -92,7 +99,13 @@ func (s *cutStore) Renew(ctx context.Context, owner string, lease time.Duration,
 // second starts another scheduler over the same store and nodes, until the test
 // ends.
 func (r *rig) second(owner string, st Store) *Scheduler {
-	s := New(Config{Seed: 2, Owner: owner}, r.open, r.fleet, st, slog.New(slog.NewTextHandler(r.t.Output(), nil)))
+	return r.secondOf(Config{}, owner, st)
+}
+
+// secondOf is second, of another configuration.
+func (r *rig) secondOf(cfg Config, owner string, st Store) *Scheduler {
+	cfg.Seed, cfg.Owner = 2, owner
+	s := New(cfg, r.open, r.fleet, st, slog.New(slog.NewTextHandler(r.t.Output(), nil)))
 	for i := range r.fleet.nodes {
 		s.NodeChanged(i, policy.Node{ID: r.fleet.ID(i), Up: true})
 	}
@@ -125,7 +138,7 @@ func TestScheduler_AnotherServerTakesOverWhatALostOneHad(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		require.Nil(t, r.active(id), "it has seen that the job is another's")
 		var last job.Job
-		events, err := r.Watch(t.Context(), id)
+		events, err := r.Watch(t.Context(), id, job.NoSteps)
 		require.NoError(t, err)
 		for e := range events {
 			last = e.Job
@@ -175,7 +188,7 @@ func TestScheduler_CancelSurvivesARestart(t *testing.T) {
 		r.stop()
 		r.way.cut.Store(false)
 		b := r.second("a", r.store)
-		events, err := b.Watch(t.Context(), id)
+		events, err := b.Watch(t.Context(), id, job.NoSteps)
 		require.NoError(t, err)
 		var last job.Job
 		for e := range events {
@@ -292,7 +305,7 @@ func TestWatch_FollowsTheJobToAnotherServer(t *testing.T) {
 		r.folder("/data", 200)
 		id := r.submit(job.Spec{Source: "/data"})
 		r.second("b", r.store)
-		events, err := r.Watch(t.Context(), id)
+		events, err := r.Watch(t.Context(), id, job.NoSteps)
 		require.NoError(t, err)
 		time.Sleep(1500 * time.Millisecond)
 		r.way.cut.Store(true)

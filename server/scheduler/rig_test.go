@@ -110,7 +110,7 @@ func (r *rig) run(n int, spec job.Spec) job.Job {
 // wait returns the job as it ended.
 func (r *rig) wait(id job.ID) job.Job {
 	r.t.Helper()
-	events, err := r.Watch(r.t.Context(), id)
+	events, err := r.Watch(r.t.Context(), id, job.NoSteps)
 	require.NoError(r.t, err)
 	var last job.Job
 	for e := range events {
@@ -282,7 +282,8 @@ type folder struct {
 	countErr error         // Count fails
 	counting time.Duration // Count takes so long
 	cleanErr error         // Clean fails
-	names    []string      // of the tasks, instead of n that are made up
+	splits   []job.Step
+	names    []string // of the tasks, instead of n that are made up
 
 	mu      sync.Mutex
 	listed  int
@@ -319,6 +320,9 @@ func (f *folder) Inputs(_ context.Context, yield func(string) bool) error {
 	}
 	return nil
 }
+
+// Splits is what was said of the inputs.
+func (f *folder) Splits() []job.Step { return slices.Clone(f.splits) }
 
 // Clean is asked for what nodes may have left.
 func (f *folder) Clean(_ context.Context, prefix string) (int, error) {

@@ -51,7 +51,7 @@ func (s *Scheduler) runJob(r *record) {
 		s.forget(r)
 		r.leave()
 		if errors.Is(err, errLost) {
-			s.again(r.spec.ID)
+			s.takeAgain(r.spec.ID)
 		}
 		return
 	}
@@ -65,12 +65,13 @@ func (s *Scheduler) runJob(r *record) {
 		s.log.Warn("job's end not kept", "job", r.spec.ID, "state", state, "err", err)
 		s.forget(r)
 		r.leave()
-		s.again(r.spec.ID)
+		s.takeAgain(r.spec.ID)
 		return
 	}
 	if s.joins(r.spec.Operation) { // not before: a server that takes it over joins again
 		s.clean(r)
 	}
+	s.remember(r)
 	r.end(state, why, now)
 	j := r.snapshot()
 	attrs := []any{

@@ -205,12 +205,12 @@ func (s *Scheduler) attempt(ctx context.Context, y *try, i int) bool {
 // finish ends a task that is done. It counts once the store has it.
 func (s *Scheduler) finish(y *try, l lap) {
 	y.taken++
-	kept := s.conclude(y, job.TaskDone, job.Attempt{
+	last := job.Attempt{
 		Number: l.number, Node: l.res.Node, Sent: l.sent, Delayed: l.res.Delayed, Queued: l.res.Queued, Run: l.res.Run, Took: l.took,
-	})
-	if kept {
+	}
+	if s.conclude(y, job.TaskDone, last) {
 		s.noteMove(y, l.res.Node)
-		y.r.finish(y.f, l.res, l.took)
+		y.r.finish(y.f, last, y.step(job.TaskDone, last))
 	}
 }
 
@@ -462,6 +462,7 @@ func (s *Scheduler) giveUp(y *try, last job.Attempt, quarantined bool) {
 		state = job.TaskQuarantined
 	}
 	if s.conclude(y, state, last) {
-		y.r.fail(y.f, job.Failure{Name: y.t.Name, Attempts: y.taken, Nodes: y.nodes, Quarantined: quarantined, Err: last.Err})
+		failure := job.Failure{Name: y.t.Name, Attempts: y.taken, Nodes: y.nodes, Quarantined: quarantined, Err: last.Err}
+		y.r.fail(y.f, failure, y.step(state, last))
 	}
 }

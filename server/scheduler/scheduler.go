@@ -40,6 +40,8 @@ type Source interface {
 	Count(ctx context.Context) (inputs, others int64, err error)
 	// Inputs calls yield with each input's name until it returns false.
 	Inputs(ctx context.Context, yield func(name string) bool) error
+	// Splits tells how the inputs that Inputs came to were split.
+	Splits() []job.Step
 	// Clean removes the outputs whose names begin with prefix, and counts them.
 	Clean(ctx context.Context, prefix string) (removed int, err error)
 	Close() error
@@ -69,8 +71,9 @@ type Scheduler struct {
 	jobs        map[job.ID]*record
 	begun       []*record // for Run to run
 	stopped     bool
-	leftJobs    int   // handed back when this server stopped
-	leftTasks   int64 // theirs that had not ended
+	past        []past // the latest that have ended here
+	leftJobs    int    // handed back when this server stopped
+	leftTasks   int64  // theirs that had not ended
 	dispatchers map[string]*dispatcher
 	members     []policy.Node
 	barred      map[string]*policy.Set // by tags, the members that lack one; until a member changes

@@ -3,7 +3,6 @@ package scheduler
 import (
 	"context"
 	"errors"
-	"time"
 
 	"spillway/job"
 )
@@ -24,11 +23,17 @@ func (s *Scheduler) active(id job.ID) *record {
 
 // describe is the job as it stands.
 func (s *Scheduler) describe(r *record) job.Job {
-	j := r.snapshot()
+	j, _ := s.sight(r, job.NoSteps)
+	return j
+}
+
+// sight is the job as it stands, with the steps behind a number.
+func (s *Scheduler) sight(r *record, after int64) (job.Job, []job.Step) {
+	j, steps := r.sight(after)
 	if j.State == job.Queued {
 		j.Position, j.Reason = s.line.position(r.turn)
 	}
-	return j
+	return j, steps
 }
 
 // Job implements job.Service.
@@ -85,10 +90,11 @@ func (s *Scheduler) Retry(ctx context.Context, id job.ID) error {
 	if r := s.active(id); r != nil && !r.ended() {
 		return job.E(job.FailedPrecondition, "job "+string(id), errors.New("it has not ended"), "wait for it, or end it with: client cancel "+string(id))
 	}
-	if j, err := s.store.Job(ctx, id); err == nil && s.joins(j.Spec.Operation) && j.State.Final() {
-		return noRetry(id)
+	again, err := s.again(ctx, id)
+	if err != nil {
+		return err
 	}
-	if _, err := s.store.Retry(ctx, id, time.Now()); err != nil {
+	if _, err := s.store.Retry(ctx, again); err != nil {
 		return err
 	}
 	if err := s.claim(context.WithoutCancel(ctx)); err != nil {

@@ -175,7 +175,7 @@ func TestScheduler_TheStoreDoesNotSlowTheNodesDown(t *testing.T) {
 		id, err := s.Submit(t.Context(), job.Spec{Source: "/data"})
 		require.NoError(t, err)
 		start := time.Now()
-		events, err := s.Watch(t.Context(), id)
+		events, err := s.Watch(t.Context(), id, job.NoSteps)
 		require.NoError(t, err)
 		for range events {
 		}

@@ -46,6 +46,11 @@ func (r *record) subscribe() (changed <-chan struct{}, leave func()) {
 func (r *record) snapshot() job.Job {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.present()
+}
+
+// present is the job as it stands; the caller holds the lock.
+func (r *record) present() job.Job {
 	j := r.job
 	j.Spec.Operation.Params = maps.Clone(j.Spec.Operation.Params)
 	j.Err = copyOf(j.Err)

@@ -58,7 +58,7 @@ func (s *Scheduler) submit(ctx context.Context, spec, asked job.Spec) (again boo
 	}
 	defer source.Close()
 	r := newRecord(store.Job{Job: job.Job{ID: spec.ID, Spec: spec, State: job.Queued}, Base: source.Base()})
-	sub := store.Submission{Spec: spec, Asked: asked, Base: source.Base(), Owner: s.cfg.Owner, Lease: s.cfg.Lease, Created: at, Inputs: source.Inputs}
+	sub := store.Submission{Spec: spec, Asked: asked, Base: source.Base(), Owner: s.cfg.Owner, Lease: s.cfg.Lease, Created: at, Inputs: source.Inputs, Steps: splits(source)}
 	if again, err := s.reserve(r); again || err != nil {
 		return again, err
 	}

@@ -156,7 +156,7 @@ func TestScheduler_ForgetsJobsThatEndedLongAgo(t *testing.T) {
 		_, err := r.Job(t.Context(), "j6")
 		require.Equal(t, "job j6: no such job; list the jobs with: client jobs", job.Describe(err))
 		require.Equal(t, job.NotFound, job.CodeOf(err))
-		_, err = r.Watch(t.Context(), "j6")
+		_, err = r.Watch(t.Context(), "j6", job.NoSteps)
 		require.Equal(t, job.NotFound, job.CodeOf(err))
 		r.wait(r.submit(job.Spec{ID: "j6", Source: "/data"}))
 	})

@@ -16,13 +16,13 @@ const (
 )
 
 // Watch implements job.Service. It follows the job from server to server.
-func (s *Scheduler) Watch(ctx context.Context, id job.ID) (<-chan job.Event, error) {
+func (s *Scheduler) Watch(ctx context.Context, id job.ID, after int64) (<-chan job.Event, error) {
 	if s.active(id) == nil {
 		if _, err := s.store.Job(ctx, id); err != nil {
 			return nil, err
 		}
 	}
-	w := &watch{s: s, id: id, out: make(chan job.Event), told: -1}
+	w := &watch{s: s, id: id, out: make(chan job.Event), told: -1, known: job.Known{After: after}}
 	go func() {
 		defer close(w.out)
 		for goesOn := true; goesOn; {
@@ -38,14 +38,16 @@ type watch struct {
 	id   job.ID
 	out  chan job.Event
 	told int64 // the version that was told last
+
+	known job.Known
 }
 
 // tell tells the watcher how the job stands, unless it knows; false: it is final, or
 // ctx has ended.
-func (w *watch) tell(ctx context.Context, j job.Job) bool {
+func (w *watch) tell(ctx context.Context, j job.Job, steps []job.Step) bool {
 	if j.Version != w.told || j.State.Final() { // a change may wake it that the last snapshot held already
 		select {
-		case w.out <- job.Event{Job: j}:
+		case w.out <- w.known.Next(j, steps):
 		case <-ctx.Done():
 			return false
 		}
@@ -66,7 +68,7 @@ func (w *watch) follow(ctx context.Context) bool {
 	defer pause.Stop()
 	for {
 		over := r.ended()
-		if !w.tell(ctx, w.s.describe(r)) {
+		if j, steps := w.s.sight(r, w.known.After); !w.tell(ctx, j, steps) {
 			return false
 		}
 		if over {
@@ -99,7 +101,7 @@ func (w *watch) look(ctx context.Context) bool {
 		w.s.log.Warn("the store fails, trying again", "step", "watch job "+string(w.id), "err", err)
 	case err == nil && w.s.active(w.id) != nil:
 		return true // it has been taken over meanwhile
-	case err == nil && !w.tell(ctx, j.Job):
+	case err == nil && !w.tell(ctx, j.Job, w.s.stepsOf(w.id, j.Epoch, j.Steps, w.known.After)):
 		return false
 	}
 	if w.s.isStopped() {

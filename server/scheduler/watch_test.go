@@ -17,7 +17,7 @@ func TestWatch_GivesThePresentStateThenChangesAndTheLastOne(t *testing.T) {
 		r.folder("/data", 5)
 		id := r.submit(job.Spec{Source: "/data"})
 		time.Sleep(2500 * time.Millisecond)
-		events, err := r.Watch(t.Context(), id)
+		events, err := r.Watch(t.Context(), id, job.NoSteps)
 		require.NoError(t, err)
 		require.Equal(t, int64(2), (<-events).Job.Done, "the present state at once")
 		var last job.Event
@@ -32,7 +32,7 @@ func TestWatch_GivesThePresentStateThenChangesAndTheLastOne(t *testing.T) {
 		require.Equal(t, job.Succeeded, last.Job.State)
 		require.Equal(t, r.now(id), last.Job)
 
-		events, err = r.Watch(t.Context(), id)
+		events, err = r.Watch(t.Context(), id, job.NoSteps)
 		require.NoError(t, err)
 		require.Equal(t, last, <-events, "a job that has ended is told once")
 		_, open := <-events
@@ -44,10 +44,10 @@ func TestWatch_CoalescesForWatchersSlowAndFast(t *testing.T) {
 	inBubble(t, Config{Window: 1}, []node{takes(time.Millisecond)}, func(t *testing.T, r *rig) {
 		r.folder("/data", 10_000)
 		id := r.submit(job.Spec{Source: "/data"})
-		slow, err := r.Watch(t.Context(), id)
+		slow, err := r.Watch(t.Context(), id, job.NoSteps)
 		require.NoError(t, err)
 		fast := 0
-		events, err := r.Watch(t.Context(), id)
+		events, err := r.Watch(t.Context(), id, job.NoSteps)
 		require.NoError(t, err)
 		start := time.Now()
 		for range events {
@@ -80,7 +80,7 @@ func TestWatch_EndsWithItsContext(t *testing.T) {
 		id := r.submit(job.Spec{Source: "/data"})
 		for _, listening := range []bool{true, false} {
 			ctx, cancel := context.WithCancel(t.Context())
-			events, err := r.Watch(ctx, id)
+			events, err := r.Watch(ctx, id, job.NoSteps)
 			require.NoError(t, err)
 			if listening {
 				<-events

@@ -88,7 +88,8 @@ func TestJoin_AnInputThatWasReplacedIsNoSourceOfItsParts(t *testing.T) {
 	require.NoError(t, os.Remove(input))
 	require.NoError(t, os.WriteFile(input, data, 0o600))
 	require.NoError(t, os.Chtimes(input, time.Time{}, time.Now().Add(time.Second)))
-	require.ErrorContains(t, Joiner{roots}.Join(t.Context(), s.Base(), "j", op, parts), "a.mp4: it was written to while the job ran")
+	_, err = Joiner{roots}.Join(t.Context(), s.Base(), "j", op, parts)
+	require.ErrorContains(t, err, "a.mp4: it was written to while the job ran")
 }
 
 // video makes a root with one video, and a source of it.
@@ -168,7 +169,7 @@ func TestJoin_SaysWhatIsMissing(t *testing.T) {
 	op := job.Operation{Name: "video:edges"}
 	roots, s := video(t, "a.mp4", "-f lavfi -i testsrc2=s=64x48:r=25:d=10 -c:v libx264 -pix_fmt yuv420p", op)
 	parts := listed(t, s)
-	err := Joiner{roots}.Join(t.Context(), s.Base(), "j", op, parts)
+	_, err := Joiner{roots}.Join(t.Context(), s.Base(), "j", op, parts)
 	require.ErrorContains(t, err, "join a.mp4: what became of part 1 of")
 	require.Equal(t, job.FailedPrecondition, job.CodeOf(err))
 
@@ -176,13 +177,13 @@ func TestJoin_SaysWhatIsMissing(t *testing.T) {
 	for _, p := range parts {
 		require.NoError(t, os.Link(filepath.Join(s.Base(), job.InputDir, "a.mp4"), filepath.Join(s.Base(), job.OutputDir, p.Segment("j"))))
 	}
-	err = Joiner{roots}.Join(t.Context(), s.Base(), "j", op, parts)
+	_, err = Joiner{roots}.Join(t.Context(), s.Base(), "j", op, parts)
 	require.ErrorContains(t, err, "join a.mp4: the joined video has another number of frames than its source")
 	left, readErr := os.ReadDir(filepath.Join(s.Base(), job.OutputDir))
 	require.NoError(t, readErr)
 	require.Len(t, left, len(parts), "no half a video is left")
 
-	err = Joiner{roots}.Join(t.Context(), s.Base(), "j", op, parts[:1])
+	_, err = Joiner{roots}.Join(t.Context(), s.Base(), "j", op, parts[:1])
 	require.ErrorContains(t, err, "it was split")
 	require.False(t, Joiner{}.Joins(job.Operation{Name: "edges"}))
 }

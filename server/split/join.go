@@ -27,32 +27,32 @@ func (Joiner) Joins(op job.Operation) bool {
 	return ok
 }
 
-// Join makes the outputs of one input of the segments of all its parts, which are left
-// where they are: joined again, they give the same. An output has its name only when all
+// Join makes the outputs of one input of the segments of all its parts, and tells how many
+// bytes they have. The segments are left where they are: joined again, they give the same. An output has its name only when all
 // are whole. Errors: *job.Error, naming the input; Unavailable where another time may do.
-func (t Joiner) Join(ctx context.Context, base string, id job.ID, op job.Operation, parts []job.Part) error {
+func (t Joiner) Join(ctx context.Context, base string, id job.ID, op job.Operation, parts []job.Part) (written int64, err error) {
 	k, ok := kindOf(op).(joiner)
 	if !ok || len(parts) == 0 {
-		return nil
+		return 0, nil
 	}
 	folder, err := t.Roots.Open(base)
 	if err != nil {
-		return explain(base, t.Roots, k, err)
+		return 0, explain(base, t.Roots, k, err)
 	}
 	defer folder.Close()
 	name := parts[0].File
 	if err := confine.CheckName(name); err != nil {
-		return reading(name, err)
+		return 0, reading(name, err)
 	}
 	j := joining{parts: parts}
 	defer j.close()
 	if j.source, err = folder.Open(path.Join(job.InputDir, name)); err != nil {
-		return reading(name, err)
+		return 0, reading(name, err)
 	}
 	for _, p := range parts {
 		segment, err := folder.Open(path.Join(job.OutputDir, p.Segment(id)))
 		if err != nil {
-			return lostSegment(p, err)
+			return 0, lostSegment(p, err)
 		}
 		j.segments = append(j.segments, segment)
 	}
@@ -67,19 +67,22 @@ func (t Joiner) Join(ctx context.Context, base string, id job.ID, op job.Operati
 		temps = append(temps, path.Join(job.OutputDir, job.TempPrefix(id)+rand.Text()[:16]+".part"))
 		file, err := folder.Create(temps[i])
 		if err != nil {
-			return writing(out, err)
+			return 0, writing(out, err)
 		}
 		j.outs = append(j.outs, file)
 	}
 	if err := k.join(ctx, j); err != nil {
-		return notJoined(name, err)
+		return 0, notJoined(name, err)
 	}
 	for i, out := range outs {
+		if info, err := j.outs[i].Stat(); err == nil { // the number is only told
+			written += info.Size()
+		}
 		if err := folder.Rename(temps[i], path.Join(job.OutputDir, out)); err != nil {
-			return writing(out, err)
+			return written, writing(out, err)
 		}
 	}
-	return nil
+	return written, nil
 }
 
 func (j *joining) close() {

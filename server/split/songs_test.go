@@ -138,7 +138,15 @@ func TestSongs_SegmentsBecomeAFileForEachStem(t *testing.T) {
 	base := filepath.Join(root, "data")
 	parts := segments(t, root, 4)
 	for range 2 { // the second time as after a server's death
-		require.NoError(t, split.Joiner{Roots: roots}.Join(t.Context(), base, "j", job.Operation{Name: job.Stems}, parts))
+		written, err := split.Joiner{Roots: roots}.Join(t.Context(), base, "j", job.Operation{Name: job.Stems}, parts)
+		require.NoError(t, err)
+		var size int64
+		for _, stem := range job.StemNames() {
+			info, err := os.Stat(filepath.Join(base, "output_dir", "a."+stem+".wav"))
+			require.NoError(t, err)
+			size += info.Size()
+		}
+		require.Equal(t, size, written)
 	}
 	want := make([][]float32, 4)
 	sound.Unweave(want, append(steps(3*tuneRate*4), steps(7*4)...), 1)
@@ -176,7 +184,7 @@ func TestSongs_SegmentsThatDoNotFitMakeNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			segments(t, root, 4)
 			spoil()
-			err := split.Joiner{Roots: roots}.Join(t.Context(), base, "j", job.Operation{Name: job.Stems}, parts)
+			_, err := split.Joiner{Roots: roots}.Join(t.Context(), base, "j", job.Operation{Name: job.Stems}, parts)
 			require.Error(t, err)
 			require.True(t, job.CodeOf(err).Permanent(), "%v", err)
 			require.NotEmpty(t, job.HintOf(err))

@@ -11,7 +11,10 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
+	"sync"
 	"syscall"
+	"time"
 
 	"spillway/confine"
 	"spillway/job"
@@ -31,6 +34,9 @@ type Source struct {
 	op     job.Operation
 	kind   kind
 	only   string // the one input; "": all in input_dir
+
+	mu     sync.Mutex // guards what follows
+	splits []job.Step // of the last listing
 }
 
 // Open opens the folder that holds input_dir, or that of the one file in an input_dir
@@ -68,6 +74,9 @@ func (s *Source) Close() error { return s.folder.Close() }
 // which is not sorted, until it returns false: an input's, or those of its parts. It
 // returns the error that ended the listing early, with ctx's own where ctx ended.
 func (s *Source) Inputs(ctx context.Context, yield func(name string) bool) error {
+	s.mu.Lock()
+	s.splits = nil
+	s.mu.Unlock()
 	if g, ok := s.kind.(grouper); ok {
 		return s.grouped(ctx, g, yield)
 	}
@@ -119,6 +128,7 @@ func (s *Source) plan(ctx context.Context, name string) ([]job.Part, error) {
 	if _, whole := s.kind.(pictures); whole {
 		return nil, nil
 	}
+	at := time.Now()
 	parts, wrong := s.planFile(ctx, name)
 	switch {
 	case ctx.Err() != nil:
@@ -126,7 +136,24 @@ func (s *Source) plan(ctx context.Context, name string) ([]job.Part, error) {
 	case errors.Is(wrong, ffmpeg.ErrMissing):
 		return nil, missing("split "+job.Shown(name), wrong)
 	}
-	return parts, nil // none where something is wrong with the file
+	if len(parts) > 0 { // none where something is wrong with the file
+		s.noteSplit(job.Step{Kind: job.SplitStep, At: time.Now(), Name: name, Parts: len(parts), Took: time.Since(at)})
+	}
+	return parts, nil
+}
+
+func (s *Source) noteSplit(st job.Step) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.splits = append(s.splits, st)
+}
+
+// Splits tells, in the order of the listing, which inputs the last call of Inputs has
+// split, and how long each took.
+func (s *Source) Splits() []job.Step {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.splits)
 }
 
 func (s *Source) planFile(ctx context.Context, name string) ([]job.Part, error) {

@@ -45,7 +45,7 @@ func refusesCollisions(t *testing.T, s keeper) {
 	require.NoError(t, err)
 	require.True(t, created)
 	before := reread(t, s, "first")
-	_, err = s.Retry(t.Context(), "first", noon())
+	_, err = s.Retry(t.Context(), store.Again{Job: "first", At: noon()})
 	require.Equal(t, job.FailedPrecondition, job.CodeOf(err))
 	require.ErrorContains(t, err, "job other has not ended, and writes blur")
 	require.Equal(t, before, reread(t, s, "first"))
@@ -53,9 +53,9 @@ func refusesCollisions(t *testing.T, s keeper) {
 	require.NoError(t, err, "a repeat is no new job")
 	require.False(t, created)
 	end(t, s, "other", 1, job.Cancelled, noon())
-	_, err = s.Retry(t.Context(), "first", noon())
+	_, err = s.Retry(t.Context(), store.Again{Job: "first", At: noon()})
 	require.NoError(t, err)
-	_, err = s.Retry(t.Context(), "other", noon())
+	_, err = s.Retry(t.Context(), store.Again{Job: "other", At: noon()})
 	require.ErrorContains(t, err, "job first has not ended, and writes edges")
 }
 

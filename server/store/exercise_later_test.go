@@ -31,7 +31,7 @@ func retries(t *testing.T, s keeper) {
 	end(t, s, "a", 1, job.Cancelled, noon())
 	before := reread(t, s, "a")
 
-	j, err := s.Retry(t.Context(), "a", noon().Add(time.Hour))
+	j, err := s.Retry(t.Context(), store.Again{Job: "a", At: noon().Add(time.Hour)})
 	require.NoError(t, err)
 	require.Greater(t, j.Version, before.Version)
 	require.Equal(t, store.Job{
@@ -70,14 +70,14 @@ func retries(t *testing.T, s keeper) {
 
 func refusesRetries(t *testing.T, s keeper) {
 	submit(t, s, "a", 1)
-	_, err := s.Retry(t.Context(), "a", noon())
+	_, err := s.Retry(t.Context(), store.Again{Job: "a", At: noon()})
 	require.Equal(t, job.FailedPrecondition, job.CodeOf(err), "it has not ended")
 	finish(t, s, done("a", 1, 0))
 	end(t, s, "a", 1, job.Succeeded, noon())
 	before := reread(t, s, "a")
-	_, err = s.Retry(t.Context(), "a", noon())
+	_, err = s.Retry(t.Context(), store.Again{Job: "a", At: noon()})
 	require.Equal(t, job.FailedPrecondition, job.CodeOf(err), "nothing failed")
-	_, err = s.Retry(t.Context(), "none", noon())
+	_, err = s.Retry(t.Context(), store.Again{Job: "none", At: noon()})
 	require.Equal(t, job.NotFound, job.CodeOf(err))
 	require.Equal(t, before, reread(t, s, "a"))
 }

@@ -31,7 +31,9 @@ type keeper interface {
 	Claim(ctx context.Context, owner string, ttl time.Duration) ([]store.Job, error)
 	Renew(ctx context.Context, owner string, ttl time.Duration, held map[job.ID]int64) (lost, cancels []job.ID, err error)
 	Release(ctx context.Context, owner string) error
-	Retry(ctx context.Context, id job.ID, at time.Time) (store.Job, error)
+	Retry(ctx context.Context, again store.Again) (store.Job, error)
+	Step(ctx context.Context, id job.ID, epoch int64, st job.Step) error
+	Steps(ctx context.Context, id job.ID, after int64, most int) ([]job.Step, error)
 	Expire(ctx context.Context, now time.Time, keep time.Duration) (int, error)
 	Close() error
 }
@@ -72,6 +74,10 @@ func exercise(t *testing.T, open func(t testing.TB) keeper) {
 		{"a wish to cancel reaches the owner", cancels},
 		{"a retry runs what is not done", retries},
 		{"what is done or goes on is not retried", refusesRetries},
+		{"a retry does again what it is asked to", redoesWhatIsAskedFor},
+		{"a job is retried whose tasks are done and are asked for", redoesThoughAllIsDone},
+		{"what happened to inputs outlives the server", keepsSteps},
+		{"a job has the latest steps with it", boundsSteps},
 		{"jobs are listed newest first, by page", listsJobs},
 		{"tasks are listed by state and page", listsTasks},
 		{"old jobs are forgotten", expires},

@@ -63,7 +63,7 @@ func (s *SQL) sweep(ctx context.Context) (more bool, err error) {
 		for _, table := range []struct {
 			name, key string
 			rows      int
-		}{{"outcomes", "idx", expireRows}, {"attempts", "idx", expireRows}, {"pages", "first", expirePages}, {"tallies", "node", expireRows}} {
+		}{{"outcomes", "idx", expireRows}, {"attempts", "idx", expireRows}, {"pages", "first", expirePages}, {"tallies", "node", expireRows}, {"steps", "number", expireRows}} {
 			n, err := s.exec(ctx, tx, "DELETE FROM "+table.name+" WHERE job = ? AND "+table.key+" IN (SELECT "+table.key+
 				" FROM "+table.name+" WHERE job = ? ORDER BY "+table.key+" LIMIT ?)", seq, seq, table.rows)
 			if err != nil || n > 0 {

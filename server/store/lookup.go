@@ -29,7 +29,7 @@ func (s *SQL) Job(ctx context.Context, id job.ID) (Job, error) {
 	return j, nil
 }
 
-// Jobs are the jobs that f selects, newest first unless it says otherwise. They have no Failures.
+// Jobs are the jobs that f selects, newest first unless it says otherwise. They have no Failures and no Steps.
 // Errors: NotFound (f.After), Unavailable.
 func (s *SQL) Jobs(ctx context.Context, f job.Filter) ([]Job, error) {
 	where, args := "state <> 'expired'", []any{}
@@ -121,6 +121,10 @@ func scanJob(scan func(...any) error) (Job, error) {
 // complete adds what the job's other tables hold.
 func (s *SQL) complete(ctx context.Context, tx *sql.Tx, j *Job) error {
 	if err := s.tallies(ctx, tx, j); err != nil {
+		return err
+	}
+	var err error
+	if j.Steps, err = s.latestSteps(ctx, tx, j.Seq); err != nil {
 		return err
 	}
 	if j.Failed+j.Quarantined == 0 {

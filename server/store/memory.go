@@ -22,13 +22,14 @@ type Memory struct {
 
 // remembered is a job in memory.
 type remembered struct {
-	Job      // without Nodes and Failures
+	Job      // without Nodes, Failures and Steps
 	names    []string
 	outcomes map[int64]outcome
 	attempts map[int64][]note
 	tallies  map[job.NodeID]job.Tally
 	lease    time.Time
 	retried  int64
+	steps    map[int64]string
 }
 
 // NewMemory makes an empty store.
@@ -99,7 +100,7 @@ func (m *Memory) Submit(ctx context.Context, sub Submission) (Job, bool, error) 
 			names = append(names, name)
 		}
 	}
-	return m.remember(ctx, sub, names)
+	return m.remember(ctx, sub, names, sub.steps())
 }
 
 func (m *Memory) submitted(ctx context.Context, sub Submission) (Job, bool, error) {
@@ -192,6 +193,10 @@ func (r *remembered) snapshot(failures bool) (Job, error) {
 	if !failures {
 		return j, nil
 	}
+	if j.Steps, err = r.stepsBehind(-1); err != nil {
+		return Job{}, err
+	}
+	j.Steps = j.Steps[max(0, len(j.Steps)-job.MaxSteps):]
 	for _, i := range slices.Sorted(maps.Keys(r.outcomes)) {
 		o := r.outcomes[i]
 		if o.state == job.TaskDone || len(j.Failures) == job.MaxFailures {

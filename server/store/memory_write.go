@@ -9,7 +9,7 @@ import (
 )
 
 // remember adds a job, unless its id is taken.
-func (m *Memory) remember(ctx context.Context, sub Submission, names []string) (Job, bool, error) {
+func (m *Memory) remember(ctx context.Context, sub Submission, names []string, steps []job.Step) (Job, bool, error) {
 	leave, err := m.enter(ctx)
 	if err != nil {
 		return Job{}, false, err
@@ -40,6 +40,9 @@ func (m *Memory) remember(ctx context.Context, sub Submission, names []string) (
 	}
 	// What the caller still holds of the Spec is its own.
 	if r.Job, err = r.snapshot(false); err != nil {
+		return Job{}, false, err
+	}
+	if err := r.addSteps(steps); err != nil {
 		return Job{}, false, err
 	}
 	m.jobs[sub.Spec.ID] = r
@@ -185,42 +188,6 @@ func (m *Memory) AskCancel(ctx context.Context, id job.ID) error {
 	r.CancelAsked = true
 	r.Version++
 	return nil
-}
-
-// Retry is as that of [SQL].
-func (m *Memory) Retry(ctx context.Context, id job.ID, at time.Time) (Job, error) {
-	leave, err := m.enter(ctx)
-	if err != nil {
-		return Job{}, err
-	}
-	defer leave()
-	r, err := m.find(id)
-	if err != nil {
-		return Job{}, err
-	}
-	if err := notRetriable(id, r.State, r.Done, r.Total); err != nil {
-		return Job{}, err
-	}
-	if err := m.clear(id, r.Base, r.Spec.Operation); err != nil {
-		return Job{}, err
-	}
-	for i, o := range r.outcomes {
-		if o.state == job.TaskDone {
-			continue
-		}
-		if o.number > 0 && !slices.ContainsFunc(r.attempts[i], func(n note) bool { return n.number == o.number }) {
-			r.add(note{id, r.Epoch, i, o.number, o.last})
-		}
-		delete(r.outcomes, i)
-	}
-	r.Version++
-	r.Epoch++
-	r.retried = r.Epoch
-	r.State, r.Err, r.CancelAsked, r.Owner = job.Queued, nil, false, ""
-	r.Started, r.Finished, r.lease = time.Time{}, time.Time{}, time.Time{}
-	r.Deadline = moment(deadline(r.Spec, at))
-	r.Failed, r.Quarantined = 0, 0
-	return r.snapshot(true)
 }
 
 // Expire is as that of [SQL].

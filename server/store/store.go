@@ -43,6 +43,8 @@ type Job struct {
 	// Deadline is when it is to have ended: Spec.Deadline after its submission, or
 	// after its last retry. Zero: never.
 	Deadline time.Time
+	// Steps are the latest that were kept, at most [job.MaxSteps].
+	Steps []job.Step
 	// CancelAsked tells that somebody asked for its end.
 	CancelAsked bool
 }
@@ -69,6 +71,17 @@ type Submission struct {
 	// are numbered in this order. Its error undoes the submission. It must not call
 	// the store.
 	Inputs func(ctx context.Context, yield func(name string) bool) error
+	// Steps tells, once Inputs has ended, what is to be kept with the job of how its
+	// inputs were listed. Their numbers ascend. nil: nothing.
+	Steps func() []job.Step
+}
+
+// steps are those of the submission.
+func (s Submission) steps() []job.Step {
+	if s.Steps == nil {
+		return nil
+	}
+	return s.Steps()
 }
 
 // asked is what the client asked for.

@@ -48,6 +48,9 @@ func (s *SQL) Submit(ctx context.Context, sub Submission) (Job, bool, error) {
 		if err := s.insertPages(ctx, tx, seq, held, next); err != nil {
 			return err
 		}
+		if err := s.insertSteps(ctx, tx, seq, sub.steps()); err != nil {
+			return err
+		}
 		kept, err = s.finishSubmit(ctx, tx, sub.Spec.ID, sub.Lease)
 		return err
 	})

@@ -43,12 +43,16 @@ func taken(id job.ID) error {
 	return job.E(job.AlreadyExists, "job "+string(id), errors.New("another job has this id"), "submit without an id, or with a new one")
 }
 
-// notRetriable says why a job cannot be retried; nil: it can.
-func notRetriable(id job.ID, state job.State, done, total int64) error {
+// notRetriable says why a job cannot be retried, of which redone tasks that are done
+// are to be done again; nil: it can.
+func notRetriable(j Job, again Again, redone int64) error {
+	id := j.ID
 	switch {
-	case !state.Final():
+	case again.Epoch != 0 && again.Epoch != j.Epoch:
+		return job.E(job.FailedPrecondition, "retry "+string(id), errors.New("somebody else retries it"), "watch it with: client watch "+string(id))
+	case !j.State.Final():
 		return job.E(job.FailedPrecondition, "retry "+string(id), errors.New("the job has not ended"), "wait for it, or end it with: client cancel "+string(id))
-	case done >= total:
+	case j.State == job.Succeeded, j.Done-redone >= j.Total:
 		return job.E(job.FailedPrecondition, "retry "+string(id), errors.New("all its tasks are done"), "submit it again to do them anew")
 	}
 	return nil
