@@ -124,8 +124,8 @@ func (s *Scheduler) gather(running context.Context, r *record, name string) erro
 		unread = s.eachTask(running, r, func(t job.TaskInfo) bool { return t.State != job.TaskDone || yield(t.Name) })
 		return unread
 	}
-	any := false
-	if err := each(func(string) bool { any = true; return false }); err != nil || !any {
+	some := false
+	if err := each(func(string) bool { some = true; return false }); err != nil || !some {
 		return s.gathered(running, r, unread, nil)
 	}
 	r.joining(name)
@@ -178,9 +178,11 @@ func (s *Scheduler) eachTask(ctx context.Context, r *record, yield func(job.Task
 			return err
 		}
 		for _, t := range tasks {
-			after = t.Index
-			if ctx.Err() != nil || !yield(t) {
+			if after = t.Index; !yield(t) {
 				return nil
+			}
+			if ctx.Err() != nil {
+				break
 			}
 		}
 	}
