@@ -92,16 +92,18 @@ bin/plain-faces: native/dlib/plain/faces.cpp
 	g++ -std=c++17 -O3 -DNDEBUG -o $@.$$$$ $< $$(pkg-config --cflags opencv4) \
 		-lopencv_imgcodecs -lopencv_imgproc -lopencv_core -ldlib -lblas -llapack -pthread && mv $@.$$$$ $@
 
-# go-face is compiled for this machine's processor, in minutes, and without its models
-# of no use: a build of its own.
+# go-face takes minutes to compile, is compiled for this machine's processor, and of no
+# use without its models: a build of its own.
 build-goface: ## build bin/computenode with face_identity, for processors like this one
 	@tools/deps build goface
 	@mkdir -p bin
 	GOFLAGS="$(GOFLAGS_GOFACE)" go build -o bin/ ./computenode
 
-test-goface: build-goface bin/random-models/all ## test face_identity with models of random weights
-	@tools/deps test
-	GOFLAGS="$(GOFLAGS_GOFACE)" go test ./native/goface ./computenode/operation ./test -run 'Goface|Identity|Recogni|Open|Close|Lacks|Builds|Files|Face'
+test-goface: bin/random-models/all ## test face_identity with models of random weights
+	@tools/deps build goface test
+	GOFLAGS="$(GOFLAGS_GOFACE)" go test ./native/goface
+	GOFLAGS="$(GOFLAGS_GOFACE)" go test -run 'Identity|Face' ./computenode/operation
+	GOFLAGS="$(GOFLAGS_GOFACE)" go test -run Identity ./test
 
 # Models of the right shape that know nobody.
 bin/random-models/all: native/goface/random/models.cpp

@@ -151,10 +151,7 @@ func (p ParamInfo) check(value string) (string, error) {
 		}
 		return value, nil
 	case NameParam:
-		if value == "" || len(value) > 255 || value[0] == '.' || strings.ContainsFunc(value, func(r rune) bool { return r == '/' || r == '\\' || unicode.IsControl(r) }) {
-			return "", fmt.Errorf("%.80q is not the name of a folder", value)
-		}
-		return value, nil
+		return checkFolder(value)
 	case IntParam:
 		n, err := strconv.Atoi(value)
 		switch {
@@ -175,6 +172,15 @@ func (p ParamInfo) check(value string) (string, error) {
 		return "", fmt.Errorf("%v is out of range", f)
 	}
 	return strconv.FormatFloat(f, 'g', -1, 64), nil
+}
+
+// checkFolder returns value where it is one path element that is not hidden.
+func checkFolder(value string) (string, error) {
+	odd := func(r rune) bool { return r == '/' || r == '\\' || unicode.IsControl(r) }
+	if value == "" || len(value) > 255 || value[0] == '.' || strings.ContainsFunc(value, odd) {
+		return "", fmt.Errorf("%.80q is not the name of a folder", value)
+	}
+	return value, nil
 }
 
 // Usage says what the parameter accepts.

@@ -3,7 +3,7 @@
 package test
 
 // buildTags of the programs under test where OpenCV is not there.
-const buildTags = "faults" + faceTags
+const buildTags = "faults" + faceTags + identityTags
 
 // haveOpenCV tells that the nodes can work on pictures.
 const haveOpenCV = false

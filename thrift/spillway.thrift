@@ -54,7 +54,7 @@ struct Operation {
 
 struct ParamInfo {
   1: string name,
-  2: string kind,             // int, float, choice
+  2: string kind,             // int, float, choice, name
   3: string default_value,
   4: double min,
   5: double max,

@@ -154,9 +154,9 @@ func explain(operation, name string, err error) *job.Error {
 	case errors.Is(err, opencv.ErrUnavailable), errors.Is(err, dlib.ErrUnavailable):
 		return job.E(job.Unimplemented, op, err, "run make build on the node, or start it from bin/")
 	case errors.Is(err, goface.ErrUnavailable):
-		return job.E(job.Unimplemented, op, err, "run make build-goface on the node, and give it the models with --models")
+		return job.E(job.Unimplemented, op, err, "build the node's program so, and name the folder of the models with --models")
 	case errors.Is(err, goface.ErrProcessor):
-		return job.E(job.Unimplemented, op, err, "run make build-goface on the node itself")
+		return job.E(job.Unimplemented, op, err, "build the node's program there")
 	case errors.Is(err, goface.ErrModel):
 		return job.E(job.Unimplemented, op, err, badFiles)
 	case errors.Is(err, dlib.ErrProcessor):

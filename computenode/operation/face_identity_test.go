@@ -241,7 +241,7 @@ func TestIdentity_BuildWithoutGoFaceSaysHowToGetOne(t *testing.T) {
 	p := newPlace(t)
 	p.put("a.png", aPNG(t))
 	_, err := p.run("a.png", job.Operation{Name: "face_identity"})
-	fails(t, err, job.Unimplemented, "run face_identity on input_dir/a.png", "built without go-face", "make build-goface")
+	fails(t, err, job.Unimplemented, "run face_identity on input_dir/a.png", "built without go-face: run make build-goface", "--models")
 }
 
 func TestIdentity_ParametersAgreeWithPackageFace(t *testing.T) {

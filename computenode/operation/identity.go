@@ -67,13 +67,17 @@ func (i *identity) find() (string, error) {
 		places = []string{i.dir, DefaultModels}
 	}
 	var lacks []string
-	for _, dir := range places {
+	for i, dir := range places {
 		missing, err := absent(dir)
 		if err != nil {
 			return "", job.E(job.Unimplemented, "look for models in "+job.Shown(dir), err, "let the user that runs the node read them")
 		}
 		if len(missing) == 0 {
 			return dir, nil
+		}
+		if i > 0 && len(missing) == len(goface.Files()) {
+			lacks = append(lacks, "neither has "+dir) // which is as it should be
+			continue
 		}
 		lacks = append(lacks, fmt.Sprintf("%s has no %s", job.Shown(dir), strings.Join(missing, ", no ")))
 	}

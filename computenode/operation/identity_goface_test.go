@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"spillway/confine"
 	"spillway/face"
 	"spillway/job"
 	"spillway/native/goface"
@@ -82,7 +83,7 @@ func TestIdentity_ModelsThatAreNotThereOrOfNoUseAreNamed(t *testing.T) {
 	fails(t, run(), job.Unimplemented, "load models", DefaultModels+" has no ", "--models")
 	dir := t.TempDir()
 	p.exec.ModelsIn(dir)
-	fails(t, run(), job.Unimplemented, "load models", dir+" has no "+goface.Files()[0], "dlib-models")
+	fails(t, run(), job.Unimplemented, "load models", dir+" has no "+goface.Files()[0]+", no "+goface.Files()[1]+", no "+goface.Files()[2]+"; neither has "+DefaultModels, "dlib-models")
 	for _, name := range goface.Files() {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("text"), 0o644))
 	}
@@ -98,4 +99,43 @@ func TestIdentity_ModelsThatAreNotThereOrOfNoUseAreNamed(t *testing.T) {
 	require.Equal(t, int64(1), before)
 	require.NoError(t, p.exec.Close())
 	require.Zero(t, goface.Live())
+}
+
+// BenchmarkIdentity is a face on a picture of 640 × 480, doubled, beside face_landmarks;
+// and a picture of a known face, of 548 × 342, that is looked at twice.
+func BenchmarkIdentity(b *testing.B) {
+	const inside = "/usr/share/doc/opencv-doc/examples/data/"
+	models, err := filepath.Abs("../../bin/random-models")
+	require.NoError(b, err)
+	for name, op := range map[string]job.Operation{
+		"face_landmarks": {Name: "face_landmarks", Params: map[string]string{"upsample": "1"}},
+		"face_identity":  {Name: "face_identity", Params: map[string]string{"upsample": "1"}},
+		"known":          {Name: "face_identity", Params: map[string]string{"known": "known"}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			root := b.TempDir()
+			for file, from := range map[string]string{"input_dir/a.png": basketball, "known/player.jpg": messi} {
+				data, err := os.ReadFile(inside + from)
+				require.NoError(b, err)
+				require.NoError(b, os.MkdirAll(filepath.Dir(filepath.Join(root, file)), 0o755))
+				require.NoError(b, os.WriteFile(filepath.Join(root, file), data, 0o644))
+			}
+			roots, err := confine.NewRoots(root)
+			require.NoError(b, err)
+			e := NewExecutor(roots)
+			e.ModelsIn(models)
+			defer e.Close()
+			run := func() {
+				e.models.identity.known = knownCache{}
+				_, err := e.Execute(b.Context(), Request{Base: root, Name: "a.png", Token: "token", Operation: op})
+				require.NoError(b, err)
+			}
+			run() // loads the models
+			begun := cpu(b)
+			for b.Loop() {
+				run()
+			}
+			b.ReportMetric((cpu(b)-begun).Seconds()*1000/float64(b.N), "cpu-ms/op")
+		})
+	}
 }

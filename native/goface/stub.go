@@ -9,10 +9,10 @@ const Available = false
 type Recognizer struct{}
 
 // Open returns ErrUnavailable.
-func Open(dir string) (*Recognizer, error) { return nil, ErrUnavailable }
+func Open(_ string) (*Recognizer, error) { return nil, ErrUnavailable }
 
 // Close does nothing.
 func (r *Recognizer) Close() error { return nil }
 
 // Recognize returns ErrUnavailable.
-func (r *Recognizer) Recognize(picture []byte) ([]Face, error) { return nil, ErrUnavailable }
+func (r *Recognizer) Recognize(_ []byte) ([]Face, error) { return nil, ErrUnavailable }

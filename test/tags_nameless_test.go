@@ -1,0 +1,6 @@
+//go:build !goface
+
+package test
+
+// identityTags are empty where go-face is not there.
+const identityTags = ""
