@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +64,43 @@ func TestFrames_WithoutSeekingTransportStreamsAreExactToo(t *testing.T) {
 	v := probe(t, p, path).Video
 	times, _ := readAll(t, p, path, v, v.Between(50, 70), false)
 	require.Equal(t, v.Times[50:70], times)
+}
+
+func TestFrames_WhatIsLookedForInAStreamWithoutIndexIsExact(t *testing.T) {
+	p := need(t)
+	rows := []struct{ name, args string }{ // where frames are missing, whoever asked sees it by their times
+		{"a.ts", "-c:v libx264 -pix_fmt yuv420p -g 12 -bf 3"},
+		{"open.ts", "-c:v libx264 -pix_fmt yuv420p -bf 3 -x264-params open-gop=1:keyint=12:scenecut=0"},
+		{"refresh.ts", "-c:v libx264 -pix_fmt yuv420p -x264-params intra-refresh=1:keyint=12"},
+		{"b.mts", "-c:v mpeg2video -g 12 -bf 2 -q:v 3"},
+		{"c.mpg", "-c:v mpeg2video -g 12 -bf 2 -q:v 3"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			path := makeFile(t, row.name, pattern+row.args)
+			v := probe(t, p, path).Video
+			require.False(t, v.Seekable)
+			_, frames := readAll(t, p, path, v, v.All(), false)
+			looked := 0
+			for _, from := range []int{1, 36, 37, 60, 71, 72, 85, 110} {
+				run := v.Between(from, min(len(v.Times), from+9))
+				v.Search = v.SearchFor(from)
+				if v.CanSeek() {
+					looked++
+				}
+				times, pictures := readAll(t, p, path, v, run, true)
+				if row.name != "refresh.ts" {
+					require.Equal(t, v.Times[from:from+v.Count(run)], times)
+				}
+				for i, picture := range pictures {
+					at, found := slices.BinarySearch(v.Times, times[i])
+					require.True(t, found)
+					require.True(t, bytes.Equal(frames[at], picture), "frame %d of the run at %d is another", i, from)
+				}
+			}
+			require.GreaterOrEqual(t, looked, 5)
+		})
+	}
 }
 
 func TestFrames_EndWithTheContextAndLeaveNoProgram(t *testing.T) {

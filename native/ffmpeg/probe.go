@@ -60,6 +60,12 @@ type Video struct {
 	// Seekable tells that the file says where a moment's frame is. MPEG's streams have
 	// no index, and that of AVI is vague where frames refer to later ones.
 	Seekable bool
+	// Timed tells that each frame carries its time, in a file without an index: MPEG's
+	// streams. A moment is then found by looking for it, more or less.
+	Timed bool
+	// Search is where to look for a run, so that what is found comes before a frame that
+	// can be decoded alone; see [Video.SearchFor]. Zero: there is no such place.
+	Search int64
 	// End is the tick at which the last frame ends.
 	End int64
 }

@@ -3,6 +3,7 @@ package ffmpeg
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -20,6 +21,9 @@ func (v *Video) Sketch() string {
 	}
 	if v.Seekable {
 		word += ",seekable"
+	}
+	if v.Search > 0 {
+		word += ",search=" + strconv.FormatInt(v.Search, 10)
 	}
 	return word
 }
@@ -45,6 +49,9 @@ func ParseSketch(word string) (*Video, error) {
 	for _, flag := range fields[6:] {
 		v.Variable = v.Variable || flag == "variable"
 		v.Seekable = v.Seekable || flag == "seekable"
+		if place, ok := strings.CutPrefix(flag, "search="); ok {
+			v.Search, _ = ticks(place)
+		}
 	}
 	return v, v.check()
 }
