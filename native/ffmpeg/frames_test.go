@@ -191,6 +191,21 @@ func TestJoin_ASegmentThatNamesOtherFilesOpensNone(t *testing.T) {
 	}
 }
 
+func TestJoin_EverySoundKeepsItsLanguageAndBrowsersPlayIt(t *testing.T) {
+	p := need(t)
+	path := makeFile(t, "a.mkv", pattern+"-f lavfi -i sine=d=4 -f lavfi -i anullsrc=cl=hexadecagonal:r=48000:d=4 -map 0 -map 1 -map 2 -c:v libx264 -pix_fmt yuv420p -c:a:0 aac -c:a:1 pcm_s16le -metadata:s:a:0 language=deu -metadata:s:a:1 language=fra")
+	info := probe(t, p, path)
+	times, frames := readAll(t, p, path, info.Video, info.Video.All(), true)
+	segment := encode(t, p, info.Video.Like(), times, frames)
+	out := create(t, "joined.mp4")
+	j := ffmpeg.Joining{Rate: info.Video.Rate, Sound: open(t, path), Info: info, Segments: []*os.File{open(t, segment)}}
+	require.NoError(t, p.Join(t.Context(), out, j))
+	made := probe(t, p, out.Name()).Audio
+	require.Len(t, made, 2)
+	require.Equal(t, []string{"deu", "fra"}, []string{made[0].Language, made[1].Language})
+	require.Equal(t, []int{1, 2}, []int{made[0].Channels, made[1].Channels})
+}
+
 func TestEncode_VariableRateKeepsTheTimes(t *testing.T) {
 	p := need(t)
 	path := makeFile(t, "v.mkv", pattern+"-vf select='not(mod(n,3))+lt(n,20)' -fps_mode passthrough -c:v libx264 -pix_fmt yuv420p")

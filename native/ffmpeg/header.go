@@ -95,7 +95,7 @@ func (h *header) info() (*Info, error) {
 		case s.Type == "audio":
 			rate, _ := strconv.Atoi(s.SampleRate)
 			bits, _ := strconv.ParseInt(s.BitRate, 10, 64)
-			info.Audio = append(info.Audio, Audio{Stream: s.Index, Codec: s.Codec, Rate: rate, Channels: s.Channels, BitRate: bits})
+			info.Audio = append(info.Audio, Audio{Stream: s.Index, Codec: s.Codec, Rate: rate, Channels: s.Channels, BitRate: bits, Language: s.language()})
 		}
 	}
 	return info, nil
@@ -129,6 +129,15 @@ func (h *header) tags() map[string]string {
 		}
 	}
 	return tags
+}
+
+// language is what MP4 has room for.
+func (s streamHeader) language() string {
+	word := s.Tags["language"]
+	if len(word) != 3 || strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") != "" {
+		return ""
+	}
+	return word
 }
 
 func (s streamHeader) video() (*Video, error) {

@@ -32,6 +32,9 @@ const MaxSegments = 512
 // playable are the codecs of audio that browsers play in MP4; others become AAC.
 var playable = []string{"aac", "mp3", "opus", "flac"}
 
+// mostChannels are those of 7.1 sound, above which browsers play none.
+const mostChannels = 8
+
 // Join makes one MP4 of segments without decoding them, in the file out, which is
 // emptied. The audio keeps its place in time; what browsers do not play in an MP4 is
 // encoded again as AAC. Errors: ErrMissing, ErrTooLarge (more than [MaxSegments]), the
@@ -112,6 +115,12 @@ func (j Joining) args() []string {
 				}
 			}
 			args = append(args, "-map", fmt.Sprintf("1:%d", a.Stream), fmt.Sprintf("-c:a:%d", i), codec)
+			if codec != "copy" && a.Channels > mostChannels {
+				args = append(args, fmt.Sprintf("-ac:a:%d", i), "2")
+			}
+			if a.Language != "" {
+				args = append(args, fmt.Sprintf("-metadata:s:a:%d", i), "language="+a.Language)
+			}
 		}
 	}
 	return append(args, "-max_interleave_delta", "0", "-strict", "-2", "-fflags", "+bitexact", "-movflags", "+faststart", "-f", "mp4", "file:"+openName(1))

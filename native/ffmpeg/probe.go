@@ -85,6 +85,8 @@ type Audio struct {
 	Rate     int // samples a second
 	Channels int
 	BitRate  int64 // bits a second; 0: unknown
+	// Language is ISO 639's three letters; empty: unknown.
+	Language string
 	// Start is when it starts, on the file's clock, and Duration how long it is, as
 	// counted. A decoder may give some samples more or less.
 	Start, Duration time.Duration
