@@ -89,8 +89,11 @@ func (f *Files) drop(name string) {
 
 // measureOutputs counts the bytes of what the run opened and wrote.
 func (f *Files) measureOutputs() {
+	if f.outBytes > 0 { // counted as they were written
+		return
+	}
 	for _, out := range f.written {
-		if info, err := f.folder.Stat(path.Join(job.OutputDir, out.Temp)); err == nil && f.outBytes == 0 {
+		if info, err := f.folder.Stat(path.Join(job.OutputDir, out.Temp)); err == nil {
 			f.outBytes += info.Size()
 		}
 	}

@@ -39,6 +39,8 @@ type streamHeader struct {
 	Height      int    `json:"height"`
 	Pixel       string `json:"sample_aspect_ratio"`
 	Matrix      string `json:"color_space"`
+	Primaries   string `json:"color_primaries"`
+	Transfer    string `json:"color_transfer"`
 	Real        string `json:"r_frame_rate"`
 	Average     string `json:"avg_frame_rate"`
 	TimeBase    string `json:"time_base"`
@@ -131,6 +133,9 @@ func (h *header) tags() map[string]string {
 	return tags
 }
 
+// wide is the matrix of BT.2020, that of HDR.
+const wide = "bt2020nc"
+
 // language is what MP4 has room for.
 func (s streamHeader) language() string {
 	word := s.Tags["language"]
@@ -142,6 +147,9 @@ func (s streamHeader) language() string {
 
 func (s streamHeader) video() (*Video, error) {
 	v := &Video{Stream: s.Index, Codec: s.Codec, PixelFormat: s.PixelFormat, Width: s.Width, Height: s.Height, Matrix: s.Matrix}
+	if s.Matrix == wide {
+		v.Primaries, v.Transfer = s.Primaries, s.Transfer
+	}
 	if pixel, err := ParseRatio(strings.Replace(s.Pixel, ":", "/", 1)); err == nil {
 		v.Pixel = pixel
 	}

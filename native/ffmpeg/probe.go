@@ -46,6 +46,9 @@ type Video struct {
 	// Matrix names how colours became luma and chroma: "bt709", "smpte170m";
 	// empty: the file does not say.
 	Matrix string
+	// Primaries and Transfer name what colours are meant and how light became numbers, where
+	// that is not as usual: "bt2020", and "smpte2084" or "arib-std-b67" for HDR. Empty: as usual.
+	Primaries, Transfer string
 	// Rate is frames a second, exact where the rate is constant; otherwise the mean.
 	Rate Ratio
 	// Variable tells that no constant rate fits the frames' times.
