@@ -3,6 +3,7 @@ package ffmpeg_test
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -44,4 +45,19 @@ func TestJoin_EverySoundKeepsItsLanguageAndBrowsersPlayIt(t *testing.T) {
 	require.Len(t, made, 2)
 	require.Equal(t, []string{"deu", "fra"}, []string{made[0].Language, made[1].Language})
 	require.Equal(t, []int{1, 2}, []int{made[0].Channels, made[1].Channels})
+}
+
+func TestPrograms_AFileThatCouldNotBeWrittenIsNoSuccess(t *testing.T) {
+	need(t)
+	for says, want := range map[string]error{
+		"Error closing file x: No space left on device":  syscall.ENOSPC,
+		"Error writing trailer of x: Input/output error": syscall.EIO,
+		"concealing 3 errors in a frame":                 nil,
+	} {
+		program := filepath.Join(t.TempDir(), "ffmpeg")
+		require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\ncat <&3 >/dev/null\necho '"+says+"' >&2\n"), 0o700))
+		p := ffmpeg.Programs{FFmpeg: program}
+		j := ffmpeg.Joining{Rate: ffmpeg.Ratio{Num: 25, Den: 1}, Segments: []*os.File{create(t, "segment")}}
+		require.ErrorIs(t, p.Join(t.Context(), create(t, "out"), j), want, says)
+	}
 }

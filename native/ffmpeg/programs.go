@@ -1,6 +1,7 @@
 package ffmpeg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -129,13 +131,26 @@ func (p *process) wait() error {
 	<-p.done
 	cause := p.why()
 	p.stop()
+	unwritten := unwritten(p.errors.text())
 	switch {
-	case p.err == nil:
+	case p.err == nil && unwritten == nil:
 		return nil
 	case cause != nil:
 		return fmt.Errorf("%s: %w", p.program, cause)
 	}
-	return &Error{Program: p.program, Text: lastLine(p.errors.text()), Err: p.err}
+	return &Error{Program: p.program, Text: lastLine(p.errors.text()), Err: cmp.Or(unwritten, p.err)}
+}
+
+// unwritten is why a program that printed text could not write its output; nil: it could.
+// FFmpeg 5 ends with success where a disk fills up with the last bytes of a file.
+func unwritten(text string) error {
+	switch {
+	case strings.Contains(text, "No space left on device"):
+		return syscall.ENOSPC
+	case strings.Contains(text, "Error writing trailer of"), strings.Contains(text, "Error closing file"):
+		return syscall.EIO
+	}
+	return nil
 }
 
 // kill ends the program and waits until it is gone.
