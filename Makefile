@@ -13,11 +13,13 @@ SHELL := /bin/bash
 # native/.
 export GOFLAGS := -tags=gocv_specific_modules,gocv_photo,dlib -buildvcs=false
 
+GOFLAGS_GOFACE := -tags=gocv_specific_modules,gocv_photo,dlib,goface -buildvcs=false
+
 PROGRAMS := $(strip $(foreach p,client server computenode bench,$(if $(wildcard $(p)/*.go),./$(p))))
 GOLANGCI := bin/tools/golangci-lint
 GOVULN   := bin/tools/govulncheck
 
-.PHONY: help build run demo-faults certs test chaos bench bench-policies bench-rpc bench-dispatch bench-store bench-media lint fmt generate check-generated vuln clean deps
+.PHONY: help build build-goface run demo-faults certs test test-goface chaos bench bench-policies bench-rpc bench-dispatch bench-store bench-media lint fmt generate check-generated vuln clean deps
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,7 +79,7 @@ bench-dispatch: build ## measure durable tasks/s beside Celery and Dask; ARGS="-
 bench-store: build ## measure what the store costs tasks of 5 ms; ARGS="--rounds 5"
 	bench/dispatch/store $(ARGS)
 
-bench-media: build bin/plain-faces ## measure faces and videos beside plain programs; ARGS="--pairs 5"
+bench-media: build bin/plain-faces ## measure faces, videos and sound beside plain programs; ARGS="--pairs 5"
 	@tools/deps run test
 	@tools/photos
 	bin/bench media $(ARGS)
@@ -89,6 +91,24 @@ bin/plain-faces: native/dlib/plain/faces.cpp
 	@mkdir -p bin
 	g++ -std=c++17 -O3 -DNDEBUG -o $@.$$$$ $< $$(pkg-config --cflags opencv4) \
 		-lopencv_imgcodecs -lopencv_imgproc -lopencv_core -ldlib -lblas -llapack -pthread && mv $@.$$$$ $@
+
+# go-face is compiled for this machine's processor, in minutes, and without its models
+# of no use: a build of its own.
+build-goface: ## build bin/computenode with face_identity, for processors like this one
+	@tools/deps build goface
+	@mkdir -p bin
+	GOFLAGS="$(GOFLAGS_GOFACE)" go build -o bin/ ./computenode
+
+test-goface: build-goface bin/random-models/all ## test face_identity with models of random weights
+	@tools/deps test
+	GOFLAGS="$(GOFLAGS_GOFACE)" go test ./native/goface ./computenode/operation ./test -run 'Goface|Identity|Recogni|Open|Close|Lacks|Builds|Files|Face'
+
+# Models of the right shape that know nobody.
+bin/random-models/all: native/goface/random/models.cpp
+	@tools/deps build
+	@mkdir -p bin/random-models
+	g++ -std=c++17 -O1 -DNDEBUG -o bin/random-models/make.$$$$ $< -ldlib -lblas -llapack -pthread && \
+		bin/random-models/make.$$$$ bin/random-models && mv bin/random-models/make.$$$$ $@
 
 lint: $(GOLANGCI) ## check style and likely mistakes
 	@tools/deps build

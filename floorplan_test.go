@@ -28,8 +28,8 @@ var floors = map[string]int{
 	"computenode/admission": 1, "computenode/operation": 1, "computenode/isolate": 1,
 	"computenode/workspace": 1, "bench/report": 1, "bench/closedform": 1,
 
-	"job": 0, "sketch": 0, "sound": 0, "params": 0, "confine": 0, "systemd": 0, "gen-go/spillway": 0, "gen-go/echo": 0, "rpc/mux": 0,
-	"native/opencv": 0, "native/dlib": 0, "native/ffmpeg": 0,
+	"job": 0, "sketch": 0, "sound": 0, "face": 0, "params": 0, "confine": 0, "systemd": 0, "gen-go/spillway": 0, "gen-go/echo": 0, "rpc/mux": 0,
+	"native/opencv": 0, "native/dlib": 0, "native/goface": 0, "native/ffmpeg": 0,
 }
 
 // module is the name in go.mod.
@@ -49,6 +49,7 @@ func TestFloorplan_SeesEachBrokenRule(t *testing.T) {
 		{"generated code for tests", "rpc/a.go", "spillway/gen-go/echo", "rpc/a.go:2: imports gen-go/echo: only tests and bench/rpc may"},
 		{"C outside native", "rpc/a.go", "C", "rpc/a.go:2: imports C: only native/* may"},
 		{"gocv outside native", "bench/a.go", "gocv.io/x/gocv", "bench/a.go:2: imports gocv.io/x/gocv: only native/* may"},
+		{"go-face outside native", "bench/a.go", "github.com/Kagami/go-face", "bench/a.go:2: imports github.com/Kagami/go-face: only native/* may"},
 		{"third party in the vocabulary", "job/a.go", "github.com/x/y", "job/a.go:2: imports github.com/x/y: job imports the standard library only"},
 		{"unknown folder", "server/extra/a.go", "fmt", "server/extra/a.go:1: the folder server/extra is not in the floor plan; give it a floor there"},
 		{"unknown import", "server/a.go", "spillway/server/extra", "server/a.go:2: imports server/extra: it is not in the floor plan"},
@@ -111,7 +112,7 @@ func forbidden(folder, imported string, own bool) string {
 	if !own {
 		first, _, _ := strings.Cut(imported, "/")
 		switch {
-		case (imported == "C" || strings.HasPrefix(imported, "gocv.io/")) && !strings.HasPrefix(folder, "native/"):
+		case (imported == "C" || strings.HasPrefix(imported, "gocv.io/") || imported == "github.com/Kagami/go-face") && !strings.HasPrefix(folder, "native/"):
 			return "only native/* may"
 		case strings.Contains(first, ".") && (folder == "job" || folder == "confine"):
 			return folder + " imports the standard library only"

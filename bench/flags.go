@@ -18,7 +18,7 @@ writes a report with tables and plots. It also plays them in simulated time.
   bench run S1 … [flags]     run scenarios, any of S1 to S14, and tell for each whether it meets its targets
   bench report [--out DIR]   write the report again from the recorded results
   bench compare [flags]      run policies on real clusters, side by side; bench compare --help tells more
-  bench media [flags]        measure faces beside a plain C++ loop; bench media --help tells more
+  bench media [flags]        measure faces, videos and sound beside plain programs; bench media --help tells more
   bench sim [flags]          play policies in simulated time; bench sim --help tells more
 
 Examples:

@@ -17,14 +17,15 @@ import (
 	"spillway/job"
 )
 
-const mediaUsage = `bench media measures operations on faces and videos beside the plain programs that
+const mediaUsage = `bench media measures operations on faces, videos and sound beside the plain programs that
 one would write for them, in turns, and ends with a line a part that tells whether it
-meets its target. Parts: faces, video (the default: all).
+meets its target. Parts: faces, sound, video (the default: all).
 
 Examples:
   bench media
   bench media faces --pairs 9 --photos ~/pictures
   bench media video --clip ~/films/clip.mp4
+  bench media sound --song ~/music/hour.mp3 --pairs 1
 
 Flags:
 `
@@ -35,13 +36,14 @@ type mediaConfig struct {
 	photos   string
 	pictures int
 	clip     string
+	song     string
 	pairs    int
 }
 
 // mediaParts are what can be measured, each with how.
 func mediaParts() map[string]func(context.Context, mediaConfig, io.Writer, io.Writer) error {
 	return map[string]func(context.Context, mediaConfig, io.Writer, io.Writer) error{
-		"faces": mediaFaces, "video": mediaVideo,
+		"faces": mediaFaces, "sound": mediaSound, "video": mediaVideo,
 	}
 }
 
@@ -52,6 +54,7 @@ func newMediaFlags(c *mediaConfig) *pflag.FlagSet {
 	flags.StringVar(&c.photos, "photos", "data/input_dir", "`folder` of photographs; those without a face are left out")
 	flags.IntVar(&c.pictures, "pictures", 48, "how many copies of them a turn works on")
 	flags.StringVar(&c.clip, "clip", defaultClip, "`video` to work on")
+	flags.StringVar(&c.song, "song", defaultSong, "`song` to take apart")
 	flags.IntVar(&c.pairs, "pairs", 5, "turns of each program; the one in the middle counts")
 	return flags
 }
@@ -118,43 +121,68 @@ func media(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return short
 }
 
-// facesTarget is the least speed beside plain C++.
-const facesTarget = 0.95
+// contest is how the programs take turns.
+func (c mediaConfig) contest(stderr io.Writer) (load.Contest, error) {
+	self, err := os.Executable()
+	say := func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) }
+	return load.Contest{Bin: filepath.Dir(self), Self: self, Turns: c.pairs, Say: say}, err
+}
+
+// The least speed beside the plain programs.
+const (
+	facesTarget = 0.95
+	videoTarget = 1.0
+	soundTarget = 1.0
+)
 
 // mediaFaces measures faces/s.
 func mediaFaces(ctx context.Context, c mediaConfig, stdout, stderr io.Writer) error {
-	self, err := os.Executable()
+	contest, err := c.contest(stderr)
 	if err != nil {
 		return err
 	}
-	turns, err := load.MeasureFaces(ctx, load.FacesConfig{
-		Bin: filepath.Dir(self), Photos: c.photos, Pictures: c.pictures, Pairs: c.pairs,
-		Say: func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) },
-	})
+	turns, err := load.MeasureFaces(ctx, contest, c.photos, c.pictures)
 	if err != nil {
 		return err
 	}
-	line, err := facesLine(turns)
+	line, err := mediaLine("faces", "faces", facesTarget, turns)
 	fmt.Fprintln(stdout, line)
 	return err
 }
 
-// facesLine is what came of it. Errors: errShort.
-func facesLine(turns []load.FacesTurn) (string, error) {
-	var plain, ours, plainCPU, oursCPU float64
-	faces := 0
-	for _, t := range turns {
-		plain, ours, faces = plain+t.Plain.Seconds(), ours+t.Ours.Seconds(), faces+t.Faces
-		plainCPU, oursCPU = plainCPU+t.PlainCPU.Seconds(), oursCPU+t.OursCPU.Seconds()
+// mediaVideo measures frames/s of video:edges.
+func mediaVideo(ctx context.Context, c mediaConfig, stdout, stderr io.Writer) error {
+	contest, err := c.contest(stderr)
+	if err != nil {
+		return err
 	}
-	ratio := load.MedianRatio(turns)
+	turns, err := load.MeasureFrames(ctx, contest, c.clip)
+	if err != nil {
+		return err
+	}
+	line, err := mediaLine("video", "frames", videoTarget, turns)
+	fmt.Fprintln(stdout, line)
+	return err
+}
+
+// mediaLine is what came of a part, beside its first plain program. Errors: errShort.
+func mediaLine(part, unit string, target float64, turns []load.Turn) (string, error) {
+	var plain, ours load.Took
+	count := 0.0
+	for _, t := range turns {
+		count += t.Count
+		plain.Time, plain.CPU = plain.Time+t.Plain[0].Time, plain.CPU+t.Plain[0].CPU
+		ours.Time, ours.CPU = ours.Time+t.Ours.Time, ours.CPU+t.Ours.CPU
+	}
+	ratio := load.MedianRatio(turns, 0)
 	verdict, err := "ok", error(nil)
-	if ratio < facesTarget {
+	if ratio < target {
 		verdict, err = "short", errShort
 	}
 	return strings.Join([]string{
-		"faces", verdict, fmt.Sprintf("ratio=%.3f target=%.2f", ratio, facesTarget),
-		fmt.Sprintf("spillway=%.1f/s plain=%.1f/s", float64(faces)/ours, float64(faces)/plain),
-		fmt.Sprintf("cpu=%.0fms plain_cpu=%.0fms faces=%d turns=%d cores=%d", 1000*oursCPU/float64(faces), 1000*plainCPU/float64(faces), faces, len(turns), runtime.NumCPU()),
+		part, verdict, fmt.Sprintf("ratio=%.3f target=%.2f", ratio, target),
+		fmt.Sprintf("spillway=%.1f/s plain=%.1f/s", count/ours.Time.Seconds(), count/plain.Time.Seconds()),
+		fmt.Sprintf("cpu=%.1fms plain_cpu=%.1fms", 1000*ours.CPU.Seconds()/count, 1000*plain.CPU.Seconds()/count),
+		fmt.Sprintf("%s=%.0f turns=%d cores=%d", unit, count, len(turns), runtime.NumCPU()),
 	}, " "), err
 }

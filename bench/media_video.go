@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"time"
 
@@ -19,41 +17,6 @@ import (
 
 // defaultClip comes with Debian's opencv-doc.
 const defaultClip = "/usr/share/doc/opencv-doc/examples/data/vtest.avi"
-
-// videoTarget is the least speed beside the plain pipeline.
-const videoTarget = 1.0
-
-// mediaVideo measures frames/s of video:edges.
-func mediaVideo(ctx context.Context, c mediaConfig, stdout, stderr io.Writer) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	cfg := load.FramesConfig{
-		Bin: filepath.Dir(self), Self: self, Clip: c.clip, Pairs: c.pairs,
-		Say: func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) },
-	}
-	turns, err := load.MeasureFrames(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	ratio := load.MedianOfFrames(turns)
-	verdict := "ok"
-	if ratio < videoTarget {
-		verdict = "short"
-	}
-	var plain, ours float64
-	for _, t := range turns {
-		plain, ours = plain+t.Plain.Seconds(), ours+t.Ours.Seconds()
-	}
-	frames := float64(turns[0].Frames * len(turns))
-	fmt.Fprintf(stdout, "video %s ratio=%.3f target=%.2f spillway=%.1f/s plain=%.1f/s frames=%d turns=%d cores=%d\n",
-		verdict, ratio, videoTarget, frames/ours, frames/plain, turns[0].Frames, len(turns), runtime.NumCPU())
-	if verdict != "ok" {
-		return errShort
-	}
-	return nil
-}
 
 // plainVideo is what video:edges is measured against: one process that pipes the frames
 // of a video from FFmpeg through OpenCV into FFmpeg, each with as many threads as there

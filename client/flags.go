@@ -21,7 +21,7 @@ import (
 	"spillway/server/policy"
 )
 
-const usage = `client submits folders of pictures to a Spillway server and follows them.
+const usage = `client submits folders of pictures, videos and songs to a Spillway server and follows them.
 
   client [flags] DIR          process DIR/input_dir into DIR/output_dir, follow, report
   client jobs                 list the jobs, newest first
@@ -39,6 +39,7 @@ Examples:
   client data
   client --policy random,balance data      one after the other, side by side
   client --op blur:kernel=7 --deadline 10m data
+  client --op video:edges data/input_dir/clip.avi      one file alone
   client --json data | jq .done
   client --detach data && client jobs
 
@@ -119,7 +120,7 @@ func parse(args []string, out output) (config, error) {
 	files.Flags(flags.StringVar)
 	help := flags.BoolP("help", "h", false, "show this help")
 	if err := flags.Parse(args); err != nil {
-		return cfg, bad(err.Error())
+		return cfg, wrongFlag(err)
 	}
 	if *help || flags.NArg() == 1 && flags.Arg(0) == "help" {
 		if flags.Arg(0) == "node" {
@@ -227,15 +228,19 @@ func (c *config) checkStates() error {
 	return nil
 }
 
-// folder is how the server is told of a folder: one of this machine by its
-// absolute path, any other as it was given, from the server's root.
+// folder is how the server is told of a folder, or of one file: what this machine has
+// by its absolute path, any other as it was given, from the server's root.
 func folder(name string) string {
-	if info, err := os.Stat(name); err != nil || !info.IsDir() {
+	info, err := os.Stat(name)
+	if err != nil {
 		return name
 	}
 	abs, err := filepath.Abs(name)
 	if err != nil {
 		return name
+	}
+	if !info.IsDir() { // its own name stays, even that of a link: outputs are named by it
+		return filepath.Join(folder(filepath.Dir(abs)), filepath.Base(abs))
 	}
 	// The working directory may be spelled through a link; the server's root is not.
 	if direct, err := filepath.EvalSymlinks(abs); err == nil {
@@ -275,6 +280,14 @@ func (c *config) checkServer() error {
 	}
 	c.server = net.JoinHostPort(host, port)
 	return nil
+}
+
+// wrongFlag is a flag that is unknown, or has a value that it does not take.
+func wrongFlag(err error) error {
+	if wrong, ok := errors.AsType[*pflag.InvalidValueError](err); ok && wrong.GetFlag().Value.Type() == "duration" {
+		return job.E(job.InvalidArgument, "--"+wrong.GetFlag().Name, fmt.Errorf("%q is no duration", wrong.GetValue()), "write it with its unit, as in 10s or 1m30s")
+	}
+	return bad(err.Error())
 }
 
 // bad is a wrong command line.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,4 +19,20 @@ func TestWholePolicies_ParametersStayWithTheirs(t *testing.T) {
 	} {
 		require.Equal(t, want, wholePolicies(strings.Split(list, ",")), list)
 	}
+}
+
+func TestFolder_OneFileIsNamedFromTheRootWhereverTheClientStands(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	input := filepath.Join(dir, "input_dir")
+	require.NoError(t, os.Mkdir(input, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(input, "a.avi"), nil, 0o644))
+	require.NoError(t, os.Symlink("a.avi", filepath.Join(input, "b.avi")))
+	require.NoError(t, os.Symlink(dir, filepath.Join(dir, "link")))
+	t.Chdir(dir)
+	require.Equal(t, input, folder("input_dir"))
+	require.Equal(t, filepath.Join(input, "a.avi"), folder("input_dir/a.avi"))
+	require.Equal(t, filepath.Join(input, "a.avi"), folder("link/input_dir/a.avi"), "the server's root is no link")
+	require.Equal(t, filepath.Join(input, "b.avi"), folder("input_dir/b.avi"), "its outputs are named by the link")
+	require.Equal(t, "input_dir/elsewhere.avi", folder("input_dir/elsewhere.avi"), "another machine's")
 }

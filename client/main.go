@@ -74,7 +74,7 @@ func run(ctx context.Context, args []string, out output) int {
 	if ctx.Err() != nil && job.CodeOf(err) == job.CancelledCode && s.cfg.command != "watch" {
 		err = job.E(job.CancelledCode, "", errors.New("interrupted"), "")
 	}
-	return report(out, err)
+	return report(s.out, err)
 }
 
 // session is one run of the client.

@@ -131,6 +131,7 @@ func (s *session) nodeFiles(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.out.note = "" // what goes wrong now is between us and the node
 	node := rpc.NewNodeConn(addr, rpc.NodeConnConfig{TLS: s.cfg.tls, Node: id})
 	defer node.Close()
 	return fileCommands()[s.cfg.node.command].do(s, ctx, node)

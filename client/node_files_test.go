@@ -107,6 +107,14 @@ func TestNodeFiles_GoToANodeAndBack(t *testing.T) {
 	require.Contains(t, stderr, "file in.bin: the node has no such file")
 }
 
+func TestNodeFiles_ANodeThatIsNotThereIsNotTakenForAServer(t *testing.T) {
+	t.Chdir(t.TempDir()) // no machine.txt
+	code, _, stderr := client(t.Context(), "node", "127.0.0.1:1", "view")
+	require.Equal(t, exitUnreachable, code)
+	require.Contains(t, stderr, "127.0.0.1:1")
+	require.NotContains(t, stderr, "that is where one listens")
+}
+
 func TestNodeFiles_MediaIsAskedForAsItIsWritten(t *testing.T) {
 	addr, n := startFileNode(t)
 	run := func(args ...string) string {
@@ -159,7 +167,7 @@ func TestNodeFiles_WrongUsageIsOneClearLine(t *testing.T) {
 		"node n face a b":                    `"b" is one argument too many`,
 		"node n view x":                      `"x" is one argument too many`,
 		"node n face a --rate 5":             "--rate does not go with that",
-		"node n extract a --rate fast":       "--rate: frame rate fast: it is no number above 0",
+		"node n extract a --rate fast":       "--rate: frame rate fast: it is no number from 0.001 to 1000",
 		"node n extract a --from -1s":        "--from and --duration count from the video's beginning",
 		"nodes --rate 5":                     "--rate goes with client node",
 		"--server 127.0.0.1:1 node --rate 5": "client node wants the name of a node",

@@ -35,7 +35,7 @@ func (s *session) printJobs(jobs []job.Job) {
 		printFailures(w, j, len(jobs) > 1)
 	}
 	if len(jobs) > 0 && jobs[0].Skipped > 0 {
-		fmt.Fprintf(w, "\nskipped: %d entries of %s that are no pictures by their names\n", jobs[0].Skipped, job.InputDir)
+		fmt.Fprintf(w, "\nskipped: %d of %s that the operation does not take, by their names\n", jobs[0].Skipped, job.InputDir)
 	}
 	wrote := func(j job.Job) bool { return j.Done > 0 && j.Spec.Operation.Name != job.NoOperation }
 	if at := slices.IndexFunc(jobs, wrote); at >= 0 {

@@ -103,7 +103,7 @@ func TestReport_TellsWhatWasSkipped(t *testing.T) {
 	j := ended("abc123", "balance", job.Succeeded)
 	require.NotContains(t, printed(config{}, j), "skipped")
 	j.Skipped = 7
-	require.Contains(t, printed(config{}, j), "\nskipped: 7 entries of input_dir that are no pictures by their names\n")
+	require.Contains(t, printed(config{}, j), "\nskipped: 7 of input_dir that the operation does not take, by their names\n")
 }
 
 func TestReport_NoOutputsWhereThereAreNone(t *testing.T) {

@@ -341,7 +341,7 @@ func TestParse_WrongCommandLinesGiveOneLineAndExitCodeTwo(t *testing.T) {
 		{"operation without a name", []string{"--op", ":k=1", "a"}, `operation ":k=1": it has no name`},
 		{"parameter without a value", []string{"--op", "blur:kernel", "a"}, `"kernel" is not key=value`},
 		{"deadline in the past", []string{"--deadline", "-1s", "a"}, "--deadline -1s is in the past"},
-		{"deadline without a unit", []string{"--deadline", "90", "a"}, "--deadline"},
+		{"deadline without a unit", []string{"--deadline", "90", "a"}, `--deadline: "90" is no duration; write it with its unit, as in 10s or 1m30s`},
 		{"job without id", []string{"job"}, "client job wants the id of a job"},
 		{"jobs with an argument", []string{"jobs", "x"}, `"x" is one argument too many`},
 		{"detach with two policies", []string{"--detach", "--policy", "random,balance", "a"}, "--detach takes one policy"},

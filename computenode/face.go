@@ -26,9 +26,10 @@ type face struct {
 }
 
 var (
-	_ rpc.Node  = face{}
-	_ job.Files = face{}
-	_ job.Media = face{}
+	_ rpc.Node      = face{}
+	_ rpc.Forgetful = face{}
+	_ job.Files     = face{}
+	_ job.Media     = face{}
 )
 
 // Probe implements [job.Worker]. It measures nothing itself.

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"spillway/computenode/files"
+	"spillway/computenode/isolate"
 	"spillway/computenode/media"
 	"spillway/computenode/operation"
 	"spillway/computenode/worker"
@@ -16,6 +17,17 @@ import (
 type work struct {
 	Task  *operation.Request
 	Media *media.Request
+}
+
+var _ isolate.Mover = work{}
+
+// Progress implements isolate.Mover: how long a video is made, or pictures are taken of
+// one, depends on what was asked for. A task is a bounded part, and has a bounded time.
+func (w work) Progress() int64 {
+	if w.Media == nil {
+		return -1
+	}
+	return w.Media.Progress()
 }
 
 // outcome is the answer to work.
@@ -66,6 +78,6 @@ type watched struct {
 
 // Do implements worker.Runner.
 func (w watched) Do(ctx context.Context, r operation.Request) (operation.Reply, error) {
-	defer w.desk.Begin(r.Name, r.Operation.Name)()
+	defer w.desk.Begin(job.FileOf(r.Name), r.Operation.Name)()
 	return w.Runner.Do(ctx, r)
 }

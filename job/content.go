@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"time"
 )
 
 // ChunkBytes is how much of a file travels at once, so that neither side holds
@@ -28,14 +29,20 @@ var ErrNeedsContent = errors.New("this node does not see the job's folder")
 // FailedPrecondition (the folder has to be mended first); Unavailable (a disk, or
 // what did not arrive as it was sent: another time it may).
 type Content interface {
-	// Size is the input's length in bytes, and comes before any Read.
-	Size(ctx context.Context) (int64, error)
+	// Input describes the input, and comes before any Read.
+	Input(ctx context.Context) (InputInfo, error)
 	// Read fills p with the input's bytes from offset on; there are so many. With
 	// the last byte comes the SHA-256 of all of them, and nil before.
 	Read(ctx context.Context, p []byte, offset int64) (sum []byte, err error)
 	// Write takes a piece of an output. One that came before may come again. The
 	// last is refused unless the output is whole and has its SHA-256.
 	Write(ctx context.Context, p Piece) error
+}
+
+// InputInfo is an input as it is when an attempt begins.
+type InputInfo struct {
+	Size     int64     // bytes
+	Modified time.Time // the last change; zero: unknown
 }
 
 // Piece is some bytes of an output, in the order of their offsets.

@@ -148,27 +148,33 @@ func (r Rate) Check() error {
 }
 
 // ParseRate reads 25, 29.97 or 30000/1001. The rates of NTSC, which are n·1000/1001,
-// are known by their decimals: 23.976, 29.97, 59.94. Errors: InvalidArgument.
+// are known by their decimals: 23.976, 29.97, 59.94. Decimals are read to a thousandth.
+// Errors: InvalidArgument.
 func ParseRate(text string) (Rate, error) {
-	bad := E(InvalidArgument, "frame rate "+Shown(fmt.Sprintf("%.40s", text)), errors.New("it is no number above 0"), "use one such as 25, 29.97 or 30000/1001")
+	bad := E(InvalidArgument, "frame rate "+Shown(fmt.Sprintf("%.40s", text)), fmt.Errorf("it is no number from 0.001 to %d", maxRate),
+		"use one such as 25, 29.97 or 30000/1001")
+	r, ok := parseRate(text)
+	if !ok || r.Check() != nil {
+		return Rate{}, bad
+	}
+	return r, nil
+}
+
+func parseRate(text string) (r Rate, ok bool) {
 	if num, den, fraction := strings.Cut(text, "/"); fraction {
 		n, errN := strconv.ParseInt(num, 10, 32)
 		d, errD := strconv.ParseInt(den, 10, 32)
-		if errors.Join(errN, errD) != nil {
-			return Rate{}, bad
-		}
-		return Rate{n, d}, Rate{n, d}.Check()
+		return Rate{n, d}, errors.Join(errN, errD) == nil
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(f > 0 && f <= maxRate) {
-		return Rate{}, bad
+		return Rate{}, false
 	}
 	if whole := math.Round(f); f == whole {
-		return Rate{int64(whole), 1}, nil
+		return Rate{int64(whole), 1}, true
 	}
 	if n := math.Ceil(f); math.Abs(n*1000/1001-f) < 0.005 {
-		return Rate{int64(n) * 1000, 1001}, nil
+		return Rate{int64(n) * 1000, 1001}, true
 	}
-	r := Rate{int64(math.Round(f * 1000)), 1000}
-	return r, r.Check()
+	return Rate{int64(math.Round(f * 1000)), 1000}, true
 }

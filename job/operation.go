@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // DefaultOperation is the assignment's filter. NoOperation reads and writes no
@@ -94,6 +95,9 @@ const (
 	IntParam    ParamKind = "int"
 	FloatParam  ParamKind = "float"
 	ChoiceParam ParamKind = "choice"
+	// NameParam names a folder: one path element, which is not hidden. Its default is
+	// empty, for none.
+	NameParam ParamKind = "name"
 )
 
 // ParamInfo describes one parameter and what it accepts.
@@ -146,6 +150,11 @@ func (p ParamInfo) check(value string) (string, error) {
 			return "", fmt.Errorf("%q is not one of its values", value)
 		}
 		return value, nil
+	case NameParam:
+		if value == "" || len(value) > 255 || value[0] == '.' || strings.ContainsFunc(value, func(r rune) bool { return r == '/' || r == '\\' || unicode.IsControl(r) }) {
+			return "", fmt.Errorf("%.80q is not the name of a folder", value)
+		}
+		return value, nil
 	case IntParam:
 		n, err := strconv.Atoi(value)
 		switch {
@@ -173,6 +182,8 @@ func (p ParamInfo) Usage() string {
 	switch {
 	case p.Kind == ChoiceParam:
 		return fmt.Sprintf("%s takes %s (default %s)", p.Name, strings.Join(p.Choices, ", "), p.Default)
+	case p.Kind == NameParam:
+		return p.Name + " takes the name of a folder, without slashes (default none)"
 	case p.Odd:
 		return fmt.Sprintf("%s takes an odd whole number from %g to %g (default %s)", p.Name, p.Min, p.Max, p.Default)
 	case p.Kind == IntParam:
@@ -196,12 +207,24 @@ func (i OperationInfo) usage() string {
 // FindOperation returns the description of op among those offered.
 // Errors: InvalidArgument, naming what there is.
 func FindOperation(offered []OperationInfo, op Operation) (OperationInfo, error) {
-	names := make([]string, len(offered))
-	for n, info := range offered {
-		if info.Name == op.Name {
+	ofVideo := strings.HasPrefix(op.Name, VideoPrefix)
+	var names []string
+	others := false
+	for _, info := range offered {
+		switch {
+		case info.Name == op.Name:
 			return info, nil
+		case strings.HasPrefix(info.Name, VideoPrefix) == ofVideo:
+			names = append(names, info.Name)
+		default:
+			others = true
 		}
-		names[n] = info.Name
+	}
+	switch { // the list is long as it is
+	case others && !ofVideo:
+		names = append(names, VideoPrefix+"NAME")
+	case len(names) == 0:
+		names = []string{"those that client operations lists"}
 	}
 	return OperationInfo{}, E(InvalidArgument, fmt.Sprintf("operation %q", op.Name),
 		errors.New("no such operation"), "use one of "+strings.Join(names, ", "))

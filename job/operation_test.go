@@ -188,5 +188,11 @@ func TestFindOperation_NamesWhatThereIs(t *testing.T) {
 
 	_, err = job.FindOperation(offered, job.Operation{Name: "sepia"})
 	require.Equal(t, `operation "sepia": no such operation; use one of blur, edges`, job.Describe(err))
+
+	offered = append(offered, job.OperationInfo{Name: "video:blur"}, job.OperationInfo{Name: "video:edges"})
+	_, err = job.FindOperation(offered, job.Operation{Name: "sepia"})
+	require.Equal(t, `operation "sepia": no such operation; use one of blur, edges, video:NAME`, job.Describe(err))
+	_, err = job.FindOperation(offered, job.Operation{Name: "video:stems"})
+	require.Equal(t, `operation "video:stems": no such operation; use one of video:blur, video:edges`, job.Describe(err))
 	require.Equal(t, job.InvalidArgument, job.CodeOf(err))
 }

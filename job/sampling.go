@@ -1,9 +1,11 @@
 package job
 
-// ExtractFrames takes pictures of videos, PicturesPerPart at most in one task.
+// ExtractFrames takes pictures of videos, PicturesPerPart at most in one task, and
+// MaxPictures at most of one video: a file may claim to last for centuries.
 const (
 	ExtractFrames   = "extract_frames"
 	PicturesPerPart = 100
+	MaxPictures     = 10_000_000
 )
 
 // SamplingParams are the parameters of [ExtractFrames]. The server plans by them, and

@@ -2,7 +2,9 @@ package job
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -22,7 +24,7 @@ func SongParams(operation string) []ParamInfo {
 		{Name: "format", Kind: ChoiceParam, Default: "wav", Choices: []string{"wav", "mp3"}, Summary: "of what is written"},
 		{Name: "depth", Kind: ChoiceParam, Default: "16", Choices: []string{"16", "24", "float"}, Summary: "bits of a sample in WAV"},
 		{Name: "seconds", Kind: IntParam, Default: "0", Min: 0, Max: 86400, Summary: "of the song in one task; 0: as many as chunks says"},
-		{Name: "chunks", Kind: IntParam, Default: "0", Min: 0, Max: MaxSongParts, Summary: "tasks to share the song over, such as one a node; 0: by its length"},
+		{Name: "chunks", Kind: IntParam, Default: "0", Min: 0, Max: MaxSongParts, Summary: "tasks to share the song over; " + PerNode + ": one for each node that takes tasks when the job is submitted; 0: by its length"},
 	}
 	if operation == Karaoke {
 		for _, stem := range StemNames() {
@@ -34,6 +36,21 @@ func SongParams(operation string) []ParamInfo {
 		}
 	}
 	return params
+}
+
+// PerNode stands for the number of nodes in the parameter chunks of [Stems] and [Karaoke].
+const PerNode = "nodes"
+
+// ForNodes is the operation with n, up to [MaxSongParts], where its parameters say
+// [PerNode]. The server asks for it once, when a job is submitted, so that what is kept
+// with the job is a number, and means the same whenever it is read again. 0 nodes: as if
+// nothing were said.
+func (o Operation) ForNodes(n int) Operation {
+	if (o.Name == Stems || o.Name == Karaoke) && o.Params["chunks"] == PerNode {
+		o.Params = maps.Clone(o.Params)
+		o.Params["chunks"] = strconv.Itoa(min(n, MaxSongParts))
+	}
+	return o
 }
 
 // SongStream is what a node wants to know of a song before it decodes a part of it.

@@ -30,3 +30,18 @@ func TestSongOutputs_AreNamedByStemAndFormat(t *testing.T) {
 	require.Equal(t, []string{"a.b.vocals.mp3", "a.b.drums.mp3", "a.b.bass.mp3", "a.b.other.mp3"}, job.SongOutputs(job.Stems, "a.b.flac", args))
 	require.Equal(t, []string{"a.karaoke.mp3"}, job.SongOutputs(job.Karaoke, "a.ogg", args))
 }
+
+func TestForNodes_OnlyTheWordBecomesTheNumber(t *testing.T) {
+	asked := job.Operation{Name: job.Stems, Params: map[string]string{"chunks": job.PerNode, "format": "mp3"}}
+	require.Equal(t, "stems:chunks=3,format=mp3", asked.ForNodes(3).String())
+	require.Equal(t, "stems:chunks=64,format=mp3", asked.ForNodes(1000).String())
+	require.Equal(t, "stems:chunks=nodes,format=mp3", asked.String(), "what was asked stays as it was")
+	for _, other := range []job.Operation{
+		{Name: job.Karaoke, Params: map[string]string{"chunks": "5"}},
+		{Name: job.Karaoke, Params: map[string]string{"seconds": job.PerNode}},
+		{Name: "blur", Params: map[string]string{"chunks": job.PerNode}},
+		{Name: job.Stems},
+	} {
+		require.Equal(t, other, other.ForNodes(3))
+	}
+}

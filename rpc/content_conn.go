@@ -48,18 +48,64 @@ func (b *blind) add(marker string) {
 	b.markers[marker] = struct{}{}
 }
 
+// sharing remembers the jobs of whose files the node may keep one.
+type sharing struct {
+	mu   sync.Mutex // guards jobs
+	jobs map[job.ID]struct{}
+}
+
+func (c *sharing) add(t job.Task) {
+	if _, isPart := job.ParsePart(t.Name); !isPart {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.jobs == nil {
+		c.jobs = map[job.ID]struct{}{}
+	}
+	c.jobs[t.Job] = struct{}{}
+}
+
+// remove tells whether the job was there.
+func (c *sharing) remove(id job.ID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, known := c.jobs[id]
+	delete(c.jobs, id)
+	return known
+}
+
+// forgetTimeout bounds the call that a job has ended: the node finds out by itself, too.
+const forgetTimeout = 2 * time.Second
+
+// Forget tells the node that a job has ended, if it may keep a file of it. Errors are
+// those of Probe; then the node drops the file some time later.
+func (n *NodeConn) Forget(ctx context.Context, id job.ID) error {
+	if !n.shared.remove(id) {
+		return nil
+	}
+	ctx, cancel := withDefaultTimeout(ctx, forgetTimeout)
+	defer cancel()
+	err := n.call(ctx, func(c *spillway.ComputeNodeClient) error { return c.ForgetJob(ctx, string(id)) })
+	if err == nil || unknownMethod(err) {
+		return nil
+	}
+	return n.translate(ctx, "forget_job", err)
+}
+
 // executeWithContent does one attempt on a node that does not see the job's folder.
 // When it returns, nobody uses the content any more.
 func (n *NodeConn) executeWithContent(ctx context.Context, t job.Task) (job.Result, error) {
-	size, err := t.Content.Size(ctx)
+	in, err := t.Content.Input(ctx)
 	if err != nil {
 		return job.Result{}, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &contentServer{n: n, id: rand.Text(), content: t.Content, size: size}
+	n.shared.add(t)
+	s := &contentServer{n: n, id: rand.Text(), content: t.Content, size: in.Size}
 	w := taskToWire(ctx, t, time.Now())
-	w.Content, w.InputBytes, w.Marker = &s.id, &size, nil
+	w.Content, w.InputBytes, w.InputModifiedUs, w.Marker = &s.id, &in.Size, known(toMicros(in.Modified)), nil
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer cancel() // it ends by itself only where there is no way to the node

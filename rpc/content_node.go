@@ -15,8 +15,9 @@ import (
 // errand is the node's end of the files of one attempt: what the worker asks of
 // them becomes a wish, which the caller fetches and answers with serve_content.
 type errand struct {
-	id   string
-	size int64
+	id       string
+	size     int64
+	modified time.Time
 
 	mu      sync.Mutex // guards what follows
 	wish    *spillway.ContentWish
@@ -50,11 +51,13 @@ type grant struct {
 var _ job.Content = (*errand)(nil)
 
 func newErrand(t *spillway.Task) *errand {
-	return &errand{id: t.GetContent(), size: t.GetInputBytes(), changed: make(chan struct{})}
+	return &errand{id: t.GetContent(), size: t.GetInputBytes(), modified: fromMicros(t.GetInputModifiedUs()), changed: make(chan struct{})}
 }
 
-// Size implements [job.Content].
-func (e *errand) Size(context.Context) (int64, error) { return e.size, nil }
+// Input implements [job.Content].
+func (e *errand) Input(context.Context) (job.InputInfo, error) {
+	return job.InputInfo{Size: e.size, Modified: e.modified}, nil
+}
 
 // Read implements [job.Content].
 func (e *errand) Read(ctx context.Context, p []byte, offset int64) ([]byte, error) {

@@ -30,7 +30,9 @@ type parcel struct {
 	calls int
 }
 
-func (p *parcel) Size(context.Context) (int64, error) { return int64(len(p.in)), nil }
+func (p *parcel) Input(context.Context) (job.InputInfo, error) {
+	return job.InputInfo{Size: int64(len(p.in))}, nil
+}
 
 func (p *parcel) Read(_ context.Context, b []byte, offset int64) ([]byte, error) {
 	p.mu.Lock()
@@ -81,10 +83,11 @@ func reverses(ctx context.Context, t job.Task) (job.Result, error) {
 	if t.Content == nil {
 		return job.Result{}, job.E(job.FailedPrecondition, "open", job.ErrNeedsContent, "")
 	}
-	size, err := t.Content.Size(ctx)
+	in, err := t.Content.Input(ctx)
 	if err != nil {
 		return job.Result{}, err
 	}
+	size := in.Size
 	data, sum := make([]byte, size), hashOf(nil)
 	for at := int64(0); at < size; at += job.ChunkBytes {
 		if sum, err = t.Content.Read(ctx, data[at:min(size, at+job.ChunkBytes)], at); err != nil {
@@ -436,4 +439,34 @@ func heap() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// keeper is a node that keeps files of jobs.
+type keeper struct {
+	Node
+	forgotten chan job.ID
+}
+
+func (k keeper) Forget(id job.ID) { k.forgotten <- id }
+
+func TestContent_ANodeIsToldOnceThatAJobOfPartsEnded(t *testing.T) {
+	part := job.Part{File: "clip.avi", Number: 1, Of: 2, Note: "-"}
+	k := keeper{fakeNode{execute: reverses}, make(chan job.ID, 10)}
+	addr, _ := startNode(t, ServerConfig{}, k, quietLog())
+	conn := connect(t, addr, NodeConnConfig{})
+	for id, name := range map[job.ID]string{"whole": "a.png", "parts": part.Name()} {
+		_, err := conn.Execute(soon(t), job.Task{Job: id, Name: name, Marker: "m", Content: &parcel{in: []byte("pixels")}})
+		require.NoError(t, err)
+	}
+	for _, id := range []job.ID{"never seen", "whole", "parts", "parts"} {
+		require.NoError(t, conn.Forget(soon(t), id))
+	}
+	require.Equal(t, job.ID("parts"), <-k.forgotten)
+	require.Empty(t, k.forgotten)
+
+	plain, _ := startNode(t, ServerConfig{}, fakeNode{execute: reverses}, quietLog())
+	conn = connect(t, plain, NodeConnConfig{})
+	_, err := conn.Execute(soon(t), job.Task{Job: "j", Name: part.Name(), Marker: "m", Content: &parcel{in: []byte("pixels")}})
+	require.NoError(t, err)
+	require.NoError(t, conn.Forget(soon(t), "j"), "a node that keeps nothing")
 }

@@ -22,11 +22,12 @@ const probeTimeout = 5 * time.Second
 // A node that does not know our calls is taken for one of the assignment's own,
 // see [NodeConn.Basic].
 type NodeConn struct {
-	addr  string
-	pool  *mux.Pool
-	tasks gate
-	solo  gate // of the tasks, those on a node that answers one call at a time a connection
-	blind blind
+	addr   string
+	pool   *mux.Pool
+	tasks  gate
+	solo   gate // of the tasks, those on a node that answers one call at a time a connection
+	blind  blind
+	shared sharing
 
 	mu       sync.Mutex // guards what follows
 	inFlight int        // calls that go on or wait

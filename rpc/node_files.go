@@ -12,6 +12,10 @@ import (
 // pieceTimeout bounds the short calls about files, of a caller that sets no deadline.
 const pieceTimeout = 30 * time.Second
 
+// lastPieceTimeout bounds those that may wait until the node has read a large file, whose
+// SHA-256 goes with its last piece.
+const lastPieceTimeout = 5 * time.Minute
+
 var (
 	_ job.Files = (*NodeConn)(nil)
 	_ job.Media = (*NodeConn)(nil)
@@ -60,7 +64,9 @@ func (n *NodeConn) PutOffset(ctx context.Context, name string, size int64) (int6
 
 // Get implements [job.Files].
 func (n *NodeConn) Get(ctx context.Context, name string, offset int64) (job.Piece, error) {
-	p, err := shortFileCall(ctx, n, "get file", func(ctx context.Context, c *spillway.ComputeNodeClient) (*spillway.FilePiece, error) {
+	ctx, cancel := withDefaultTimeout(ctx, lastPieceTimeout)
+	defer cancel()
+	p, err := fileCall(ctx, n, "get file", func(ctx context.Context, c *spillway.ComputeNodeClient) (*spillway.FilePiece, error) {
 		return c.GetFile(ctx, name, offset)
 	})
 	if err != nil {

@@ -160,6 +160,19 @@ func (h *nodeHandler) CancelAttempt(_ context.Context, id string, index int64, n
 	return nil
 }
 
+// Forgetful is a node that keeps files for the tasks of a job that are still to come.
+type Forgetful interface {
+	// Forget drops them.
+	Forget(id job.ID)
+}
+
+func (h *nodeHandler) ForgetJob(_ context.Context, id string) error {
+	if f, ok := h.node.(Forgetful); ok {
+		f.Forget(job.ID(id))
+	}
+	return nil
+}
+
 func (h *nodeHandler) Probe(ctx context.Context) (*spillway.Load, error) {
 	load, err := h.node.Probe(ctx)
 	if err != nil {

@@ -37,10 +37,19 @@ func (s service) Policy(isRandom bool) string {
 }
 
 // carrier is a folder that the scheduler can send from.
-type carrier struct{ *split.Carrier }
+type carrier struct {
+	*split.Carrier
+	forget func() // tells the nodes that nothing more is sent
+}
 
 // Parcel implements scheduler.Carrier.
 func (c carrier) Parcel(name string) scheduler.Parcel { return c.Carrier.Parcel(name) }
+
+// Close implements scheduler.Carrier.
+func (c carrier) Close() error {
+	c.forget()
+	return c.Carrier.Close()
+}
 
 // run wires the server and serves until ctx ends. It returns when nothing that
 // it started runs any more.
@@ -70,7 +79,7 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	cfg.scheduler.Joiner = split.Joiner{Roots: cfg.roots}
 	cfg.scheduler.Carry = func(base string, id job.ID) (scheduler.Carrier, error) {
 		c, err := split.Carry(cfg.roots, base, id)
-		return carrier{c}, err
+		return carrier{c, func() { fleet.Forget(context.WithoutCancel(ctx), id) }}, err
 	}
 	jobs := scheduler.New(cfg.scheduler, open, fleet, kept, log)
 	log.Info("server ready", "address", listener.Addr(), "nodes", fleet.Len(), "roots", cfg.roots.String(),

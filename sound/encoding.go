@@ -45,9 +45,11 @@ func (e Encoding) append(b []byte, samples []float32) []byte {
 	b = slices.Grow(b, len(samples)*e.bytes())
 	switch e {
 	case PCM16:
-		for _, x := range samples {
-			b = little.AppendUint16(b, uint16(quantize(x, 1<<15)))
+		room := b[len(b) : len(b)+2*len(samples)]
+		for i, x := range samples {
+			little.PutUint16(room[2*i:], uint16(quantize(x, 1<<15)))
 		}
+		return b[:len(b)+len(room)]
 	case PCM24:
 		for _, x := range samples {
 			n := quantize(x, 1<<23)

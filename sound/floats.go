@@ -55,33 +55,18 @@ func Skip(in Source, channels int, moments int64) error {
 			return err
 		}
 	}
-	left, scratch := moments*int64(channels), make([]float32, 4096*channels)
-	for left > 0 {
-		n, err := in.Read(scratch[:min(left, int64(len(scratch)))])
-		left -= int64(n)
+	const atOnce = 4096
+	scratch := make([]float32, atOnce*channels)
+	for left := moments; left > 0; { // of moments: a hostile range has more than there are numbers of samples
+		n, err := in.Read(scratch[:int(min(left, atOnce))*channels])
+		left -= int64(n / channels)
 		switch {
 		case left <= 0:
 		case errors.Is(err, io.EOF):
-			return fmt.Errorf("%w: %d moments before the range that is wanted", ErrCut, left/int64(channels))
+			return fmt.Errorf("%w: %d moments before the range that is wanted", ErrCut, left)
 		case err != nil:
 			return err
 		}
 	}
 	return nil
-}
-
-// Count reads a source to its end, and tells how many moments it had.
-func Count(in Source, channels int) (int64, error) {
-	scratch := make([]float32, 4096*channels)
-	var total int64
-	for {
-		n, err := in.Read(scratch)
-		total += int64(n / channels)
-		if errors.Is(err, io.EOF) {
-			return total, nil
-		}
-		if err != nil {
-			return total, err
-		}
-	}
 }

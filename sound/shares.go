@@ -1,5 +1,7 @@
 package sound
 
+import "math"
+
 // shares decides how much of each frequency belongs to which stem. It sees the frames
 // of both channels, L and R, and remembers the last 2·reach+1 of them; it decides for the
 // one in their middle.
@@ -14,12 +16,16 @@ package sound
 // ψ = 2·Re(L·R*)/(|L|² + |R|²): 1 in the middle, 0 far on one side, below 0 out of
 // phase. centre = max(0, ψ)⁴.
 //
-// With M = (L + R)/2 and v, b the ranges of voice and bass:
+// With X = L or R, M = (L + R)/2 and v, b the ranges of voice and bass:
 //
-//	vocals = v · centre · (1 − percussive) · M     in both channels
+//	vocals = v · centre · (1 − percussive)^1.5 · (X + M)/2
 //	drums  = percussive · (X − vocals)
 //	bass   = b · (1 − percussive) · (X − vocals)
 //	other  = the rest
+//
+// The voice keeps half of the difference between the sides, since a room answers it from
+// everywhere; and it loses to the drums a little more than they gain, since what is left of
+// a beat is heard in a voice more than in the rest.
 type shares struct {
 	bins, slot int
 	spectra    [2*reach + 1][2][]complex128
@@ -91,10 +97,11 @@ func (s *shares) divide(stems *[3][2][]complex128) {
 		central *= central
 		central *= central
 		lasting := 1 - percussive
-		voice := complex(s.voice[k]*central*lasting/2, 0) * (l + r)
-		l, r = l-voice, r-voice
+		voice := complex(s.voice[k]*central*lasting*math.Sqrt(lasting)/4, 0)
+		voiceL, voiceR := voice*(3*l+r), voice*(l+3*r)
+		l, r = l-voiceL, r-voiceR
 		drum, bass := complex(percussive, 0), complex(s.low[k]*lasting, 0)
-		stems[Vocals][0][k], stems[Drums][0][k], stems[Bass][0][k] = voice, drum*l, bass*l
-		stems[Vocals][1][k], stems[Drums][1][k], stems[Bass][1][k] = voice, drum*r, bass*r
+		stems[Vocals][0][k], stems[Drums][0][k], stems[Bass][0][k] = voiceL, drum*l, bass*l
+		stems[Vocals][1][k], stems[Drums][1][k], stems[Bass][1][k] = voiceR, drum*r, bass*r
 	}
 }

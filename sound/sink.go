@@ -1,6 +1,11 @@
 package sound
 
-import "io"
+import (
+	"encoding/binary"
+	"io"
+	"math"
+	"slices"
+)
 
 // Sink takes samples, whole moments at a time, and becomes something with Finish.
 type Sink interface {
@@ -28,7 +33,7 @@ func EncodeTo(e Encoder) Sink { return &encoderSink{Encoder: e} }
 func (s *encoderSink) Write(samples []float32) error {
 	s.bytes = s.bytes[:0]
 	for _, x := range samples {
-		s.bytes = AppendFloats(s.bytes, []float32{tame(x)})
+		s.bytes = binary.LittleEndian.AppendUint32(s.bytes, math.Float32bits(tame(x)))
 	}
 	_, err := s.Encoder.Write(s.bytes)
 	return err
@@ -49,13 +54,15 @@ func Weave(dst []float32, tracks [][]float32, channels int) []float32 {
 
 // Unweave takes apart what [Weave] made. It overwrites what the tracks hold.
 func Unweave(tracks [][]float32, samples []float32, channels int) {
-	for i := range tracks {
-		tracks[i] = tracks[i][:0]
-	}
-	for len(samples) > 0 {
-		for i := range tracks {
-			tracks[i] = append(tracks[i], samples[:channels]...)
-			samples = samples[channels:]
+	step := channels * len(tracks)
+	for i, track := range tracks {
+		count := len(samples) / len(tracks)
+		track = slices.Grow(track[:0], count)[:count]
+		for at, from := 0, i*channels; at < count; at, from = at+channels, from+step {
+			for c := range channels {
+				track[at+c] = samples[from+c]
+			}
 		}
+		tracks[i] = track
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 )
 
 // WAVWriter writes a WAV file. It holds no samples back, so that its memory does not
@@ -15,7 +16,8 @@ type WAVWriter struct {
 	encoding Encoding
 	data     int64 // bytes of samples written
 	bytes    []byte
-	limit    int64 // of bytes of samples in a RIFF file
+	limit    int64  // of bytes of samples and tags in a RIFF file
+	tags     []byte // chunks that come after the samples
 }
 
 // headerBytes is the size of what stands before the samples: RIFF, room for the ds64
@@ -49,12 +51,13 @@ func (w *WAVWriter) Moments() int64 {
 	return w.data / int64(w.format.Channels*w.encoding.bytes())
 }
 
-// Finish completes the header. Nothing may be written after it.
+// Tag has Finish put chunks of tags behind the samples; see [WAVTags].
+func (w *WAVWriter) Tag(chunks []byte) { w.tags = chunks }
+
+// Finish writes the tags and completes the header. Nothing may be written after it.
 func (w *WAVWriter) Finish() error {
-	if w.data%2 == 1 {
-		if _, err := w.out.Write([]byte{0}); err != nil {
-			return err
-		}
+	if _, err := w.out.Write(slices.Concat(make([]byte, w.data%2), w.tags)); err != nil {
+		return err
 	}
 	if _, err := w.out.Seek(0, io.SeekStart); err != nil {
 		return err
@@ -68,16 +71,17 @@ func (w *WAVWriter) Finish() error {
 
 // header is the file's beginning, for the samples written so far.
 func (w *WAVWriter) header() []byte {
-	riff, data := uint32(headerBytes-8+w.data+w.data%2), uint32(w.data)
+	all := headerBytes - 8 + w.data + w.data%2 + int64(len(w.tags))
+	riff, data := uint32(all), uint32(w.data)
 	kind, room := "RIFF", "JUNK"
-	if w.data > w.limit {
+	if w.data+int64(len(w.tags)) > w.limit {
 		kind, room, riff, data = "RF64", "ds64", unknownSize, unknownSize
 	}
 	little := binary.LittleEndian
 	b := append(little.AppendUint32([]byte(kind), riff), "WAVE"+room...)
 	b = little.AppendUint32(b, 28)
 	if room == "ds64" {
-		b = little.AppendUint64(b, uint64(headerBytes-8+w.data+w.data%2))
+		b = little.AppendUint64(b, uint64(all))
 		b = little.AppendUint64(b, uint64(w.data))
 		b = little.AppendUint64(b, uint64(w.Moments()))
 	} else {

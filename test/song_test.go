@@ -41,17 +41,38 @@ func (c *cluster) made(name string) map[string][sha256.Size]byte {
 	return files
 }
 
+// probe looks at an output.
+func (c *cluster) probe(name, out string) *ffmpeg.Info {
+	c.t.Helper()
+	file, err := os.Open(filepath.Join(c.dir, name, "output_dir", out))
+	require.NoError(c.t, err)
+	defer file.Close()
+	info, err := ffmpeg.Programs{}.Probe(c.t.Context(), file)
+	require.NoError(c.t, err)
+	return info
+}
+
 func TestSong_JoinedStemsAreThoseOfOneTask(t *testing.T) {
 	c := newCluster(t, nil, nodeArgs{"0.3", "--delay", "100ms"}, nodeArgs{"0"})
-	for _, name := range []string{"song.wav", "song.mp3", "song.m4a"} {
+	for name, more := range map[string]map[string]int{
+		"song.wav": {"stems:chunks=nodes": 2}, "song.mp3": {"stems:seconds=4": 5}, "song.m4a": {}, "song.flac": {}, "song.ogg": {},
+	} {
 		t.Run(name, func(t *testing.T) {
-			tune(t, filepath.Join(c.folder(name), name), "")
+			args := ""
+			if name == "song.ogg" {
+				args = "-c:a libvorbis"
+			}
+			more["stems:chunks=3"] = 3
+			tune(t, filepath.Join(c.folder(name), name), args)
 			r, code := c.run(name, "--op", "stems")
 			require.Zero(t, code, "%+v", r)
 			require.Equal(t, 1, r.Total, "a short song is one task")
 			whole := c.made(name)
 			require.Len(t, whole, 4)
-			for how, tasks := range map[string]int{"stems:chunks=3": 3, "stems:seconds=4": 5} {
+			for out := range whole {
+				require.Equal(t, "Ein Lied", c.probe(name, out).Tags["title"])
+			}
+			for how, tasks := range more {
 				r, code = c.run(name, "--op", how)
 				require.Zero(t, code, "%+v", r)
 				require.Equal(t, tasks, r.Total)
@@ -59,6 +80,26 @@ func TestSong_JoinedStemsAreThoseOfOneTask(t *testing.T) {
 				require.Equal(t, whole, c.made(name), how)
 			}
 		})
+	}
+}
+
+func TestSong_AnyMixInAnyFormatIsThatOfOneTask(t *testing.T) {
+	c := newCluster(t, nil, nodeArgs{"0"}, nodeArgs{"0"})
+	tune(t, filepath.Join(c.folder("data"), "a.mp3"), "")
+	_, code := c.run("data", "--op", "stems")
+	require.Zero(t, code)
+	voice := c.made("data")["a.vocals.wav"]
+	for _, format := range []string{"wav", "mp3"} {
+		mix := "karaoke:vocals=1,drums=0,bass=0,other=0,format=" + format
+		_, code = c.run("data", "--op", mix)
+		require.Zero(t, code)
+		whole := c.made("data")["a.karaoke."+format]
+		if format == "wav" {
+			require.Equal(t, voice, whole, "the voice alone")
+		}
+		_, code = c.run("data", "--op", mix+",chunks=3")
+		require.Zero(t, code)
+		require.Equal(t, whole, c.made("data")["a.karaoke."+format])
 	}
 }
 
@@ -78,11 +119,7 @@ func TestSong_KaraokeOfAFolderOnNodesThatDoNotSeeIt(t *testing.T) {
 	require.Equal(t, 4, r.Total)
 	require.Equal(t, []string{"a.karaoke.mp3", "b.karaoke.mp3"}, c.outputs("data"))
 	for _, out := range c.outputs("data") {
-		file, err := os.Open(filepath.Join(c.dir, "data", "output_dir", out))
-		require.NoError(t, err)
-		defer file.Close()
-		info, err := ffmpeg.Programs{}.Probe(t.Context(), file)
-		require.NoError(t, err)
+		info := c.probe("data", out)
 		require.Equal(t, "Ein Lied", info.Tags["title"])
 		require.InDelta(t, 20, info.Duration.Seconds(), 0.15)
 	}

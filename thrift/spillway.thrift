@@ -250,6 +250,7 @@ struct Task {
   9: optional string marker,      // a file in output_dir that shows that the folder is the same
   10: optional string content,    // set: base_path is not looked at, the files travel with serve_content under this random word
   11: optional i64 input_bytes,   // with content: the length of the input
+  12: optional i64 input_modified_us, // with content: when the input was changed last, for nodes that keep it; absent: unknown
 }
 
 // NeedsContent: the node sees no marker below base_path, and has drawn nothing;
@@ -367,6 +368,8 @@ service ComputeNode {
   // A caller that closes its connection gives up what it waits for. Where it must
   // stay open, cancel_attempt gives up an attempt that runs; unknown ones are no error.
   void cancel_attempt(1: string job, 2: i64 index, 3: i32 attempt),
+  // forget_job tells that a job has ended, so that nothing of it need be kept.
+  void forget_job(1: string job),
   Load probe(),
   Profile profile(),
   // log is the last lines of the node's log.

@@ -1,140 +1,107 @@
 package load
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"spillway/job"
 	"spillway/native/ffmpeg"
 )
 
-// FramesConfig says how video:edges is measured.
-type FramesConfig struct {
-	// Bin holds our programs, and Self is the benchmark itself, which is the plain
-	// pipeline, too, when called with [PlainVideo] IN OUT.
-	Bin, Self string
-	// Clip is the video; Pairs is how often both take turns.
-	Clip  string
-	Pairs int
-	// Say takes lines for people.
-	Say func(format string, args ...any)
-}
-
 // PlainVideo is the benchmark's command that is the plain pipeline: one process that
 // pipes the frames of a video from one FFmpeg through OpenCV into another. It prints a
 // [Plain] with the frames as its images.
 const PlainVideo = "plain-video"
 
-// FramesTurn is one turn of both on the same video.
-type FramesTurn struct {
-	Frames int
-	// Plain and Ours are how long each took, from the start of the process, or of the
-	// client, to the finished file.
-	Plain, Ours time.Duration
-}
-
-// Ratio is our speed over that of the plain pipeline.
-func (t FramesTurn) Ratio() float64 { return t.Plain.Seconds() / t.Ours.Seconds() }
-
-// MedianOfFrames is the ratio of the turn in the middle.
-func MedianOfFrames(turns []FramesTurn) float64 {
-	sorted := slices.SortedFunc(slices.Values(turns), func(a, b FramesTurn) int { return cmp.Compare(a.Ratio(), b.Ratio()) })
-	return (sorted[(len(sorted)-1)/2].Ratio() + sorted[len(sorted)/2].Ratio()) / 2
-}
-
 // MeasureFrames runs video:edges through client, server and two nodes with half of the
-// cores each, beside the plain pipeline with all of them, in turns, on one video. A turn
-// before the first is for the caches, and not told. It checks that both make as many
-// frames. Errors: NotFound (programs), InvalidArgument (the clip); plain.
-func MeasureFrames(ctx context.Context, cfg FramesConfig) ([]FramesTurn, error) {
-	lab, err := NewLab(cfg.Bin)
+// cores each, beside the plain pipeline with all of them, on one video. Both are timed
+// from the start of the process, or of the client's call, to the finished file, and must
+// make as many frames. Errors: NotFound (programs), InvalidArgument (the clip); plain.
+func MeasureFrames(ctx context.Context, c Contest, video string) ([]Turn, error) {
+	lab, err := NewLab(c.Bin)
 	if err != nil {
 		return nil, err
 	}
 	defer lab.Close()
-	base, inputs, err := lab.folder("video")
+	base, clip, err := lab.oneFile("--clip", video)
 	if err != nil {
 		return nil, err
 	}
-	clip := filepath.Join(inputs, "clip"+filepath.Ext(cfg.Clip))
-	data, err := os.ReadFile(cfg.Clip)
+	pool, err := lab.Start(ctx, twoNodes())
 	if err != nil {
-		return nil, job.E(job.InvalidArgument, "--clip", err, "name a video")
-	}
-	if err := os.WriteFile(clip, data, 0o644); err != nil {
 		return nil, err
 	}
+	defer pool.Stop()
+	plain := func(ctx context.Context) (float64, Took, error) {
+		out := filepath.Join(base, "plain.mp4")
+		var p Plain
+		printed, took, err := runPlain(ctx, nil, c.Self, PlainVideo, clip, out)
+		if err == nil {
+			err = json.Unmarshal(printed, &p)
+		}
+		if err != nil {
+			return 0, took, err
+		}
+		frames, err := countFrames(ctx, out)
+		if err == nil && frames != p.Images {
+			err = errors.New("the plain pipeline lost frames on the way")
+		}
+		return float64(frames), took, err
+	}
+	ours := func(ctx context.Context) (float64, Took, error) {
+		took, err := pool.timed(func() (time.Duration, error) {
+			_, err := pool.Run(ctx, job.Spec{Source: clip, Operation: job.Operation{Name: job.VideoPrefix + job.DefaultOperation}})
+			return 0, err
+		})
+		if err != nil {
+			return 0, took, pool.Failure(err)
+		}
+		frames, err := countFrames(ctx, filepath.Join(base, job.OutputDir, "clip.mp4"))
+		return float64(frames), took, err
+	}
+	return c.run(ctx, "frames", ours, plain)
+}
+
+// twoNodes have half of the cores each.
+func twoNodes() Pool {
 	slots := strconv.Itoa(max(1, runtime.NumCPU()/2))
-	c, err := lab.Start(ctx, Pool{Loads: []float64{0, 0}, NodeArgs: []string{"--slots", slots}})
-	if err != nil {
-		return nil, err
-	}
-	defer c.Stop()
-	var turns []FramesTurn
-	for pair := range cfg.Pairs + 1 {
-		turn, err := c.framesTurn(ctx, cfg.Self, base, clip)
-		if err != nil {
-			return nil, err
-		}
-		if pair > 0 {
-			turns = append(turns, turn)
-			cfg.Say("  turn %d of %d: %d frames; plain pipeline %.1f/s, spillway %.1f/s, ratio %.3f", pair, cfg.Pairs, turn.Frames,
-				rate(turn.Frames, turn.Plain), rate(turn.Frames, turn.Ours), turn.Ratio())
-		}
-	}
-	return turns, nil
+	return Pool{Loads: []float64{0, 0}, NodeArgs: []string{"--slots", slots}}
 }
 
-// framesTurn is one turn.
-func (c *Cluster) framesTurn(ctx context.Context, self, base, clip string) (t FramesTurn, err error) {
-	out := filepath.Join(base, "plain.mp4")
-	cmd := exec.CommandContext(ctx, self, PlainVideo, clip, out)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	start := time.Now()
-	printed, err := cmd.Output()
-	t.Plain = time.Since(start)
-	var p Plain
-	if err == nil {
-		err = json.Unmarshal(printed, &p)
-	}
+// oneFile makes a job's folder with a copy of a file, "clip" with its ending, and returns
+// both. Errors: InvalidArgument, naming the flag.
+func (l *Lab) oneFile(flag, path string) (base, file string, err error) {
+	base, inputs, err := l.folder("one")
 	if err != nil {
-		return t, fmt.Errorf("the plain pipeline: %w: %.500s", err, stderr.String())
+		return "", "", err
 	}
-	start = time.Now()
-	if _, err := c.Run(ctx, job.Spec{Source: clip, Operation: job.Operation{Name: job.VideoPrefix + job.DefaultOperation}}); err != nil {
-		return t, c.Failure(err)
+	file = filepath.Join(inputs, "clip"+filepath.Ext(path))
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", "", job.E(job.InvalidArgument, flag, err, "name another file, or run make bench-media, which fetches what the default needs")
 	}
-	t.Ours, t.Frames = time.Since(start), p.Images
-	return t, sameCount(ctx, t.Frames, out, filepath.Join(base, job.OutputDir, "clip.mp4"))
+	return base, file, os.WriteFile(file, data, 0o644)
 }
 
-// sameCount checks that every file has so many frames.
-func sameCount(ctx context.Context, frames int, files ...string) error {
-	for _, name := range files {
-		file, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		info, err := ffmpeg.Programs{}.Probe(ctx, file)
-		file.Close()
-		if err != nil {
-			return err
-		}
-		if info.Video == nil || len(info.Video.Times) != frames {
-			return errors.New(filepath.Base(name) + " has another number of frames than its source")
-		}
+// countFrames counts those of a video.
+func countFrames(ctx context.Context, name string) (int, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return 0, err
 	}
-	return nil
+	defer file.Close()
+	info, err := ffmpeg.Programs{}.Probe(ctx, file)
+	if err != nil {
+		return 0, err
+	}
+	if info.Video == nil {
+		return 0, errors.New(filepath.Base(name) + " has no frames")
+	}
+	return len(info.Video.Times), nil
 }

@@ -14,15 +14,30 @@ import (
 // runs on.
 const tick = 10 * time.Millisecond
 
-// cpuTime is the CPU time that a process has used, zero for one that is gone.
-func cpuTime(pid int) time.Duration {
+// cpuTime is the CPU time that a process has used, with that of its children that have
+// ended, as the system has it for a process that is waited for; zero for one that is gone.
+func cpuTime(pid int) (all time.Duration) {
+	const user, childrenSystem = 11, 14
 	fields := statFields(pid)
-	if len(fields) < 13 {
+	if len(fields) <= childrenSystem {
 		return 0
 	}
-	user, _ := strconv.ParseInt(fields[11], 10, 64)
-	system, _ := strconv.ParseInt(fields[12], 10, 64)
-	return time.Duration(user+system) * tick
+	for _, field := range fields[user : childrenSystem+1] {
+		ticks, _ := strconv.ParseInt(field, 10, 64)
+		all += time.Duration(ticks) * tick
+	}
+	return all
+}
+
+// residentPages is how many pages of memory a process has resident.
+func residentPages(pid int) int64 {
+	const resident = 21
+	fields := statFields(pid)
+	if len(fields) <= resident {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(fields[resident], 10, 64)
+	return pages
 }
 
 // statFields are those of /proc/PID/stat from the third, the state, on.

@@ -3,14 +3,11 @@ package load
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
 	"time"
 
 	"spillway/bench/report"
@@ -148,22 +145,15 @@ func (b *bench) plain(ctx context.Context, of photos, env ...string) (perSecond 
 	if err := os.RemoveAll(out); err != nil {
 		return 0, 0, err
 	}
-	cmd := exec.CommandContext(ctx, b.Self, "plain", filepath.Join(of.base, job.InputDir), out)
-	cmd.Env = append(os.Environ(), env...)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	printed, err := cmd.Output()
-	if cmd.ProcessState == nil {
-		return 0, 0, missing(b.Self, err)
-	}
+	printed, took, err := runPlain(ctx, env, b.Self, "plain", filepath.Join(of.base, job.InputDir), out)
 	var p Plain
 	if err == nil {
 		err = json.Unmarshal(printed, &p)
 	}
-	if err != nil || p.Images != of.images {
-		return 0, 0, errors.Join(fmt.Errorf("the plain loop did %d of %d images: %s", p.Images, of.images, stderr.String()), err)
+	if err == nil && p.Images != of.images {
+		err = fmt.Errorf("the plain loop did %d of %d images", p.Images, of.images)
 	}
-	return float64(of.images) / p.Seconds, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), nil
+	return float64(of.images) / p.Seconds, took.CPU, err
 }
 
 // photos runs the photographs through the cluster, into an empty output_dir.

@@ -61,6 +61,13 @@ func TestDesk_ReceivesAllOrNothing(t *testing.T) {
 	require.Equal(t, "old", got(t, d, "f"))
 	require.Equal(t, job.Unimplemented, job.CodeOf(d.Receive(t.Context(), "f", 1000, strings.NewReader("x"))), "more than the quota")
 	require.Equal(t, job.InvalidArgument, job.CodeOf(d.Receive(t.Context(), "../f", 1, strings.NewReader("x"))))
+	for _, err := range []error{
+		d.Receive(t.Context(), "f", 1000, strings.NewReader("x")),
+		d.Put(t.Context(), job.Piece{Name: "f", Size: 1000, Data: []byte("x")}),
+		d.Put(t.Context(), job.Piece{Name: "f", Size: 9, Offset: 4, Data: []byte("x")}),
+	} {
+		require.Regexp(t, "^put f: ", err.Error(), "its name, and not its place")
+	}
 	require.NoError(t, d.Receive(t.Context(), "f", 6, strings.NewReader("abcdef and more")))
 	require.Equal(t, "abcdef", got(t, d, "f"))
 	require.NoError(t, d.Receive(t.Context(), "empty", 0, strings.NewReader("")))

@@ -27,10 +27,19 @@ func (d *Desk) Put(ctx context.Context, p job.Piece) error {
 	if err == nil {
 		err = d.cfg.Space.Put(name, p.Size, p.Offset, p.Data)
 	}
-	if err != nil || !p.Last() {
-		return err
+	if err == nil && p.Last() {
+		err = d.cfg.Space.Commit(name, p.Size, p.Sum)
 	}
-	return d.cfg.Space.Commit(name, p.Size, p.Sum)
+	return putting(p.Name, err)
+}
+
+// putting names the file, not where it lies, in an error of the workspace; any other
+// stays as it is.
+func putting(name string, err error) error {
+	if e, ok := errors.AsType[*job.Error](err); ok {
+		return job.E(e.Code, "put "+job.Shown(name), e.Err, e.Hint)
+	}
+	return err
 }
 
 // PutOffset implements [job.Files].
@@ -51,7 +60,11 @@ func (d *Desk) Receive(ctx context.Context, name string, size int64, r io.Reader
 	}
 	folder := d.newFolder()
 	defer d.clear(folder)
-	temp := path.Join(folder, "it")
+	return putting(name, d.receive(ctx, path.Join(folder, "it"), final, size, r))
+}
+
+// receive has what comes from r lie at temp until it is whole.
+func (d *Desk) receive(ctx context.Context, temp, final string, size int64, r io.Reader) error {
 	if err := d.cfg.Space.Put(temp, size, 0, nil); err != nil {
 		return err
 	}

@@ -33,7 +33,8 @@ type Config struct {
 	Args    []string
 	// Env is added to the parent's environment, as KEY=value.
 	Env []string
-	// Timeout is how long one task may run before its child is killed. Zero: 60 s.
+	// Timeout is how long one task may run before its child is killed, and a [Mover] may
+	// run without moving on. Zero: 60 s.
 	Timeout time.Duration
 	// Grace is how long a child may go on with a task that nobody waits for any
 	// more, because its caller or the pool has ended. Zero: 2 s.

@@ -98,7 +98,7 @@ func (p *Pool[Req, Rep]) await(ctx context.Context, s *slot, req Req) (Rep, erro
 		close(woken)
 	})
 	var a answer[Rep]
-	err := c.in.receive(&a)
+	err := p.receive(ctx, c, req, &a)
 	if !stop() {
 		<-woken // else it would strike the next task
 	}
@@ -111,7 +111,42 @@ func (p *Pool[Req, Rep]) await(ctx context.Context, s *slot, req Req) (Rep, erro
 		return a.Rep, ended(ctx)
 	}
 	p.discard(s)
-	return a.Rep, p.died(c, err)
+	return a.Rep, p.died(c, req, err)
+}
+
+// Mover is a request that may take longer than the pool's timeout, as long as it moves on.
+type Mover interface {
+	// Progress is how far it has come, in any unit; less than 0: the timeout holds.
+	Progress() int64
+}
+
+// progress is that of a request.
+func progress(req any) int64 {
+	if m, ok := req.(Mover); ok {
+		return m.Progress()
+	}
+	return -1
+}
+
+// receive waits for the answer to req: for the timeout, and again for as long as req has
+// moved on meanwhile.
+func (p *Pool[Req, Rep]) receive(ctx context.Context, c *child, req Req, a *answer[Rep]) error {
+	last := progress(req)
+	for {
+		err := c.in.receive(a)
+		if !errors.Is(err, os.ErrDeadlineExceeded) || ctx.Err() != nil || last < 0 {
+			return err
+		}
+		now := progress(req)
+		if now == last {
+			return err
+		}
+		last = now
+		_ = c.answers.SetReadDeadline(time.Now().Add(p.cfg.Timeout))
+		if ctx.Err() != nil { // its own deadline was overwritten
+			_ = c.answers.SetReadDeadline(time.Unix(1, 0))
+		}
+	}
 }
 
 // linger gives the child of s a grace for a task that nobody waits for.
@@ -130,7 +165,7 @@ func (p *Pool[Req, Rep]) linger(s *slot, req Req) {
 
 // died is the error for a task whose child is buried, given what reading its
 // answer ended with.
-func (p *Pool[Req, Rep]) died(c *child, err error) error {
+func (p *Pool[Req, Rep]) died(c *child, req Req, err error) error {
 	if p.hasStopped() {
 		return unavailable(errStopped, "")
 	}
@@ -138,6 +173,8 @@ func (p *Pool[Req, Rep]) died(c *child, err error) error {
 	p.log.Warn("child process replaced", "pid", c.cmd.Process.Pid, "err", err, "cause", c.cause())
 	fault := func(err error, hint string) error { return job.E(job.Internal, "", err, hint) }
 	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded) && progress(req) > 0:
+		return fault(fmt.Errorf("it has not moved on for %v and was stopped", p.cfg.Timeout), "allow it more with --task-timeout, or check the file")
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fault(fmt.Errorf("it ran longer than %v and was stopped", p.cfg.Timeout), "allow it more with --task-timeout, or check the file")
 	case starved(text):

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"spillway/job"
@@ -33,9 +32,6 @@ func explain(path string, err error) error {
 				return job.E(row.code, op, row.words(err), row.hint)
 			}
 		}
-	}
-	if e, ok := errors.AsType[*ffmpeg.Error](err); ok && strings.Contains(e.Text, "No space left") {
-		return job.E(job.ResourceExhausted, op, errDisk, "free some space on the node's disk")
 	}
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return job.E(job.Unavailable, op, fmt.Errorf("the node's disk gave an error: %w", p.Err), "check the node's disk")

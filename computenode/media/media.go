@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime/debug"
 
@@ -50,6 +51,26 @@ func (r Request) Folder() string {
 		return r.Out
 	}
 	return filepath.Dir(r.Out)
+}
+
+// Progress is how many bytes lie in the folder where the request writes; -1: it writes
+// nowhere, or nobody can tell.
+func (r Request) Progress() int64 {
+	folder := r.Folder()
+	if folder == "" {
+		return -1
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return -1
+	}
+	var bytes int64
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil {
+			bytes += info.Size()
+		}
+	}
+	return bytes
 }
 
 // Reply is the answer to one.

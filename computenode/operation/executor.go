@@ -11,6 +11,7 @@ import (
 	"spillway/confine"
 	"spillway/job"
 	"spillway/native/dlib"
+	"spillway/native/goface"
 	"spillway/native/opencv"
 )
 
@@ -61,7 +62,7 @@ func NewExecutor(roots confine.Roots) *Executor {
 
 // ModelsIn names the folder in which model files are looked for before
 // [DefaultModels]. It is called before the first Execute, if at all.
-func (e *Executor) ModelsIn(dir string) { e.models.dir = dir }
+func (e *Executor) ModelsIn(dir string) { e.models.dir, e.models.identity.dir = dir, dir }
 
 // Close frees the models, once no request uses them; later ones load them again.
 func (e *Executor) Close() error { return e.models.close() }
@@ -94,8 +95,7 @@ func (e *Executor) Execute(ctx context.Context, r Request) (Reply, error) {
 		f.removeAll()
 		return Reply{}, explain(op.Info().Name, r.Name, err)
 	}
-	f.measureOutputs()
-	return Reply{Outputs: f.written, InBytes: f.inBytes, OutBytes: f.outBytes, Run: time.Since(start)}, nil
+	return Reply{Outputs: f.written, InBytes: f.inBytes, OutBytes: f.outBytes(), Run: time.Since(start)}, nil
 }
 
 // CheckBase reports whether base lies below roots, by its names. Errors: *job.Error
@@ -113,7 +113,7 @@ func CheckSize(op job.Operation, name string, size int64) error {
 	most := int64(MaxInputBytes)
 	if found, _, err := Find(op); err == nil {
 		switch found.(type) {
-		case applier, faceLandmarks: // only pictures are held in memory
+		case applier, faceLandmarks, faceIdentity: // only pictures are held in memory
 		default:
 			most = MaxMediaBytes
 		}
@@ -153,6 +153,12 @@ func explain(operation, name string, err error) *job.Error {
 		return job.E(job.CodeOf(err), op, err, "")
 	case errors.Is(err, opencv.ErrUnavailable), errors.Is(err, dlib.ErrUnavailable):
 		return job.E(job.Unimplemented, op, err, "run make build on the node, or start it from bin/")
+	case errors.Is(err, goface.ErrUnavailable):
+		return job.E(job.Unimplemented, op, err, "run make build-goface on the node, and give it the models with --models")
+	case errors.Is(err, goface.ErrProcessor):
+		return job.E(job.Unimplemented, op, err, "run make build-goface on the node itself")
+	case errors.Is(err, goface.ErrModel):
+		return job.E(job.Unimplemented, op, err, badFiles)
 	case errors.Is(err, dlib.ErrProcessor):
 		return job.E(job.Unimplemented, op, err, "build the node's program without the tag dlib_avx2")
 	case errors.Is(err, opencv.ErrTooLarge):

@@ -55,6 +55,8 @@ func (x extractFrames) Run(ctx context.Context, f *Files, args job.Args) error {
 	switch {
 	case err != nil:
 		return job.E(job.InvalidArgument, "rate", err, "")
+	case !isPart && s.Count(info.Video) > job.MaxPictures:
+		return job.E(job.InvalidArgument, "run "+job.ExtractFrames, fmt.Errorf("%d pictures of one video are more than the %d that are allowed", s.Count(info.Video), job.MaxPictures), "use a lower rate or a shorter length")
 	case !isPart:
 		return job.E(job.InvalidArgument, "run "+job.ExtractFrames, errors.New("there is no frame in the range"), "use another start or length")
 	}

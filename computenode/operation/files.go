@@ -31,11 +31,11 @@ type Files struct {
 	allowed []string
 	buffer  *[]byte // takes the input
 
-	folder            *confine.Folder // nil until needed
-	image             *opencv.Image   // nil until read
-	written           []Output
-	inBytes, outBytes int64
-	opened            []*os.File // by Media and Create
+	folder  *confine.Folder // nil until needed
+	image   *opencv.Image   // nil until read
+	written []Output
+	inBytes int64
+	opened  []*os.File // by Media and Create
 }
 
 // Name is the input's file name.
@@ -111,25 +111,34 @@ func (f *Files) openInput(check func(fs.FileInfo) error) (*os.File, fs.FileInfo,
 // Write writes one of the announced outputs, under its temporary name.
 // Errors: *job.Error.
 func (f *Files) Write(name string, data []byte) error {
-	if !slices.Contains(f.allowed, name) {
-		return fmt.Errorf("output %q was not announced", name)
-	}
-	folder, err := f.open()
+	file, err := f.begin(name)
 	if err != nil {
 		return err
 	}
-	out := Output{Temp: TempName(name, f.request.Token), Name: name}
-	file, err := create(folder, path.Join(job.OutputDir, out.Temp))
-	if err != nil {
-		return f.trouble.write(name, err)
-	}
-	f.written = append(f.written, out)
 	_, err = file.Write(data)
 	if err := errors.Join(err, file.Close()); err != nil {
 		return f.trouble.write(name, err)
 	}
-	f.outBytes += int64(len(data))
 	return nil
+}
+
+// begin makes one of the announced outputs, under its temporary name, and notes it. The
+// caller closes it. Errors: *job.Error.
+func (f *Files) begin(name string) (*os.File, error) {
+	if !slices.Contains(f.allowed, name) {
+		return nil, fmt.Errorf("output %q was not announced", name)
+	}
+	folder, err := f.open()
+	if err != nil {
+		return nil, err
+	}
+	out := Output{Temp: TempName(name, f.request.Token), Name: name}
+	file, err := create(folder, path.Join(job.OutputDir, out.Temp))
+	if err != nil {
+		return nil, f.trouble.write(name, err)
+	}
+	f.written = append(f.written, out)
+	return file, nil
 }
 
 // WriteImage encodes im as the extension of name says and writes it.

@@ -12,6 +12,7 @@ import (
 	"spillway/confine"
 	"spillway/job"
 	"spillway/native/dlib"
+	"spillway/native/goface"
 	"spillway/native/opencv"
 )
 
@@ -86,4 +87,4 @@ func (p *place) left() []string {
 }
 
 // liveHandles is the number of native handles that are not closed.
-func liveHandles() int64 { return opencv.Live() + dlib.Live() }
+func liveHandles() int64 { return opencv.Live() + dlib.Live() + goface.Live() }

@@ -3,12 +3,12 @@ package operation
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"spillway/job"
 	"spillway/native/ffmpeg"
@@ -59,21 +59,11 @@ func (f *Files) Media() (*os.File, error) {
 // Create begins one of the announced outputs, under its temporary name. It is closed
 // when the run ends. Errors: *job.Error.
 func (f *Files) Create(name string) (*os.File, error) {
-	if !slices.Contains(f.allowed, name) {
-		return nil, fmt.Errorf("output %q was not announced", name)
+	file, err := f.begin(name)
+	if err == nil {
+		f.opened = append(f.opened, file)
 	}
-	folder, err := f.open()
-	if err != nil {
-		return nil, err
-	}
-	out := Output{Temp: TempName(name, f.request.Token), Name: name}
-	file, err := create(folder, path.Join(job.OutputDir, out.Temp))
-	if err != nil {
-		return nil, f.trouble.write(name, err)
-	}
-	f.written = append(f.written, out)
-	f.opened = append(f.opened, file)
-	return file, nil
+	return file, err
 }
 
 // drop takes back an output that was only a step on the way.
@@ -87,16 +77,14 @@ func (f *Files) drop(name string) {
 	}
 }
 
-// measureOutputs counts the bytes of what the run opened and wrote.
-func (f *Files) measureOutputs() {
-	if f.outBytes > 0 { // counted as they were written
-		return
-	}
+// outBytes is the size of what the run wrote.
+func (f *Files) outBytes() (all int64) {
 	for _, out := range f.written {
 		if info, err := f.folder.Stat(path.Join(job.OutputDir, out.Temp)); err == nil {
-			f.outBytes += info.Size()
+			all += info.Size()
 		}
 	}
+	return all
 }
 
 // explainMedia makes an error of package ffmpeg one for people; nil: it is none.
@@ -107,7 +95,7 @@ func explainMedia(op string, err error) *job.Error {
 	case errors.Is(err, ffmpeg.ErrNoVideo), errors.Is(err, ffmpeg.ErrNoAudio):
 		return job.E(job.InvalidArgument, op, err, "take it out of input_dir, or use an operation for what it holds")
 	case errors.Is(err, ffmpeg.ErrNotMedia):
-		return job.E(job.InvalidArgument, op, plain{words(ffmpeg.ErrNotMedia, err), err}, "take it out of input_dir, or convert it")
+		return job.E(job.InvalidArgument, op, plain{words(ffmpeg.ErrNotMedia, err), err}, "copy it again if it was cut off, convert it, or take it out of input_dir")
 	case errors.Is(err, ffmpeg.ErrTooLarge):
 		return job.E(job.InvalidArgument, op, err, "make it smaller")
 	case errors.Is(err, ffmpeg.ErrCut):
@@ -119,7 +107,7 @@ func explainMedia(op string, err error) *job.Error {
 	switch {
 	case !ok || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		return nil
-	case strings.Contains(e.Text, "No space left"):
+	case errors.Is(e, syscall.ENOSPC):
 		return job.E(job.Unavailable, op, plain{"the node's disk is full", err}, "free some space there; another node may have room")
 	}
 	return job.E(job.Internal, op, err, "look at the node's FFmpeg: another version may do better")

@@ -22,7 +22,8 @@ const faceModel = "shape_predictor_68_face_landmarks.dat"
 // models are what operations load from a node's model files: each at its first
 // use, once, and kept until close. It may be used concurrently.
 type models struct {
-	dir string // looked at before DefaultModels; empty: none
+	dir      string // looked at before DefaultModels; empty: none
+	identity identity
 
 	mu        sync.Mutex
 	predictor *dlib.Predictor  // nil until it is needed
@@ -118,7 +119,9 @@ func badModel(path string, err error) error {
 }
 
 // close frees everything, or has the calls at work do so when they end.
-func (m *models) close() error {
+func (m *models) close() error { return errors.Join(m.identity.close(), m.closeFaces()) }
+
+func (m *models) closeFaces() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed = true; m.lent > 0 {

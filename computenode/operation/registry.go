@@ -8,7 +8,7 @@ import (
 
 // All returns every operation that this build offers, the default first.
 func All() []Operation {
-	pictures := []Operation{edges(), grayscale(), blur(), resize(), rotate(), threshold(), sharpen(), denoise(), faceLandmarks{}, faceMesh{}}
+	pictures := []Operation{edges(), grayscale(), blur(), resize(), rotate(), threshold(), sharpen(), denoise(), faceLandmarks{}, faceMesh{}, faceIdentity{}}
 	all := append(pictures, metadata{}, extractFrames{}, createVideo{}, stems(), karaoke())
 	all = append(append(all, videos(pictures)...), none{})
 	return append(all, faults()...)

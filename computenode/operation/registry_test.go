@@ -34,6 +34,14 @@ func TestRegistry_EveryOperationIsFoundByItsName(t *testing.T) {
 	require.Equal(t, job.DefaultOperation, Infos()[0].Name)
 }
 
+func TestInfos_FramesOfVideosHaveNoFilesNames(t *testing.T) {
+	for _, info := range Infos() {
+		if strings.HasPrefix(info.Name, job.VideoPrefix) {
+			require.NotContains(t, info.Summary, "NAME", info.Name)
+		}
+	}
+}
+
 // Every parameter takes its default and both bounds, and nothing beyond them.
 func TestParams_HoldAtTheirBounds(t *testing.T) {
 	for _, info := range Infos() {
@@ -41,6 +49,8 @@ func TestParams_HoldAtTheirBounds(t *testing.T) {
 			good, bad := []string{param.Default}, []string{"", "many", "NaN", "1e400", "1,5"}
 			number := func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 			switch param.Kind {
+			case job.NameParam:
+				good, bad = []string{"known", "two words", "a.b"}, []string{"", ".", "..", ".hidden", "a/b", "/a", `a\b`, "a\x00b", "a\nb", strings.Repeat("x", 256)}
 			case job.ChoiceParam:
 				good = append(good, param.Choices...)
 			case job.IntParam:

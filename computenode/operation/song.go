@@ -97,7 +97,7 @@ func (s song) Run(ctx context.Context, f *Files, args job.Args) error {
 // songChunk is the chunk of a part. The last goes on to the song's end, wherever that
 // turns out to be: only a decoder knows, and the server has asked none.
 func songChunk(p job.Part, margin int64) sound.Chunk {
-	c := sound.Chunk{Start: max(0, p.From-margin), From: p.From, To: p.To, End: p.To + margin}
+	c := sound.Chunk{Start: max(0, p.From-margin), From: p.From, To: p.To, End: p.To + min(margin, sound.Open-p.To)}
 	if p.Number == p.Of {
 		c.To, c.End = sound.Open, sound.Open
 	}

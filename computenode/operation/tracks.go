@@ -32,34 +32,33 @@ func (t *tracks) segment(f *Files) error {
 		count = sound.StemCount
 	}
 	format := sound.Format{Rate: t.format.Rate, Channels: count * t.format.Channels}
-	return t.wav(f, f.allowed[0], format)
+	return t.wav(f, f.allowed[0], format, nil)
 }
 
-// files writes each track into a file of its own. The tags of a song that FFmpeg has not
-// looked at are read for MP3 alone, which has a place for them.
+// files writes each track into a file of its own, with the tags of the song. Those that
+// FFmpeg has not looked for yet are nil.
 func (t *tracks) files(ctx context.Context, f *Files, in *os.File, tags map[string]string) error {
-	if t.args["format"] == "mp3" && tags == nil {
-		info, err := programs().Probe(ctx, in)
-		if err != nil {
-			return err
+	ask := func() (map[string]string, error) {
+		if tags != nil {
+			return tags, nil
 		}
-		tags = info.Tags
+		return programs().Tags(ctx, in)
 	}
-	for _, name := range f.allowed {
-		var err error
-		if t.args["format"] == "mp3" {
-			err = t.mp3(ctx, f, name, tags)
-		} else {
-			err = t.wav(f, name, t.format)
+	if t.args["format"] == "mp3" {
+		tags, err := ask()
+		for i := 0; err == nil && i < len(f.allowed); i++ {
+			err = t.mp3(ctx, f, f.allowed[i], tags)
 		}
-		if err != nil {
-			return err
-		}
+		return err
 	}
-	return nil
+	chunks, err := sound.WAVTags(in, ask)
+	for i := 0; err == nil && i < len(f.allowed); i++ {
+		err = t.wav(f, f.allowed[i], t.format, chunks)
+	}
+	return err
 }
 
-func (t *tracks) wav(f *Files, name string, format sound.Format) error {
+func (t *tracks) wav(f *Files, name string, format sound.Format, tags []byte) error {
 	file, err := f.Create(name)
 	if err != nil {
 		return err
@@ -68,6 +67,7 @@ func (t *tracks) wav(f *Files, name string, format sound.Format) error {
 	if err != nil {
 		return f.trouble.write(name, err)
 	}
+	w.Tag(tags)
 	t.add(f, name, w)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"spillway/job"
 	"spillway/native/ffmpeg"
@@ -46,7 +47,8 @@ func videos(all []Operation) []Operation {
 func (v video) Info() job.OperationInfo {
 	info := v.inner.Info()
 	info.Name = job.VideoPrefix + info.Name
-	info.Summary = "each frame of a video: " + info.Summary
+	what, _, _ := strings.Cut(info.Summary, ", as ") // no frame has a file's name
+	info.Summary = "each frame of a video: " + what
 	return info
 }
 

@@ -21,6 +21,8 @@ type conn struct {
 	peer *patient
 	in   *bufio.Reader
 	idle bool // no byte of a request has come yet
+	// begun tells that the first byte of the next reply has been written, see attend.
+	begun bool
 }
 
 // errLine tells of a line that is longer than is allowed, errHalf of one that did not
@@ -44,10 +46,10 @@ func (c *conn) Read(b []byte) (int, error) {
 }
 
 // serve answers until the peer is gone or done ends; what is being worked on ends
-// with working.
-func (c *conn) serve(done, working context.Context) {
+// with working, and the connection with open.
+func (c *conn) serve(done, working, open context.Context) {
 	defer c.peer.Close()
-	c.peer.done, c.peer.gone = done, working
+	c.peer.done, c.peer.gone = done, open
 	defer c.peer.watch()()
 	c.in = bufio.NewReaderSize(c, 64<<10)
 	for c.next(working) {
@@ -166,11 +168,31 @@ func (c *conn) do(ctx context.Context, r request) (more bool) {
 	case get:
 		return c.get(ctx, r)
 	}
-	text, err := c.port.answer(ctx, r)
-	if err != nil {
+	text, err := c.answer(ctx, r)
+	if errors.Is(err, errGone) {
+		c.port.log.Info("work stopped, since nobody waits for it", "request", string(r.verb), "file", r.name)
+		return false
+	}
+	switch {
+	case ctx.Err() != nil:
+		_ = c.complain(errors.New("the node stops; the request was given up"))
+		return false
+	case err != nil:
 		return c.complain(err) == nil
 	}
 	return c.say(text) == nil
+}
+
+// answer has the port answer, as long as the peer is there. Errors: those of the port;
+// errGone.
+func (c *conn) answer(ctx context.Context, r request) (string, error) {
+	ctx, leave := c.attend(ctx)
+	defer leave()
+	text, err := c.port.answer(ctx, r)
+	if errors.Is(context.Cause(ctx), errGone) {
+		return "", errGone
+	}
+	return text, err
 }
 
 // put takes a file.
@@ -237,7 +259,11 @@ func (c *conn) get(ctx context.Context, r request) bool {
 
 // say writes a reply.
 func (c *conn) say(text string) error {
-	_, err := io.WriteString(c.peer, stamp(c.port.cfg.Now())+text+"\n")
+	reply := stamp(c.port.cfg.Now()) + text + "\n"
+	if c.begun {
+		reply, c.begun = strings.TrimPrefix(reply, beginByte), false
+	}
+	_, err := io.WriteString(c.peer, reply)
 	return err
 }
 

@@ -159,7 +159,7 @@ func parseTimes(text, form string) (r request, rest string, err error) {
 	if err != nil || !(s >= 0 && s < math.MaxInt64/float64(time.Second)) {
 		return r, "", bad("the duration is no number of seconds", form)
 	}
-	r.duration = time.Duration(s * float64(time.Second))
+	r.duration = time.Duration(math.Ceil(s * float64(time.Second))) // not 0, which is all there is
 	return r, rest, nil
 }
 
@@ -184,10 +184,12 @@ func parsePoints(text string) (face []job.Point, err error) {
 		var errX, errY error
 		p.X, errX = strconv.ParseFloat(strings.TrimSpace(x), 64)
 		p.Y, errY = strconv.ParseFloat(strings.TrimSpace(y), 64)
-		if !opened || !closed || !two || errors.Join(errX, errY) != nil || len(face) == job.FacePoints {
+		if !opened || !closed || !two || errors.Join(errX, errY) != nil {
 			return nil, notPoints
 		}
-		face = append(face, p)
+		if face = append(face, p); len(face) > job.FacePoints {
+			return nil, bad("a face has 68 data points, not more", drawForm)
+		}
 		text = strings.TrimLeft(strings.TrimPrefix(strings.TrimLeft(rest, " "), ","), " ")
 	}
 	if len(face) != job.FacePoints {

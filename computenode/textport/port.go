@@ -38,6 +38,9 @@ type Config struct {
 	// Stall is how long a request may take to arrive that has begun, and how long the
 	// bytes of a file may stand still in either direction. Default 30 s.
 	Stall time.Duration
+	// Look is the time between two looks whether the peer of a request that is worked on
+	// is still there. Default 1 s.
+	Look time.Duration
 	// Line bounds a request without the bytes of a file. Default 1 MiB.
 	Line int
 	// Grace is how long requests that are being worked on may go on when the port
@@ -51,6 +54,7 @@ func (c Config) withDefaults() Config {
 	c.Conns = cmp.Or(c.Conns, 64)
 	c.Idle = cmp.Or(c.Idle, 10*time.Minute)
 	c.Stall = cmp.Or(c.Stall, 30*time.Second)
+	c.Look = cmp.Or(c.Look, time.Second)
 	c.Line = cmp.Or(c.Line, 1<<20)
 	c.Grace = cmp.Or(c.Grace, 3*time.Second)
 	if c.Now == nil {
@@ -61,6 +65,9 @@ func (c Config) withDefaults() Config {
 
 // acceptPause is the time between two tries where the system has no room for a connection.
 const acceptPause = 100 * time.Millisecond
+
+// lastWords is how long the last replies may take to leave when the grace is over.
+const lastWords = 200 * time.Millisecond
 
 // Port answers requests for a node.
 type Port struct {
@@ -84,17 +91,20 @@ func (p *Port) Serve(ctx context.Context, l net.Listener) error {
 	defer cancel()
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
+	open, hangUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer hangUp()
 	defer context.AfterFunc(ctx, func() { l.Close() })()
 	defer l.Close()
 	var wg sync.WaitGroup
 	err := p.accept(ctx, l, func(nc net.Conn) {
 		wg.Go(func() {
 			defer func() { <-p.conns }()
-			newConn(p, nc).serve(ctx, working)
+			newConn(p, nc).serve(ctx, working, open)
 		})
 	})
 	cancel()
 	defer time.AfterFunc(p.cfg.Grace, stopWorking).Stop()
+	defer time.AfterFunc(p.cfg.Grace+lastWords, hangUp).Stop()
 	wg.Wait()
 	return err
 }

@@ -102,11 +102,13 @@ func TestPort_WhatIsWrongIsToldAndTheConnectionLives(t *testing.T) {
 		{"no length", "put file x", "error: the file's name or its length is missing; write: put file F with length N"},
 		{"negative length", "put file x with length -5", "error: the length is no whole number of bytes"},
 		{"giant length", "put file x with length 99999999999999999999", "error: the length is no whole number of bytes"},
-		{"over the quota", "put file x with length 1001\n" + strings.Repeat("x", 1001), "error: put "},
-		{"rate", "extract video images with framerate 0 duration 1 for file x", "error: frame rate 0: it is no number above 0"},
+		{"over the quota", "put file x with length 1001\n" + strings.Repeat("x", 1001), "error: put x: its 1001 bytes are more than"},
+		{"rate", "extract video images with framerate 0 duration 1 for file x", "error: frame rate 0: it is no number from 0.001 to 1000"},
 		{"duration", "extract video images with framerate 1 duration -1 for file x", "error: the duration is no number of seconds"},
 		{"no sequence", "create video from images with framerate 1, duration 1, for file sequence ", "error: the file sequence is missing"},
 		{"67 points", "draw mesh for file x with face data points " + strings.TrimSuffix(points(), ", (67,16.75)"), "error: a face has 68 data points, not 67"},
+		{"69 points", "draw mesh for file x with face data points " + points() + ", (1,2)", "error: a face has 68 data points, not more"},
+		{"infinite points", "draw mesh for file x with face data points " + strings.Repeat("(inf,nan), ", 68), "error: face data points: point 68 is nowhere in a picture"},
 		{"no points", "draw mesh for file x with face data points (1,2", "error: the face data points are no list of (x,y)"},
 	} {
 		got := p.ask(row.send)
@@ -118,6 +120,19 @@ func TestPort_WhatIsWrongIsToldAndTheConnectionLives(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, all)
 	require.Zero(t, r.space.Used())
+}
+
+func TestParse_TimesAreWhatTheySay(t *testing.T) {
+	for text, want := range map[string]time.Duration{"0": 0, "-0": 0, "1e-12": 1, "0.5": 5e8, "1.5,": 15e8, "1e9": 1e18} {
+		r, err := parse("extract video images with framerate 25 duration " + text + " for file a for file b")
+		require.NoError(t, err, text)
+		require.Equal(t, want, r.duration, text)
+		require.Equal(t, "a for file b", r.name)
+	}
+	for _, text := range []string{"inf", "nan", "-1", "1e300", "1e10", "", "1s"} {
+		_, err := parse("extract video images with framerate 25 duration " + text + " for file a")
+		require.Equal(t, job.InvalidArgument, job.CodeOf(err), text)
+	}
 }
 
 func TestPort_AWrongLengthCostsOneError(t *testing.T) {
@@ -183,7 +198,10 @@ func TestPort_TellsWhatTheNodeWorksOn(t *testing.T) {
 	p.send("detect face for file 12.7.png\n")
 	<-entered
 	require.Equal(t, "processing 12 7", q.ask("view job"))
-	r.stop() // the grace ends it
+	r.leave()
+	require.Equal(t, "error: the node stops; the request was given up", p.reply(), "the grace ends it")
+	p.ends()
+	r.stop()
 }
 
 func TestPort_StopsWhenItsRequestsAreDone(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 
 	"spillway/computenode/admission"
 	"spillway/computenode/operation"
+	"spillway/computenode/workspace"
 	"spillway/confine"
 	"spillway/job"
 )
@@ -82,17 +83,23 @@ func (w *Worker) host(ctx context.Context, t job.Task, e *entry, r *job.Result) 
 			w.log.Warn("files left behind", "folder", folder, "err", left)
 		}
 	}()
-	if err := w.fetch(ctx, t, path.Join(folder, job.InputDir, job.FileOf(t.Name))); err != nil {
+	release, err := w.bring(ctx, t, path.Join(folder, job.InputDir, job.FileOf(t.Name)))
+	if err != nil {
 		err = w.explain(ctx, t, err)
 		w.giveUp(e, err)
 		return err
 	}
+	defer release()
 	t.Base = filepath.Join(space.Path(), folder)
 	outs, err := w.take(ctx, t, e, r)
 	if err != nil {
+		if job.CodeOf(err) == job.Unavailable { // perhaps its disk is full
+			space.Shed()
+		}
 		return err
 	}
 	defer w.handed()
+	release()
 	if err := space.Delete(path.Join(folder, job.InputDir)); err != nil { // to make room
 		return w.explain(ctx, t, err)
 	}
@@ -129,18 +136,54 @@ func (w *Worker) handed() {
 	w.settle()
 }
 
-// fetch puts the input into the workspace.
-func (w *Worker) fetch(ctx context.Context, t job.Task, file string) error {
-	if err := confine.CheckName(job.FileOf(t.Name)); err != nil {
-		return job.E(job.InvalidArgument, "read "+job.Shown(t.Name), err, "")
+// bring puts the input into the workspace, until release is called at least. The parts
+// of one file share it.
+func (w *Worker) bring(ctx context.Context, t job.Task, file string) (release func(), err error) {
+	name := job.FileOf(t.Name)
+	if err := confine.CheckName(name); err != nil {
+		return nil, job.E(job.InvalidArgument, "read "+job.Shown(t.Name), err, "")
 	}
-	size, err := t.Content.Size(ctx)
+	in, err := t.Content.Input(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := operation.CheckSize(t.Operation, job.FileOf(t.Name), size); err != nil {
-		return err
+	if err := operation.CheckSize(t.Operation, name, in.Size); err != nil {
+		return nil, err
 	}
+	fetch := func(to string) error { return w.fetch(ctx, t.Content, in.Size, to) }
+	if p, isPart := job.ParsePart(t.Name); !isPart || p.Of == 1 {
+		return func() {}, fetch(file)
+	}
+	id := workspace.Input{Job: t.Job, File: name, Size: in.Size}
+	if !in.Modified.IsZero() {
+		id.Modified = in.Modified.UnixMicro()
+	}
+	return w.cfg.Workspace.Share(ctx, id, file, fetch, signOfLife(ctx, t.Content, in.Size))
+}
+
+// signOfLife reads the next byte of an input of size bytes each time: the server takes an
+// attempt whose files do not move for one that the node has forgotten.
+func signOfLife(ctx context.Context, content job.Content, size int64) func() {
+	var offset int64
+	return func() {
+		if offset >= size-1 { // the last byte asks for the sum of all
+			return
+		}
+		if _, err := content.Read(ctx, make([]byte, 1), offset); err == nil {
+			offset++
+		}
+	}
+}
+
+// Forget drops the inputs that were kept for a job.
+func (w *Worker) Forget(id job.ID) {
+	if w.cfg.Workspace != nil {
+		w.cfg.Workspace.Forget(id)
+	}
+}
+
+// fetch puts an input of size bytes into the workspace as file.
+func (w *Worker) fetch(ctx context.Context, content job.Content, size int64, file string) (err error) {
 	buffer := chunks.Get().(*[]byte)
 	defer chunks.Put(buffer)
 	none := sha256.Sum256(nil)
@@ -150,7 +193,7 @@ func (w *Worker) fetch(ctx context.Context, t job.Task, file string) error {
 	}
 	for offset := int64(0); offset < size; {
 		piece := (*buffer)[:min(size-offset, job.ChunkBytes)]
-		if sum, err = t.Content.Read(ctx, piece, offset); err != nil {
+		if sum, err = content.Read(ctx, piece, offset); err != nil {
 			return err
 		}
 		if err := w.cfg.Workspace.Put(file, size, offset, piece); err != nil {

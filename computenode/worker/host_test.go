@@ -8,11 +8,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"spillway/computenode/admission"
@@ -31,7 +33,9 @@ type parcel struct {
 	out  map[string]string
 }
 
-func (p *parcel) Size(context.Context) (int64, error) { return int64(len(p.in)), nil }
+func (p *parcel) Input(context.Context) (job.InputInfo, error) {
+	return job.InputInfo{Size: int64(len(p.in))}, nil
+}
 
 func (p *parcel) Read(ctx context.Context, b []byte, offset int64) ([]byte, error) {
 	if err := p.pass(ctx); err != nil {
@@ -113,6 +117,56 @@ func TestHost_WorksInTheWorkspaceAndHandsOver(t *testing.T) {
 	}
 	require.Empty(t, left(t, base))
 	require.Equal(t, job.Load{Slots: 1}, loadOf(t, w))
+}
+
+// partsOf has a worker with a workspace of so many bytes do the eight parts of a file of
+// 60 bytes, so many at once, and returns how often the file was read.
+func partsOf(t *testing.T, quota int64, atOnce int) (reads int64, space *workspace.Workspace) {
+	t.Helper()
+	space, err := workspace.Open(workspace.Config{Dir: t.TempDir(), Quota: quota}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = space.Close() })
+	w, _ := newWorker(t, Config{Slots: atOnce, Workspace: space}, &script{}, just(runnerFunc(func(ctx context.Context, r operation.Request) (operation.Reply, error) {
+		r.Name = job.FileOf(r.Name)
+		return copies(ctx, r)
+	})))
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	var all atomic.Int64
+	for i := range 8 {
+		part := job.Part{File: "clip.avi", Number: i + 1, Of: 8, Note: "-"}
+		group.Go(func() error {
+			p := &countedParcel{parcel: parcel{in: make([]byte, 60)}, reads: &all}
+			_, err := w.Execute(t.Context(), job.Task{Job: "j", Name: part.Name(), Content: p})
+			if err == nil && len(p.out["clip.avi"]) != 120 {
+				err = errors.New("its output did not come")
+			}
+			return err
+		})
+	}
+	require.NoError(t, group.Wait())
+	w.Forget("another")
+	return all.Load(), space
+}
+
+// countedParcel counts its reads.
+type countedParcel struct {
+	parcel
+	reads *atomic.Int64
+}
+
+func (p *countedParcel) Read(ctx context.Context, b []byte, offset int64) ([]byte, error) {
+	p.reads.Add(1)
+	return p.parcel.Read(ctx, b, offset)
+}
+
+func TestHost_PartsOfOneFileFetchItOnce(t *testing.T) {
+	reads, space := partsOf(t, 0, 4)
+	require.Equal(t, int64(1), reads)
+	require.Equal(t, int64(60), space.Used())
+	reads, space = partsOf(t, 150, 1)
+	require.Equal(t, int64(8), reads, "what is kept makes room for the output")
+	require.Zero(t, space.Used())
 }
 
 func TestHost_FolderThatIsNotTheSameNeedsContentBeforeAnyDraw(t *testing.T) {
@@ -253,4 +307,14 @@ func TestHost_NobodyWorksInPlaceInTheWorkspace(t *testing.T) {
 	require.NoError(t, err)
 	_, err = w.Execute(t.Context(), job.Task{Base: filepath.Join(space.Path(), "x"), Name: "a.jpg"})
 	require.Equal(t, job.PermissionDenied, job.CodeOf(err))
+}
+
+func TestHost_SignsOfLifeReadAByteEach(t *testing.T) {
+	var reads atomic.Int64
+	p := &countedParcel{parcel: parcel{in: []byte("abc")}, reads: &reads}
+	sign := signOfLife(t.Context(), p, 3)
+	for range 5 {
+		sign()
+	}
+	require.Equal(t, int64(2), reads.Load(), "and never the last, which has the sum of all")
 }

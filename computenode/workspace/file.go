@@ -131,11 +131,11 @@ func (w *Workspace) List(folder string) ([]job.FileInfo, error) {
 	return all, nil
 }
 
-// Room is how many bytes the quota still has.
+// Room is how many bytes the quota still has, with those of inputs that are only kept.
 func (w *Workspace) Room() int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.cfg.Quota - w.used
+	return w.cfg.Quota - w.used + w.idle()
 }
 
 // Delete removes a file, or a folder with all that is in it, and ends the transfers
@@ -155,6 +155,9 @@ func (w *Workspace) DeleteAll() error {
 	defer w.mu.Unlock()
 	for _, t := range w.transfers {
 		w.drop(t)
+	}
+	for in, k := range w.kept.of {
+		w.unlist(in, k)
 	}
 	entries, err := w.list()
 	for _, name := range entries {

@@ -203,10 +203,24 @@ func (w *Workspace) drop(t *transfer) {
 	w.used -= t.size
 }
 
-// reserve takes room for size bytes; mu is held.
+// maxFiles bounds the files of a workspace, since empty ones have room in any quota, and
+// maxTransfers those that come in at once, each of which holds a descriptor.
+const (
+	maxFiles     = 1 << 20
+	maxTransfers = 2048
+)
+
+// reserve takes room for size bytes, that of inputs which are only kept, too; mu is
+// held.
 func (w *Workspace) reserve(name string, size int64) error {
 	op := "put " + job.Shown(name)
+	if size <= w.cfg.Quota {
+		w.makeRoom(size)
+	}
 	switch {
+	case len(w.files)+len(w.transfers) >= maxFiles, len(w.transfers) >= maxTransfers:
+		return job.E(job.ResourceExhausted, op, fmt.Errorf("the node's workspace has %d files, and %d more are coming", len(w.files), len(w.transfers)),
+			"delete those that nobody needs, or finish what has begun")
 	case size > w.cfg.Quota:
 		return job.E(job.Unimplemented, op, fmt.Errorf("its %d bytes are more than the node's workspace may hold, %d", size, w.cfg.Quota),
 			"raise the node's --workspace-quota")
@@ -241,8 +255,15 @@ func badName(name string) error {
 		"use a relative path without . and .., whose last name does not begin with "+job.HiddenPrefix)
 }
 
-// diskTrouble is an error of the disk that another node may not have.
+// diskTrouble is an error of the disk that another node may not have. Where the
+// workspace lies is nobody's business.
 func diskTrouble(op string, err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		err = p.Err
+	}
+	if l, ok := errors.AsType[*os.LinkError](err); ok {
+		err = l.Err
+	}
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		return job.E(job.Unavailable, op, fmt.Errorf("the disk of the node's workspace is full: %w", err), "free some space there, or name another directory with --workspace")
 	}

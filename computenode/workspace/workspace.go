@@ -36,6 +36,9 @@ type Config struct {
 	// Idle is how long the files of a transfer that does not go on are kept.
 	// Default 10 min.
 	Idle time.Duration
+	// Keep is how long an input that tasks share is kept without a user, see
+	// [Workspace.Share]. Default 2 min.
+	Keep time.Duration
 }
 
 // Validate reports the first value that cannot be used. Errors: InvalidArgument.
@@ -55,6 +58,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Idle == 0 {
 		c.Idle = DefaultIdle
+	}
+	if c.Keep == 0 {
+		c.Keep = DefaultKeep
 	}
 	return c
 }
@@ -79,6 +85,7 @@ type Workspace struct {
 	used      int64      // reserved or taken, in bytes
 	files     map[string]int64
 	transfers map[string]*transfer
+	kept      keeper
 }
 
 // Open makes an empty workspace, and removes those that processes which died have
@@ -95,7 +102,9 @@ func Open(cfg Config, log *slog.Logger) (*Workspace, error) {
 	if err != nil {
 		return nil, unusable(cfg.Dir, err)
 	}
-	w := &Workspace{cfg: cfg, log: log, path: path, files: map[string]int64{}, transfers: map[string]*transfer{}}
+	w := &Workspace{
+		cfg: cfg, log: log, path: path, files: map[string]int64{}, transfers: map[string]*transfer{}, kept: keeper{of: map[Input]*kept{}},
+	}
 	if w.root, err = os.OpenRoot(path); err == nil {
 		w.lock, err = lock(w.root)
 	}
@@ -145,9 +154,10 @@ func (w *Workspace) Close() error {
 	return errors.Join(w.root.Close(), os.RemoveAll(w.path), w.lock.Close()) // locked until it is gone
 }
 
-// Run removes, until ctx ends, what transfers have left that do not go on.
+// Run removes, until ctx ends, what transfers have left that do not go on, and inputs
+// that nobody uses any more.
 func (w *Workspace) Run(ctx context.Context) {
-	tick := time.NewTicker(w.cfg.Idle / 4)
+	tick := time.NewTicker(min(w.cfg.Idle, w.cfg.Keep) / 4)
 	defer tick.Stop()
 	for {
 		select {
@@ -157,6 +167,7 @@ func (w *Workspace) Run(ctx context.Context) {
 			for _, name := range w.stale(time.Now().Add(-w.cfg.Idle)) {
 				w.log.Warn("unfinished transfer removed", "file", name)
 			}
+			w.unused(time.Now().Add(-w.cfg.Keep))
 		}
 	}
 }

@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -307,4 +309,32 @@ func TestWorkspace_FullDiskIsTold(t *testing.T) {
 	require.Zero(t, w.Used())
 	put(t, w, "small", []byte("x"))
 	require.NoError(t, w.Close())
+}
+
+func TestWorkspace_ErrorsDoNotTellWhereItLies(t *testing.T) {
+	w := open(t, 0)
+	put(t, w, "a/b", []byte("x"))
+	errs := []error{
+		w.Put("a/b/c", 1, 0, []byte("x")),
+		w.Move("a/b", "a/b/c"),
+		diskTrouble("put a", &fs.PathError{Op: "write", Path: w.Path(), Err: unix.ENOSPC}),
+	}
+	for _, err := range errs {
+		require.Equal(t, job.Unavailable, job.CodeOf(err))
+		require.NotContains(t, err.Error(), w.Path())
+		require.NotContains(t, err.Error(), job.HiddenPrefix)
+	}
+	require.ErrorContains(t, errs[2], "put a: the disk of the node's workspace is full: no space left on device")
+}
+
+func TestWorkspace_ManyFilesAtOnceAreBounded(t *testing.T) {
+	w := open(t, 0)
+	for i := range maxTransfers {
+		require.NoError(t, w.Put(strconv.Itoa(i), 2, 0, []byte("x")))
+	}
+	err := w.Put("more", 2, 0, []byte("x"))
+	require.Equal(t, job.ResourceExhausted, job.CodeOf(err))
+	require.NoError(t, w.Put("7", 2, 1, []byte("x")), "those that go on do")
+	require.NoError(t, w.Delete("8"))
+	require.NoError(t, w.Put("more", 2, 0, []byte("x")))
 }

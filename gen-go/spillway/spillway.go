@@ -7605,18 +7605,20 @@ func (p *Registered) String() string {
 //   - Marker
 //   - Content
 //   - InputBytes
+//   - InputModifiedUs
 type Task struct {
-	Job        string     `thrift:"job,1" db:"job" json:"job"`
-	Index      int64      `thrift:"index,2" db:"index" json:"index"`
-	Attempt    int32      `thrift:"attempt,3" db:"attempt" json:"attempt"`
-	BasePath   string     `thrift:"base_path,4" db:"base_path" json:"base_path"`
-	FileName   string     `thrift:"file_name,5" db:"file_name" json:"file_name"`
-	Operation  *Operation `thrift:"operation,6" db:"operation" json:"operation"`
-	MayReject  bool       `thrift:"may_reject,7" db:"may_reject" json:"may_reject"`
-	DeadlineMs int64      `thrift:"deadline_ms,8" db:"deadline_ms" json:"deadline_ms"`
-	Marker     *string    `thrift:"marker,9" db:"marker" json:"marker,omitempty"`
-	Content    *string    `thrift:"content,10" db:"content" json:"content,omitempty"`
-	InputBytes *int64     `thrift:"input_bytes,11" db:"input_bytes" json:"input_bytes,omitempty"`
+	Job             string     `thrift:"job,1" db:"job" json:"job"`
+	Index           int64      `thrift:"index,2" db:"index" json:"index"`
+	Attempt         int32      `thrift:"attempt,3" db:"attempt" json:"attempt"`
+	BasePath        string     `thrift:"base_path,4" db:"base_path" json:"base_path"`
+	FileName        string     `thrift:"file_name,5" db:"file_name" json:"file_name"`
+	Operation       *Operation `thrift:"operation,6" db:"operation" json:"operation"`
+	MayReject       bool       `thrift:"may_reject,7" db:"may_reject" json:"may_reject"`
+	DeadlineMs      int64      `thrift:"deadline_ms,8" db:"deadline_ms" json:"deadline_ms"`
+	Marker          *string    `thrift:"marker,9" db:"marker" json:"marker,omitempty"`
+	Content         *string    `thrift:"content,10" db:"content" json:"content,omitempty"`
+	InputBytes      *int64     `thrift:"input_bytes,11" db:"input_bytes" json:"input_bytes,omitempty"`
+	InputModifiedUs *int64     `thrift:"input_modified_us,12" db:"input_modified_us" json:"input_modified_us,omitempty"`
 }
 
 func NewTask() *Task {
@@ -7686,6 +7688,15 @@ func (p *Task) GetInputBytes() int64 {
 	}
 	return *p.InputBytes
 }
+
+var Task_InputModifiedUs_DEFAULT int64
+
+func (p *Task) GetInputModifiedUs() int64 {
+	if !p.IsSetInputModifiedUs() {
+		return Task_InputModifiedUs_DEFAULT
+	}
+	return *p.InputModifiedUs
+}
 func (p *Task) IsSetOperation() bool {
 	return p.Operation != nil
 }
@@ -7700,6 +7711,10 @@ func (p *Task) IsSetContent() bool {
 
 func (p *Task) IsSetInputBytes() bool {
 	return p.InputBytes != nil
+}
+
+func (p *Task) IsSetInputModifiedUs() bool {
+	return p.InputModifiedUs != nil
 }
 
 func (p *Task) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -7826,6 +7841,16 @@ func (p *Task) Read(ctx context.Context, iprot thrift.TProtocol) error {
 					return err
 				}
 			}
+		case 12:
+			if fieldTypeId == thrift.I64 {
+				if err := p.ReadField12(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -7939,6 +7964,15 @@ func (p *Task) ReadField11(ctx context.Context, iprot thrift.TProtocol) error {
 	return nil
 }
 
+func (p *Task) ReadField12(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadI64(ctx); err != nil {
+		return thrift.PrependError("error reading field 12: ", err)
+	} else {
+		p.InputModifiedUs = &v
+	}
+	return nil
+}
+
 func (p *Task) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	if err := oprot.WriteStructBegin(ctx, "Task"); err != nil {
 		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
@@ -7975,6 +8009,9 @@ func (p *Task) Write(ctx context.Context, oprot thrift.TProtocol) error {
 			return err
 		}
 		if err := p.writeField11(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField12(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -8136,6 +8173,21 @@ func (p *Task) writeField11(ctx context.Context, oprot thrift.TProtocol) (err er
 	return err
 }
 
+func (p *Task) writeField12(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetInputModifiedUs() {
+		if err := oprot.WriteFieldBegin(ctx, "input_modified_us", thrift.I64, 12); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 12:input_modified_us: ", p), err)
+		}
+		if err := oprot.WriteI64(ctx, int64(*p.InputModifiedUs)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.input_modified_us (12) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 12:input_modified_us: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *Task) Equals(other *Task) bool {
 	if p == other {
 		return true
@@ -8187,6 +8239,14 @@ func (p *Task) Equals(other *Task) bool {
 			return false
 		}
 		if (*p.InputBytes) != (*other.InputBytes) {
+			return false
+		}
+	}
+	if p.InputModifiedUs != other.InputModifiedUs {
+		if p.InputModifiedUs == nil || other.InputModifiedUs == nil {
+			return false
+		}
+		if (*p.InputModifiedUs) != (*other.InputModifiedUs) {
 			return false
 		}
 	}
@@ -16898,6 +16958,9 @@ type ComputeNode interface {
 	//  - Index
 	//  - Attempt
 	CancelAttempt(ctx context.Context, job string, index int64, attempt int32) (_err error)
+	// Parameters:
+	//  - Job
+	ForgetJob(ctx context.Context, job string) (_err error)
 	Probe(ctx context.Context) (_r *Load, _err error)
 	Profile(ctx context.Context) (_r *Profile, _err error)
 	// Parameters:
@@ -17069,32 +17132,47 @@ func (p *ComputeNodeClient) CancelAttempt(ctx context.Context, job string, index
 	return nil
 }
 
-func (p *ComputeNodeClient) Probe(ctx context.Context) (_r *Load, _err error) {
-	var _args128 ComputeNodeProbeArgs
-	var _result130 ComputeNodeProbeResult
+// Parameters:
+//   - Job
+func (p *ComputeNodeClient) ForgetJob(ctx context.Context, job string) (_err error) {
+	var _args128 ComputeNodeForgetJobArgs
+	_args128.Job = job
+	var _result130 ComputeNodeForgetJobResult
 	var _meta129 thrift.ResponseMeta
-	_meta129, _err = p.Client_().Call(ctx, "probe", &_args128, &_result130)
+	_meta129, _err = p.Client_().Call(ctx, "forget_job", &_args128, &_result130)
 	p.SetLastResponseMeta_(_meta129)
 	if _err != nil {
 		return
 	}
-	if _ret131 := _result130.GetSuccess(); _ret131 != nil {
-		return _ret131, nil
+	return nil
+}
+
+func (p *ComputeNodeClient) Probe(ctx context.Context) (_r *Load, _err error) {
+	var _args131 ComputeNodeProbeArgs
+	var _result133 ComputeNodeProbeResult
+	var _meta132 thrift.ResponseMeta
+	_meta132, _err = p.Client_().Call(ctx, "probe", &_args131, &_result133)
+	p.SetLastResponseMeta_(_meta132)
+	if _err != nil {
+		return
+	}
+	if _ret134 := _result133.GetSuccess(); _ret134 != nil {
+		return _ret134, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "probe failed: unknown result")
 }
 
 func (p *ComputeNodeClient) Profile(ctx context.Context) (_r *Profile, _err error) {
-	var _args132 ComputeNodeProfileArgs
-	var _result134 ComputeNodeProfileResult
-	var _meta133 thrift.ResponseMeta
-	_meta133, _err = p.Client_().Call(ctx, "profile", &_args132, &_result134)
-	p.SetLastResponseMeta_(_meta133)
+	var _args135 ComputeNodeProfileArgs
+	var _result137 ComputeNodeProfileResult
+	var _meta136 thrift.ResponseMeta
+	_meta136, _err = p.Client_().Call(ctx, "profile", &_args135, &_result137)
+	p.SetLastResponseMeta_(_meta136)
 	if _err != nil {
 		return
 	}
-	if _ret135 := _result134.GetSuccess(); _ret135 != nil {
-		return _ret135, nil
+	if _ret138 := _result137.GetSuccess(); _ret138 != nil {
+		return _ret138, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "profile failed: unknown result")
 }
@@ -17102,39 +17180,39 @@ func (p *ComputeNodeClient) Profile(ctx context.Context) (_r *Profile, _err erro
 // Parameters:
 //   - Lines
 func (p *ComputeNodeClient) Log(ctx context.Context, lines int32) (_r []string, _err error) {
-	var _args136 ComputeNodeLogArgs
-	_args136.Lines = lines
-	var _result138 ComputeNodeLogResult
-	var _meta137 thrift.ResponseMeta
-	_meta137, _err = p.Client_().Call(ctx, "log", &_args136, &_result138)
-	p.SetLastResponseMeta_(_meta137)
+	var _args139 ComputeNodeLogArgs
+	_args139.Lines = lines
+	var _result141 ComputeNodeLogResult
+	var _meta140 thrift.ResponseMeta
+	_meta140, _err = p.Client_().Call(ctx, "log", &_args139, &_result141)
+	p.SetLastResponseMeta_(_meta140)
 	if _err != nil {
 		return
 	}
-	return _result138.GetSuccess(), nil
+	return _result141.GetSuccess(), nil
 }
 
 // Parameters:
 //   - Content
 //   - Answer
 func (p *ComputeNodeClient) ServeContent(ctx context.Context, content string, answer *ContentAnswer) (_r *ContentWish, _err error) {
-	var _args139 ComputeNodeServeContentArgs
-	_args139.Content = content
-	_args139.Answer = answer
-	var _result141 ComputeNodeServeContentResult
-	var _meta140 thrift.ResponseMeta
-	_meta140, _err = p.Client_().Call(ctx, "serve_content", &_args139, &_result141)
-	p.SetLastResponseMeta_(_meta140)
+	var _args142 ComputeNodeServeContentArgs
+	_args142.Content = content
+	_args142.Answer = answer
+	var _result144 ComputeNodeServeContentResult
+	var _meta143 thrift.ResponseMeta
+	_meta143, _err = p.Client_().Call(ctx, "serve_content", &_args142, &_result144)
+	p.SetLastResponseMeta_(_meta143)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result141.Failure != nil:
-		return _r, _result141.Failure
+	case _result144.Failure != nil:
+		return _r, _result144.Failure
 	}
 
-	if _ret142 := _result141.GetSuccess(); _ret142 != nil {
-		return _ret142, nil
+	if _ret145 := _result144.GetSuccess(); _ret145 != nil {
+		return _ret145, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "serve_content failed: unknown result")
 }
@@ -17142,18 +17220,18 @@ func (p *ComputeNodeClient) ServeContent(ctx context.Context, content string, an
 // Parameters:
 //   - Piece
 func (p *ComputeNodeClient) PutFile(ctx context.Context, piece *FilePiece) (_err error) {
-	var _args143 ComputeNodePutFileArgs
-	_args143.Piece = piece
-	var _result145 ComputeNodePutFileResult
-	var _meta144 thrift.ResponseMeta
-	_meta144, _err = p.Client_().Call(ctx, "put_file", &_args143, &_result145)
-	p.SetLastResponseMeta_(_meta144)
+	var _args146 ComputeNodePutFileArgs
+	_args146.Piece = piece
+	var _result148 ComputeNodePutFileResult
+	var _meta147 thrift.ResponseMeta
+	_meta147, _err = p.Client_().Call(ctx, "put_file", &_args146, &_result148)
+	p.SetLastResponseMeta_(_meta147)
 	if _err != nil {
 		return
 	}
 	switch {
-	case _result145.Failure != nil:
-		return _result145.Failure
+	case _result148.Failure != nil:
+		return _result148.Failure
 	}
 
 	return nil
@@ -17163,34 +17241,12 @@ func (p *ComputeNodeClient) PutFile(ctx context.Context, piece *FilePiece) (_err
 //   - Name
 //   - Size
 func (p *ComputeNodeClient) PutOffset(ctx context.Context, name string, size int64) (_r int64, _err error) {
-	var _args146 ComputeNodePutOffsetArgs
-	_args146.Name = name
-	_args146.Size = size
-	var _result148 ComputeNodePutOffsetResult
-	var _meta147 thrift.ResponseMeta
-	_meta147, _err = p.Client_().Call(ctx, "put_offset", &_args146, &_result148)
-	p.SetLastResponseMeta_(_meta147)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result148.Failure != nil:
-		return _r, _result148.Failure
-	}
-
-	return _result148.GetSuccess(), nil
-}
-
-// Parameters:
-//   - Name
-//   - Offset
-func (p *ComputeNodeClient) GetFile(ctx context.Context, name string, offset int64) (_r *FilePiece, _err error) {
-	var _args149 ComputeNodeGetFileArgs
+	var _args149 ComputeNodePutOffsetArgs
 	_args149.Name = name
-	_args149.Offset = offset
-	var _result151 ComputeNodeGetFileResult
+	_args149.Size = size
+	var _result151 ComputeNodePutOffsetResult
 	var _meta150 thrift.ResponseMeta
-	_meta150, _err = p.Client_().Call(ctx, "get_file", &_args149, &_result151)
+	_meta150, _err = p.Client_().Call(ctx, "put_offset", &_args149, &_result151)
 	p.SetLastResponseMeta_(_meta150)
 	if _err != nil {
 		return
@@ -17200,54 +17256,59 @@ func (p *ComputeNodeClient) GetFile(ctx context.Context, name string, offset int
 		return _r, _result151.Failure
 	}
 
-	if _ret152 := _result151.GetSuccess(); _ret152 != nil {
-		return _ret152, nil
+	return _result151.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Name
+//   - Offset
+func (p *ComputeNodeClient) GetFile(ctx context.Context, name string, offset int64) (_r *FilePiece, _err error) {
+	var _args152 ComputeNodeGetFileArgs
+	_args152.Name = name
+	_args152.Offset = offset
+	var _result154 ComputeNodeGetFileResult
+	var _meta153 thrift.ResponseMeta
+	_meta153, _err = p.Client_().Call(ctx, "get_file", &_args152, &_result154)
+	p.SetLastResponseMeta_(_meta153)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result154.Failure != nil:
+		return _r, _result154.Failure
+	}
+
+	if _ret155 := _result154.GetSuccess(); _ret155 != nil {
+		return _ret155, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "get_file failed: unknown result")
 }
 
 func (p *ComputeNodeClient) ListFiles(ctx context.Context) (_r []*FileEntry, _err error) {
-	var _args153 ComputeNodeListFilesArgs
-	var _result155 ComputeNodeListFilesResult
-	var _meta154 thrift.ResponseMeta
-	_meta154, _err = p.Client_().Call(ctx, "list_files", &_args153, &_result155)
-	p.SetLastResponseMeta_(_meta154)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result155.Failure != nil:
-		return _r, _result155.Failure
-	}
-
-	return _result155.GetSuccess(), nil
-}
-
-// Parameters:
-//   - Name
-func (p *ComputeNodeClient) DeleteFile(ctx context.Context, name string) (_err error) {
-	var _args156 ComputeNodeDeleteFileArgs
-	_args156.Name = name
-	var _result158 ComputeNodeDeleteFileResult
+	var _args156 ComputeNodeListFilesArgs
+	var _result158 ComputeNodeListFilesResult
 	var _meta157 thrift.ResponseMeta
-	_meta157, _err = p.Client_().Call(ctx, "delete_file", &_args156, &_result158)
+	_meta157, _err = p.Client_().Call(ctx, "list_files", &_args156, &_result158)
 	p.SetLastResponseMeta_(_meta157)
 	if _err != nil {
 		return
 	}
 	switch {
 	case _result158.Failure != nil:
-		return _result158.Failure
+		return _r, _result158.Failure
 	}
 
-	return nil
+	return _result158.GetSuccess(), nil
 }
 
-func (p *ComputeNodeClient) DeleteAllFiles(ctx context.Context) (_err error) {
-	var _args159 ComputeNodeDeleteAllFilesArgs
-	var _result161 ComputeNodeDeleteAllFilesResult
+// Parameters:
+//   - Name
+func (p *ComputeNodeClient) DeleteFile(ctx context.Context, name string) (_err error) {
+	var _args159 ComputeNodeDeleteFileArgs
+	_args159.Name = name
+	var _result161 ComputeNodeDeleteFileResult
 	var _meta160 thrift.ResponseMeta
-	_meta160, _err = p.Client_().Call(ctx, "delete_all_files", &_args159, &_result161)
+	_meta160, _err = p.Client_().Call(ctx, "delete_file", &_args159, &_result161)
 	p.SetLastResponseMeta_(_meta160)
 	if _err != nil {
 		return
@@ -17260,31 +17321,28 @@ func (p *ComputeNodeClient) DeleteAllFiles(ctx context.Context) (_err error) {
 	return nil
 }
 
-func (p *ComputeNodeClient) ViewJob(ctx context.Context) (_r []*Activity, _err error) {
-	var _args162 ComputeNodeViewJobArgs
-	var _result164 ComputeNodeViewJobResult
+func (p *ComputeNodeClient) DeleteAllFiles(ctx context.Context) (_err error) {
+	var _args162 ComputeNodeDeleteAllFilesArgs
+	var _result164 ComputeNodeDeleteAllFilesResult
 	var _meta163 thrift.ResponseMeta
-	_meta163, _err = p.Client_().Call(ctx, "view_job", &_args162, &_result164)
+	_meta163, _err = p.Client_().Call(ctx, "delete_all_files", &_args162, &_result164)
 	p.SetLastResponseMeta_(_meta163)
 	if _err != nil {
 		return
 	}
 	switch {
 	case _result164.Failure != nil:
-		return _r, _result164.Failure
+		return _result164.Failure
 	}
 
-	return _result164.GetSuccess(), nil
+	return nil
 }
 
-// Parameters:
-//   - Name
-func (p *ComputeNodeClient) VideoMetadata(ctx context.Context, name string) (_r *VideoMetadata, _err error) {
-	var _args165 ComputeNodeVideoMetadataArgs
-	_args165.Name = name
-	var _result167 ComputeNodeVideoMetadataResult
+func (p *ComputeNodeClient) ViewJob(ctx context.Context) (_r []*Activity, _err error) {
+	var _args165 ComputeNodeViewJobArgs
+	var _result167 ComputeNodeViewJobResult
 	var _meta166 thrift.ResponseMeta
-	_meta166, _err = p.Client_().Call(ctx, "video_metadata", &_args165, &_result167)
+	_meta166, _err = p.Client_().Call(ctx, "view_job", &_args165, &_result167)
 	p.SetLastResponseMeta_(_meta166)
 	if _err != nil {
 		return
@@ -17294,8 +17352,28 @@ func (p *ComputeNodeClient) VideoMetadata(ctx context.Context, name string) (_r 
 		return _r, _result167.Failure
 	}
 
-	if _ret168 := _result167.GetSuccess(); _ret168 != nil {
-		return _ret168, nil
+	return _result167.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Name
+func (p *ComputeNodeClient) VideoMetadata(ctx context.Context, name string) (_r *VideoMetadata, _err error) {
+	var _args168 ComputeNodeVideoMetadataArgs
+	_args168.Name = name
+	var _result170 ComputeNodeVideoMetadataResult
+	var _meta169 thrift.ResponseMeta
+	_meta169, _err = p.Client_().Call(ctx, "video_metadata", &_args168, &_result170)
+	p.SetLastResponseMeta_(_meta169)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result170.Failure != nil:
+		return _r, _result170.Failure
+	}
+
+	if _ret171 := _result170.GetSuccess(); _ret171 != nil {
+		return _ret171, nil
 	}
 	return nil, thrift.NewTApplicationException(thrift.MISSING_RESULT, "video_metadata failed: unknown result")
 }
@@ -17303,31 +17381,11 @@ func (p *ComputeNodeClient) VideoMetadata(ctx context.Context, name string) (_r 
 // Parameters:
 //   - Extraction
 func (p *ComputeNodeClient) ExtractImages(ctx context.Context, extraction *Extraction) (_r []string, _err error) {
-	var _args169 ComputeNodeExtractImagesArgs
-	_args169.Extraction = extraction
-	var _result171 ComputeNodeExtractImagesResult
-	var _meta170 thrift.ResponseMeta
-	_meta170, _err = p.Client_().Call(ctx, "extract_images", &_args169, &_result171)
-	p.SetLastResponseMeta_(_meta170)
-	if _err != nil {
-		return
-	}
-	switch {
-	case _result171.Failure != nil:
-		return _r, _result171.Failure
-	}
-
-	return _result171.GetSuccess(), nil
-}
-
-// Parameters:
-//   - Creation
-func (p *ComputeNodeClient) CreateVideo(ctx context.Context, creation *Creation) (_r string, _err error) {
-	var _args172 ComputeNodeCreateVideoArgs
-	_args172.Creation = creation
-	var _result174 ComputeNodeCreateVideoResult
+	var _args172 ComputeNodeExtractImagesArgs
+	_args172.Extraction = extraction
+	var _result174 ComputeNodeExtractImagesResult
 	var _meta173 thrift.ResponseMeta
-	_meta173, _err = p.Client_().Call(ctx, "create_video", &_args172, &_result174)
+	_meta173, _err = p.Client_().Call(ctx, "extract_images", &_args172, &_result174)
 	p.SetLastResponseMeta_(_meta173)
 	if _err != nil {
 		return
@@ -17341,13 +17399,13 @@ func (p *ComputeNodeClient) CreateVideo(ctx context.Context, creation *Creation)
 }
 
 // Parameters:
-//   - Name
-func (p *ComputeNodeClient) DetectFace(ctx context.Context, name string) (_r []*Point, _err error) {
-	var _args175 ComputeNodeDetectFaceArgs
-	_args175.Name = name
-	var _result177 ComputeNodeDetectFaceResult
+//   - Creation
+func (p *ComputeNodeClient) CreateVideo(ctx context.Context, creation *Creation) (_r string, _err error) {
+	var _args175 ComputeNodeCreateVideoArgs
+	_args175.Creation = creation
+	var _result177 ComputeNodeCreateVideoResult
 	var _meta176 thrift.ResponseMeta
-	_meta176, _err = p.Client_().Call(ctx, "detect_face", &_args175, &_result177)
+	_meta176, _err = p.Client_().Call(ctx, "create_video", &_args175, &_result177)
 	p.SetLastResponseMeta_(_meta176)
 	if _err != nil {
 		return
@@ -17362,14 +17420,12 @@ func (p *ComputeNodeClient) DetectFace(ctx context.Context, name string) (_r []*
 
 // Parameters:
 //   - Name
-//   - Points
-func (p *ComputeNodeClient) DrawMesh(ctx context.Context, name string, points []*Point) (_r string, _err error) {
-	var _args178 ComputeNodeDrawMeshArgs
+func (p *ComputeNodeClient) DetectFace(ctx context.Context, name string) (_r []*Point, _err error) {
+	var _args178 ComputeNodeDetectFaceArgs
 	_args178.Name = name
-	_args178.Points = points
-	var _result180 ComputeNodeDrawMeshResult
+	var _result180 ComputeNodeDetectFaceResult
 	var _meta179 thrift.ResponseMeta
-	_meta179, _err = p.Client_().Call(ctx, "draw_mesh", &_args178, &_result180)
+	_meta179, _err = p.Client_().Call(ctx, "detect_face", &_args178, &_result180)
 	p.SetLastResponseMeta_(_meta179)
 	if _err != nil {
 		return
@@ -17380,6 +17436,28 @@ func (p *ComputeNodeClient) DrawMesh(ctx context.Context, name string, points []
 	}
 
 	return _result180.GetSuccess(), nil
+}
+
+// Parameters:
+//   - Name
+//   - Points
+func (p *ComputeNodeClient) DrawMesh(ctx context.Context, name string, points []*Point) (_r string, _err error) {
+	var _args181 ComputeNodeDrawMeshArgs
+	_args181.Name = name
+	_args181.Points = points
+	var _result183 ComputeNodeDrawMeshResult
+	var _meta182 thrift.ResponseMeta
+	_meta182, _err = p.Client_().Call(ctx, "draw_mesh", &_args181, &_result183)
+	p.SetLastResponseMeta_(_meta182)
+	if _err != nil {
+		return
+	}
+	switch {
+	case _result183.Failure != nil:
+		return _r, _result183.Failure
+	}
+
+	return _result183.GetSuccess(), nil
 }
 
 type ComputeNodeProcessor struct {
@@ -17402,29 +17480,30 @@ func (p *ComputeNodeProcessor) ProcessorMap() map[string]thrift.TProcessorFuncti
 
 func NewComputeNodeProcessor(handler ComputeNode) *ComputeNodeProcessor {
 
-	self181 := &ComputeNodeProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
-	self181.processorMap["execute"] = &computeNodeProcessorExecute{handler: handler}
-	self181.processorMap["delayed_execute"] = &computeNodeProcessorDelayedExecute{handler: handler}
-	self181.processorMap["ping"] = &computeNodeProcessorPing{handler: handler}
-	self181.processorMap["run"] = &computeNodeProcessorRun{handler: handler}
-	self181.processorMap["cancel_attempt"] = &computeNodeProcessorCancelAttempt{handler: handler}
-	self181.processorMap["probe"] = &computeNodeProcessorProbe{handler: handler}
-	self181.processorMap["profile"] = &computeNodeProcessorProfile{handler: handler}
-	self181.processorMap["log"] = &computeNodeProcessorLog{handler: handler}
-	self181.processorMap["serve_content"] = &computeNodeProcessorServeContent{handler: handler}
-	self181.processorMap["put_file"] = &computeNodeProcessorPutFile{handler: handler}
-	self181.processorMap["put_offset"] = &computeNodeProcessorPutOffset{handler: handler}
-	self181.processorMap["get_file"] = &computeNodeProcessorGetFile{handler: handler}
-	self181.processorMap["list_files"] = &computeNodeProcessorListFiles{handler: handler}
-	self181.processorMap["delete_file"] = &computeNodeProcessorDeleteFile{handler: handler}
-	self181.processorMap["delete_all_files"] = &computeNodeProcessorDeleteAllFiles{handler: handler}
-	self181.processorMap["view_job"] = &computeNodeProcessorViewJob{handler: handler}
-	self181.processorMap["video_metadata"] = &computeNodeProcessorVideoMetadata{handler: handler}
-	self181.processorMap["extract_images"] = &computeNodeProcessorExtractImages{handler: handler}
-	self181.processorMap["create_video"] = &computeNodeProcessorCreateVideo{handler: handler}
-	self181.processorMap["detect_face"] = &computeNodeProcessorDetectFace{handler: handler}
-	self181.processorMap["draw_mesh"] = &computeNodeProcessorDrawMesh{handler: handler}
-	return self181
+	self184 := &ComputeNodeProcessor{handler: handler, processorMap: make(map[string]thrift.TProcessorFunction)}
+	self184.processorMap["execute"] = &computeNodeProcessorExecute{handler: handler}
+	self184.processorMap["delayed_execute"] = &computeNodeProcessorDelayedExecute{handler: handler}
+	self184.processorMap["ping"] = &computeNodeProcessorPing{handler: handler}
+	self184.processorMap["run"] = &computeNodeProcessorRun{handler: handler}
+	self184.processorMap["cancel_attempt"] = &computeNodeProcessorCancelAttempt{handler: handler}
+	self184.processorMap["forget_job"] = &computeNodeProcessorForgetJob{handler: handler}
+	self184.processorMap["probe"] = &computeNodeProcessorProbe{handler: handler}
+	self184.processorMap["profile"] = &computeNodeProcessorProfile{handler: handler}
+	self184.processorMap["log"] = &computeNodeProcessorLog{handler: handler}
+	self184.processorMap["serve_content"] = &computeNodeProcessorServeContent{handler: handler}
+	self184.processorMap["put_file"] = &computeNodeProcessorPutFile{handler: handler}
+	self184.processorMap["put_offset"] = &computeNodeProcessorPutOffset{handler: handler}
+	self184.processorMap["get_file"] = &computeNodeProcessorGetFile{handler: handler}
+	self184.processorMap["list_files"] = &computeNodeProcessorListFiles{handler: handler}
+	self184.processorMap["delete_file"] = &computeNodeProcessorDeleteFile{handler: handler}
+	self184.processorMap["delete_all_files"] = &computeNodeProcessorDeleteAllFiles{handler: handler}
+	self184.processorMap["view_job"] = &computeNodeProcessorViewJob{handler: handler}
+	self184.processorMap["video_metadata"] = &computeNodeProcessorVideoMetadata{handler: handler}
+	self184.processorMap["extract_images"] = &computeNodeProcessorExtractImages{handler: handler}
+	self184.processorMap["create_video"] = &computeNodeProcessorCreateVideo{handler: handler}
+	self184.processorMap["detect_face"] = &computeNodeProcessorDetectFace{handler: handler}
+	self184.processorMap["draw_mesh"] = &computeNodeProcessorDrawMesh{handler: handler}
+	return self184
 }
 
 func (p *ComputeNodeProcessor) Process(ctx context.Context, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
@@ -17437,12 +17516,12 @@ func (p *ComputeNodeProcessor) Process(ctx context.Context, iprot, oprot thrift.
 	}
 	iprot.Skip(ctx, thrift.STRUCT)
 	iprot.ReadMessageEnd(ctx)
-	x182 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
+	x185 := thrift.NewTApplicationException(thrift.UNKNOWN_METHOD, "Unknown function "+name)
 	oprot.WriteMessageBegin(ctx, name, thrift.EXCEPTION, seqId)
-	x182.Write(ctx, oprot)
+	x185.Write(ctx, oprot)
 	oprot.WriteMessageEnd(ctx)
 	oprot.Flush(ctx)
-	return false, x182
+	return false, x185
 
 }
 
@@ -17451,7 +17530,7 @@ type computeNodeProcessorExecute struct {
 }
 
 func (p *computeNodeProcessorExecute) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err183 error
+	var _write_err186 error
 	args := ComputeNodeExecuteArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -17497,21 +17576,21 @@ func (p *computeNodeProcessorExecute) Process(ctx context.Context, seqId int32, 
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc184 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
+		_exc187 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing execute: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err183 = thrift.WrapTException(err2)
+			_write_err186 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc184.Write(ctx, oprot); _write_err183 == nil && err2 != nil {
-			_write_err183 = thrift.WrapTException(err2)
+		if err2 := _exc187.Write(ctx, oprot); _write_err186 == nil && err2 != nil {
+			_write_err186 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err183 == nil && err2 != nil {
-			_write_err183 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err186 == nil && err2 != nil {
+			_write_err186 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err183 == nil && err2 != nil {
-			_write_err183 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err186 == nil && err2 != nil {
+			_write_err186 = thrift.WrapTException(err2)
 		}
-		if _write_err183 != nil {
-			return false, thrift.WrapTException(_write_err183)
+		if _write_err186 != nil {
+			return false, thrift.WrapTException(_write_err186)
 		}
 		return true, err
 	} else {
@@ -17519,19 +17598,19 @@ func (p *computeNodeProcessorExecute) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "execute", thrift.REPLY, seqId); err2 != nil {
-		_write_err183 = thrift.WrapTException(err2)
+		_write_err186 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err183 == nil && err2 != nil {
-		_write_err183 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err186 == nil && err2 != nil {
+		_write_err186 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err183 == nil && err2 != nil {
-		_write_err183 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err186 == nil && err2 != nil {
+		_write_err186 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err183 == nil && err2 != nil {
-		_write_err183 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err186 == nil && err2 != nil {
+		_write_err186 = thrift.WrapTException(err2)
 	}
-	if _write_err183 != nil {
-		return false, thrift.WrapTException(_write_err183)
+	if _write_err186 != nil {
+		return false, thrift.WrapTException(_write_err186)
 	}
 	return true, err
 }
@@ -17541,7 +17620,7 @@ type computeNodeProcessorDelayedExecute struct {
 }
 
 func (p *computeNodeProcessorDelayedExecute) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err185 error
+	var _write_err188 error
 	args := ComputeNodeDelayedExecuteArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -17587,21 +17666,21 @@ func (p *computeNodeProcessorDelayedExecute) Process(ctx context.Context, seqId 
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc186 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing delayed_execute: "+err2.Error())
+		_exc189 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing delayed_execute: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "delayed_execute", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err185 = thrift.WrapTException(err2)
+			_write_err188 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc186.Write(ctx, oprot); _write_err185 == nil && err2 != nil {
-			_write_err185 = thrift.WrapTException(err2)
+		if err2 := _exc189.Write(ctx, oprot); _write_err188 == nil && err2 != nil {
+			_write_err188 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err185 == nil && err2 != nil {
-			_write_err185 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err188 == nil && err2 != nil {
+			_write_err188 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err185 == nil && err2 != nil {
-			_write_err185 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err188 == nil && err2 != nil {
+			_write_err188 = thrift.WrapTException(err2)
 		}
-		if _write_err185 != nil {
-			return false, thrift.WrapTException(_write_err185)
+		if _write_err188 != nil {
+			return false, thrift.WrapTException(_write_err188)
 		}
 		return true, err
 	} else {
@@ -17609,19 +17688,19 @@ func (p *computeNodeProcessorDelayedExecute) Process(ctx context.Context, seqId 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "delayed_execute", thrift.REPLY, seqId); err2 != nil {
-		_write_err185 = thrift.WrapTException(err2)
+		_write_err188 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err185 == nil && err2 != nil {
-		_write_err185 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err188 == nil && err2 != nil {
+		_write_err188 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err185 == nil && err2 != nil {
-		_write_err185 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err188 == nil && err2 != nil {
+		_write_err188 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err185 == nil && err2 != nil {
-		_write_err185 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err188 == nil && err2 != nil {
+		_write_err188 = thrift.WrapTException(err2)
 	}
-	if _write_err185 != nil {
-		return false, thrift.WrapTException(_write_err185)
+	if _write_err188 != nil {
+		return false, thrift.WrapTException(_write_err188)
 	}
 	return true, err
 }
@@ -17631,7 +17710,7 @@ type computeNodeProcessorPing struct {
 }
 
 func (p *computeNodeProcessorPing) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err187 error
+	var _write_err190 error
 	args := ComputeNodePingArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -17677,39 +17756,39 @@ func (p *computeNodeProcessorPing) Process(ctx context.Context, seqId int32, ipr
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc188 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing ping: "+err2.Error())
+		_exc191 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing ping: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "ping", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err187 = thrift.WrapTException(err2)
+			_write_err190 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc188.Write(ctx, oprot); _write_err187 == nil && err2 != nil {
-			_write_err187 = thrift.WrapTException(err2)
+		if err2 := _exc191.Write(ctx, oprot); _write_err190 == nil && err2 != nil {
+			_write_err190 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err187 == nil && err2 != nil {
-			_write_err187 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err190 == nil && err2 != nil {
+			_write_err190 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err187 == nil && err2 != nil {
-			_write_err187 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err190 == nil && err2 != nil {
+			_write_err190 = thrift.WrapTException(err2)
 		}
-		if _write_err187 != nil {
-			return false, thrift.WrapTException(_write_err187)
+		if _write_err190 != nil {
+			return false, thrift.WrapTException(_write_err190)
 		}
 		return true, err
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "ping", thrift.REPLY, seqId); err2 != nil {
-		_write_err187 = thrift.WrapTException(err2)
+		_write_err190 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err187 == nil && err2 != nil {
-		_write_err187 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err190 == nil && err2 != nil {
+		_write_err190 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err187 == nil && err2 != nil {
-		_write_err187 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err190 == nil && err2 != nil {
+		_write_err190 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err187 == nil && err2 != nil {
-		_write_err187 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err190 == nil && err2 != nil {
+		_write_err190 = thrift.WrapTException(err2)
 	}
-	if _write_err187 != nil {
-		return false, thrift.WrapTException(_write_err187)
+	if _write_err190 != nil {
+		return false, thrift.WrapTException(_write_err190)
 	}
 	return true, err
 }
@@ -17719,7 +17798,7 @@ type computeNodeProcessorRun struct {
 }
 
 func (p *computeNodeProcessorRun) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err189 error
+	var _write_err192 error
 	args := ComputeNodeRunArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -17773,21 +17852,21 @@ func (p *computeNodeProcessorRun) Process(ctx context.Context, seqId int32, ipro
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc190 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing run: "+err2.Error())
+			_exc193 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing run: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "run", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err189 = thrift.WrapTException(err2)
+				_write_err192 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc190.Write(ctx, oprot); _write_err189 == nil && err2 != nil {
-				_write_err189 = thrift.WrapTException(err2)
+			if err2 := _exc193.Write(ctx, oprot); _write_err192 == nil && err2 != nil {
+				_write_err192 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err189 == nil && err2 != nil {
-				_write_err189 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err192 == nil && err2 != nil {
+				_write_err192 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err189 == nil && err2 != nil {
-				_write_err189 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err192 == nil && err2 != nil {
+				_write_err192 = thrift.WrapTException(err2)
 			}
-			if _write_err189 != nil {
-				return false, thrift.WrapTException(_write_err189)
+			if _write_err192 != nil {
+				return false, thrift.WrapTException(_write_err192)
 			}
 			return true, err
 		}
@@ -17796,19 +17875,19 @@ func (p *computeNodeProcessorRun) Process(ctx context.Context, seqId int32, ipro
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "run", thrift.REPLY, seqId); err2 != nil {
-		_write_err189 = thrift.WrapTException(err2)
+		_write_err192 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err189 == nil && err2 != nil {
-		_write_err189 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err192 == nil && err2 != nil {
+		_write_err192 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err189 == nil && err2 != nil {
-		_write_err189 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err192 == nil && err2 != nil {
+		_write_err192 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err189 == nil && err2 != nil {
-		_write_err189 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err192 == nil && err2 != nil {
+		_write_err192 = thrift.WrapTException(err2)
 	}
-	if _write_err189 != nil {
-		return false, thrift.WrapTException(_write_err189)
+	if _write_err192 != nil {
+		return false, thrift.WrapTException(_write_err192)
 	}
 	return true, err
 }
@@ -17818,7 +17897,7 @@ type computeNodeProcessorCancelAttempt struct {
 }
 
 func (p *computeNodeProcessorCancelAttempt) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err191 error
+	var _write_err194 error
 	args := ComputeNodeCancelAttemptArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -17864,39 +17943,127 @@ func (p *computeNodeProcessorCancelAttempt) Process(ctx context.Context, seqId i
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc192 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancel_attempt: "+err2.Error())
+		_exc195 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing cancel_attempt: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "cancel_attempt", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err191 = thrift.WrapTException(err2)
+			_write_err194 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc192.Write(ctx, oprot); _write_err191 == nil && err2 != nil {
-			_write_err191 = thrift.WrapTException(err2)
+		if err2 := _exc195.Write(ctx, oprot); _write_err194 == nil && err2 != nil {
+			_write_err194 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err191 == nil && err2 != nil {
-			_write_err191 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err194 == nil && err2 != nil {
+			_write_err194 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err191 == nil && err2 != nil {
-			_write_err191 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err194 == nil && err2 != nil {
+			_write_err194 = thrift.WrapTException(err2)
 		}
-		if _write_err191 != nil {
-			return false, thrift.WrapTException(_write_err191)
+		if _write_err194 != nil {
+			return false, thrift.WrapTException(_write_err194)
 		}
 		return true, err
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "cancel_attempt", thrift.REPLY, seqId); err2 != nil {
-		_write_err191 = thrift.WrapTException(err2)
+		_write_err194 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err191 == nil && err2 != nil {
-		_write_err191 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err194 == nil && err2 != nil {
+		_write_err194 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err191 == nil && err2 != nil {
-		_write_err191 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err194 == nil && err2 != nil {
+		_write_err194 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err191 == nil && err2 != nil {
-		_write_err191 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err194 == nil && err2 != nil {
+		_write_err194 = thrift.WrapTException(err2)
 	}
-	if _write_err191 != nil {
-		return false, thrift.WrapTException(_write_err191)
+	if _write_err194 != nil {
+		return false, thrift.WrapTException(_write_err194)
+	}
+	return true, err
+}
+
+type computeNodeProcessorForgetJob struct {
+	handler ComputeNode
+}
+
+func (p *computeNodeProcessorForgetJob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
+	var _write_err196 error
+	args := ComputeNodeForgetJobArgs{}
+	if err2 := args.Read(ctx, iprot); err2 != nil {
+		iprot.ReadMessageEnd(ctx)
+		x := thrift.NewTApplicationException(thrift.PROTOCOL_ERROR, err2.Error())
+		oprot.WriteMessageBegin(ctx, "forget_job", thrift.EXCEPTION, seqId)
+		x.Write(ctx, oprot)
+		oprot.WriteMessageEnd(ctx)
+		oprot.Flush(ctx)
+		return false, thrift.WrapTException(err2)
+	}
+	iprot.ReadMessageEnd(ctx)
+
+	tickerCancel := func() {}
+	// Start a goroutine to do server side connectivity check.
+	if thrift.ServerConnectivityCheckInterval > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		var tickerCtx context.Context
+		tickerCtx, tickerCancel = context.WithCancel(context.Background())
+		defer tickerCancel()
+		go func(ctx context.Context, cancel context.CancelFunc) {
+			ticker := time.NewTicker(thrift.ServerConnectivityCheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if !iprot.Transport().IsOpen() {
+						cancel()
+						return
+					}
+				}
+			}
+		}(tickerCtx, cancel)
+	}
+
+	result := ComputeNodeForgetJobResult{}
+	if err2 := p.handler.ForgetJob(ctx, args.Job); err2 != nil {
+		tickerCancel()
+		err = thrift.WrapTException(err2)
+		if errors.Is(err2, thrift.ErrAbandonRequest) {
+			return false, thrift.WrapTException(err2)
+		}
+		_exc197 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing forget_job: "+err2.Error())
+		if err2 := oprot.WriteMessageBegin(ctx, "forget_job", thrift.EXCEPTION, seqId); err2 != nil {
+			_write_err196 = thrift.WrapTException(err2)
+		}
+		if err2 := _exc197.Write(ctx, oprot); _write_err196 == nil && err2 != nil {
+			_write_err196 = thrift.WrapTException(err2)
+		}
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err196 == nil && err2 != nil {
+			_write_err196 = thrift.WrapTException(err2)
+		}
+		if err2 := oprot.Flush(ctx); _write_err196 == nil && err2 != nil {
+			_write_err196 = thrift.WrapTException(err2)
+		}
+		if _write_err196 != nil {
+			return false, thrift.WrapTException(_write_err196)
+		}
+		return true, err
+	}
+	tickerCancel()
+	if err2 := oprot.WriteMessageBegin(ctx, "forget_job", thrift.REPLY, seqId); err2 != nil {
+		_write_err196 = thrift.WrapTException(err2)
+	}
+	if err2 := result.Write(ctx, oprot); _write_err196 == nil && err2 != nil {
+		_write_err196 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err196 == nil && err2 != nil {
+		_write_err196 = thrift.WrapTException(err2)
+	}
+	if err2 := oprot.Flush(ctx); _write_err196 == nil && err2 != nil {
+		_write_err196 = thrift.WrapTException(err2)
+	}
+	if _write_err196 != nil {
+		return false, thrift.WrapTException(_write_err196)
 	}
 	return true, err
 }
@@ -17906,7 +18073,7 @@ type computeNodeProcessorProbe struct {
 }
 
 func (p *computeNodeProcessorProbe) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err193 error
+	var _write_err198 error
 	args := ComputeNodeProbeArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -17952,21 +18119,21 @@ func (p *computeNodeProcessorProbe) Process(ctx context.Context, seqId int32, ip
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc194 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing probe: "+err2.Error())
+		_exc199 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing probe: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "probe", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err193 = thrift.WrapTException(err2)
+			_write_err198 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc194.Write(ctx, oprot); _write_err193 == nil && err2 != nil {
-			_write_err193 = thrift.WrapTException(err2)
+		if err2 := _exc199.Write(ctx, oprot); _write_err198 == nil && err2 != nil {
+			_write_err198 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err193 == nil && err2 != nil {
-			_write_err193 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err198 == nil && err2 != nil {
+			_write_err198 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err193 == nil && err2 != nil {
-			_write_err193 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err198 == nil && err2 != nil {
+			_write_err198 = thrift.WrapTException(err2)
 		}
-		if _write_err193 != nil {
-			return false, thrift.WrapTException(_write_err193)
+		if _write_err198 != nil {
+			return false, thrift.WrapTException(_write_err198)
 		}
 		return true, err
 	} else {
@@ -17974,19 +18141,19 @@ func (p *computeNodeProcessorProbe) Process(ctx context.Context, seqId int32, ip
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "probe", thrift.REPLY, seqId); err2 != nil {
-		_write_err193 = thrift.WrapTException(err2)
+		_write_err198 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err193 == nil && err2 != nil {
-		_write_err193 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err198 == nil && err2 != nil {
+		_write_err198 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err193 == nil && err2 != nil {
-		_write_err193 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err198 == nil && err2 != nil {
+		_write_err198 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err193 == nil && err2 != nil {
-		_write_err193 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err198 == nil && err2 != nil {
+		_write_err198 = thrift.WrapTException(err2)
 	}
-	if _write_err193 != nil {
-		return false, thrift.WrapTException(_write_err193)
+	if _write_err198 != nil {
+		return false, thrift.WrapTException(_write_err198)
 	}
 	return true, err
 }
@@ -17996,7 +18163,7 @@ type computeNodeProcessorProfile struct {
 }
 
 func (p *computeNodeProcessorProfile) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err195 error
+	var _write_err200 error
 	args := ComputeNodeProfileArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -18042,21 +18209,21 @@ func (p *computeNodeProcessorProfile) Process(ctx context.Context, seqId int32, 
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc196 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing profile: "+err2.Error())
+		_exc201 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing profile: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "profile", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err195 = thrift.WrapTException(err2)
+			_write_err200 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc196.Write(ctx, oprot); _write_err195 == nil && err2 != nil {
-			_write_err195 = thrift.WrapTException(err2)
+		if err2 := _exc201.Write(ctx, oprot); _write_err200 == nil && err2 != nil {
+			_write_err200 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err195 == nil && err2 != nil {
-			_write_err195 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err200 == nil && err2 != nil {
+			_write_err200 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err195 == nil && err2 != nil {
-			_write_err195 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err200 == nil && err2 != nil {
+			_write_err200 = thrift.WrapTException(err2)
 		}
-		if _write_err195 != nil {
-			return false, thrift.WrapTException(_write_err195)
+		if _write_err200 != nil {
+			return false, thrift.WrapTException(_write_err200)
 		}
 		return true, err
 	} else {
@@ -18064,19 +18231,19 @@ func (p *computeNodeProcessorProfile) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "profile", thrift.REPLY, seqId); err2 != nil {
-		_write_err195 = thrift.WrapTException(err2)
+		_write_err200 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err195 == nil && err2 != nil {
-		_write_err195 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err200 == nil && err2 != nil {
+		_write_err200 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err195 == nil && err2 != nil {
-		_write_err195 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err200 == nil && err2 != nil {
+		_write_err200 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err195 == nil && err2 != nil {
-		_write_err195 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err200 == nil && err2 != nil {
+		_write_err200 = thrift.WrapTException(err2)
 	}
-	if _write_err195 != nil {
-		return false, thrift.WrapTException(_write_err195)
+	if _write_err200 != nil {
+		return false, thrift.WrapTException(_write_err200)
 	}
 	return true, err
 }
@@ -18086,7 +18253,7 @@ type computeNodeProcessorLog struct {
 }
 
 func (p *computeNodeProcessorLog) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err197 error
+	var _write_err202 error
 	args := ComputeNodeLogArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -18132,21 +18299,21 @@ func (p *computeNodeProcessorLog) Process(ctx context.Context, seqId int32, ipro
 		if errors.Is(err2, thrift.ErrAbandonRequest) {
 			return false, thrift.WrapTException(err2)
 		}
-		_exc198 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing log: "+err2.Error())
+		_exc203 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing log: "+err2.Error())
 		if err2 := oprot.WriteMessageBegin(ctx, "log", thrift.EXCEPTION, seqId); err2 != nil {
-			_write_err197 = thrift.WrapTException(err2)
+			_write_err202 = thrift.WrapTException(err2)
 		}
-		if err2 := _exc198.Write(ctx, oprot); _write_err197 == nil && err2 != nil {
-			_write_err197 = thrift.WrapTException(err2)
+		if err2 := _exc203.Write(ctx, oprot); _write_err202 == nil && err2 != nil {
+			_write_err202 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.WriteMessageEnd(ctx); _write_err197 == nil && err2 != nil {
-			_write_err197 = thrift.WrapTException(err2)
+		if err2 := oprot.WriteMessageEnd(ctx); _write_err202 == nil && err2 != nil {
+			_write_err202 = thrift.WrapTException(err2)
 		}
-		if err2 := oprot.Flush(ctx); _write_err197 == nil && err2 != nil {
-			_write_err197 = thrift.WrapTException(err2)
+		if err2 := oprot.Flush(ctx); _write_err202 == nil && err2 != nil {
+			_write_err202 = thrift.WrapTException(err2)
 		}
-		if _write_err197 != nil {
-			return false, thrift.WrapTException(_write_err197)
+		if _write_err202 != nil {
+			return false, thrift.WrapTException(_write_err202)
 		}
 		return true, err
 	} else {
@@ -18154,19 +18321,19 @@ func (p *computeNodeProcessorLog) Process(ctx context.Context, seqId int32, ipro
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "log", thrift.REPLY, seqId); err2 != nil {
-		_write_err197 = thrift.WrapTException(err2)
+		_write_err202 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err197 == nil && err2 != nil {
-		_write_err197 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err202 == nil && err2 != nil {
+		_write_err202 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err197 == nil && err2 != nil {
-		_write_err197 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err202 == nil && err2 != nil {
+		_write_err202 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err197 == nil && err2 != nil {
-		_write_err197 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err202 == nil && err2 != nil {
+		_write_err202 = thrift.WrapTException(err2)
 	}
-	if _write_err197 != nil {
-		return false, thrift.WrapTException(_write_err197)
+	if _write_err202 != nil {
+		return false, thrift.WrapTException(_write_err202)
 	}
 	return true, err
 }
@@ -18176,7 +18343,7 @@ type computeNodeProcessorServeContent struct {
 }
 
 func (p *computeNodeProcessorServeContent) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err199 error
+	var _write_err204 error
 	args := ComputeNodeServeContentArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -18226,21 +18393,21 @@ func (p *computeNodeProcessorServeContent) Process(ctx context.Context, seqId in
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc200 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing serve_content: "+err2.Error())
+			_exc205 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing serve_content: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "serve_content", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err199 = thrift.WrapTException(err2)
+				_write_err204 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc200.Write(ctx, oprot); _write_err199 == nil && err2 != nil {
-				_write_err199 = thrift.WrapTException(err2)
+			if err2 := _exc205.Write(ctx, oprot); _write_err204 == nil && err2 != nil {
+				_write_err204 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err199 == nil && err2 != nil {
-				_write_err199 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err204 == nil && err2 != nil {
+				_write_err204 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err199 == nil && err2 != nil {
-				_write_err199 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err204 == nil && err2 != nil {
+				_write_err204 = thrift.WrapTException(err2)
 			}
-			if _write_err199 != nil {
-				return false, thrift.WrapTException(_write_err199)
+			if _write_err204 != nil {
+				return false, thrift.WrapTException(_write_err204)
 			}
 			return true, err
 		}
@@ -18249,19 +18416,19 @@ func (p *computeNodeProcessorServeContent) Process(ctx context.Context, seqId in
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "serve_content", thrift.REPLY, seqId); err2 != nil {
-		_write_err199 = thrift.WrapTException(err2)
+		_write_err204 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err199 == nil && err2 != nil {
-		_write_err199 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err204 == nil && err2 != nil {
+		_write_err204 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err199 == nil && err2 != nil {
-		_write_err199 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err204 == nil && err2 != nil {
+		_write_err204 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err199 == nil && err2 != nil {
-		_write_err199 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err204 == nil && err2 != nil {
+		_write_err204 = thrift.WrapTException(err2)
 	}
-	if _write_err199 != nil {
-		return false, thrift.WrapTException(_write_err199)
+	if _write_err204 != nil {
+		return false, thrift.WrapTException(_write_err204)
 	}
 	return true, err
 }
@@ -18271,7 +18438,7 @@ type computeNodeProcessorPutFile struct {
 }
 
 func (p *computeNodeProcessorPutFile) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err201 error
+	var _write_err206 error
 	args := ComputeNodePutFileArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -18321,40 +18488,40 @@ func (p *computeNodeProcessorPutFile) Process(ctx context.Context, seqId int32, 
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc202 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing put_file: "+err2.Error())
+			_exc207 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing put_file: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "put_file", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err201 = thrift.WrapTException(err2)
+				_write_err206 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc202.Write(ctx, oprot); _write_err201 == nil && err2 != nil {
-				_write_err201 = thrift.WrapTException(err2)
+			if err2 := _exc207.Write(ctx, oprot); _write_err206 == nil && err2 != nil {
+				_write_err206 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err201 == nil && err2 != nil {
-				_write_err201 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err206 == nil && err2 != nil {
+				_write_err206 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err201 == nil && err2 != nil {
-				_write_err201 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err206 == nil && err2 != nil {
+				_write_err206 = thrift.WrapTException(err2)
 			}
-			if _write_err201 != nil {
-				return false, thrift.WrapTException(_write_err201)
+			if _write_err206 != nil {
+				return false, thrift.WrapTException(_write_err206)
 			}
 			return true, err
 		}
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "put_file", thrift.REPLY, seqId); err2 != nil {
-		_write_err201 = thrift.WrapTException(err2)
+		_write_err206 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err201 == nil && err2 != nil {
-		_write_err201 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err206 == nil && err2 != nil {
+		_write_err206 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err201 == nil && err2 != nil {
-		_write_err201 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err206 == nil && err2 != nil {
+		_write_err206 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err201 == nil && err2 != nil {
-		_write_err201 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err206 == nil && err2 != nil {
+		_write_err206 = thrift.WrapTException(err2)
 	}
-	if _write_err201 != nil {
-		return false, thrift.WrapTException(_write_err201)
+	if _write_err206 != nil {
+		return false, thrift.WrapTException(_write_err206)
 	}
 	return true, err
 }
@@ -18364,7 +18531,7 @@ type computeNodeProcessorPutOffset struct {
 }
 
 func (p *computeNodeProcessorPutOffset) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err203 error
+	var _write_err208 error
 	args := ComputeNodePutOffsetArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -18414,21 +18581,21 @@ func (p *computeNodeProcessorPutOffset) Process(ctx context.Context, seqId int32
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc204 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing put_offset: "+err2.Error())
+			_exc209 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing put_offset: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "put_offset", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err203 = thrift.WrapTException(err2)
+				_write_err208 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc204.Write(ctx, oprot); _write_err203 == nil && err2 != nil {
-				_write_err203 = thrift.WrapTException(err2)
+			if err2 := _exc209.Write(ctx, oprot); _write_err208 == nil && err2 != nil {
+				_write_err208 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err203 == nil && err2 != nil {
-				_write_err203 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err208 == nil && err2 != nil {
+				_write_err208 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err203 == nil && err2 != nil {
-				_write_err203 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err208 == nil && err2 != nil {
+				_write_err208 = thrift.WrapTException(err2)
 			}
-			if _write_err203 != nil {
-				return false, thrift.WrapTException(_write_err203)
+			if _write_err208 != nil {
+				return false, thrift.WrapTException(_write_err208)
 			}
 			return true, err
 		}
@@ -18437,19 +18604,19 @@ func (p *computeNodeProcessorPutOffset) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "put_offset", thrift.REPLY, seqId); err2 != nil {
-		_write_err203 = thrift.WrapTException(err2)
+		_write_err208 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err203 == nil && err2 != nil {
-		_write_err203 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err208 == nil && err2 != nil {
+		_write_err208 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err203 == nil && err2 != nil {
-		_write_err203 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err208 == nil && err2 != nil {
+		_write_err208 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err203 == nil && err2 != nil {
-		_write_err203 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err208 == nil && err2 != nil {
+		_write_err208 = thrift.WrapTException(err2)
 	}
-	if _write_err203 != nil {
-		return false, thrift.WrapTException(_write_err203)
+	if _write_err208 != nil {
+		return false, thrift.WrapTException(_write_err208)
 	}
 	return true, err
 }
@@ -18459,7 +18626,7 @@ type computeNodeProcessorGetFile struct {
 }
 
 func (p *computeNodeProcessorGetFile) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err205 error
+	var _write_err210 error
 	args := ComputeNodeGetFileArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -18509,21 +18676,21 @@ func (p *computeNodeProcessorGetFile) Process(ctx context.Context, seqId int32, 
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc206 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing get_file: "+err2.Error())
+			_exc211 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing get_file: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "get_file", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err205 = thrift.WrapTException(err2)
+				_write_err210 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc206.Write(ctx, oprot); _write_err205 == nil && err2 != nil {
-				_write_err205 = thrift.WrapTException(err2)
+			if err2 := _exc211.Write(ctx, oprot); _write_err210 == nil && err2 != nil {
+				_write_err210 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err205 == nil && err2 != nil {
-				_write_err205 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err210 == nil && err2 != nil {
+				_write_err210 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err205 == nil && err2 != nil {
-				_write_err205 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err210 == nil && err2 != nil {
+				_write_err210 = thrift.WrapTException(err2)
 			}
-			if _write_err205 != nil {
-				return false, thrift.WrapTException(_write_err205)
+			if _write_err210 != nil {
+				return false, thrift.WrapTException(_write_err210)
 			}
 			return true, err
 		}
@@ -18532,19 +18699,19 @@ func (p *computeNodeProcessorGetFile) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "get_file", thrift.REPLY, seqId); err2 != nil {
-		_write_err205 = thrift.WrapTException(err2)
+		_write_err210 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err205 == nil && err2 != nil {
-		_write_err205 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err210 == nil && err2 != nil {
+		_write_err210 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err205 == nil && err2 != nil {
-		_write_err205 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err210 == nil && err2 != nil {
+		_write_err210 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err205 == nil && err2 != nil {
-		_write_err205 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err210 == nil && err2 != nil {
+		_write_err210 = thrift.WrapTException(err2)
 	}
-	if _write_err205 != nil {
-		return false, thrift.WrapTException(_write_err205)
+	if _write_err210 != nil {
+		return false, thrift.WrapTException(_write_err210)
 	}
 	return true, err
 }
@@ -18554,7 +18721,7 @@ type computeNodeProcessorListFiles struct {
 }
 
 func (p *computeNodeProcessorListFiles) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err207 error
+	var _write_err212 error
 	args := ComputeNodeListFilesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -18604,21 +18771,21 @@ func (p *computeNodeProcessorListFiles) Process(ctx context.Context, seqId int32
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc208 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing list_files: "+err2.Error())
+			_exc213 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing list_files: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "list_files", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err207 = thrift.WrapTException(err2)
+				_write_err212 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc208.Write(ctx, oprot); _write_err207 == nil && err2 != nil {
-				_write_err207 = thrift.WrapTException(err2)
+			if err2 := _exc213.Write(ctx, oprot); _write_err212 == nil && err2 != nil {
+				_write_err212 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err207 == nil && err2 != nil {
-				_write_err207 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err212 == nil && err2 != nil {
+				_write_err212 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err207 == nil && err2 != nil {
-				_write_err207 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err212 == nil && err2 != nil {
+				_write_err212 = thrift.WrapTException(err2)
 			}
-			if _write_err207 != nil {
-				return false, thrift.WrapTException(_write_err207)
+			if _write_err212 != nil {
+				return false, thrift.WrapTException(_write_err212)
 			}
 			return true, err
 		}
@@ -18627,19 +18794,19 @@ func (p *computeNodeProcessorListFiles) Process(ctx context.Context, seqId int32
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "list_files", thrift.REPLY, seqId); err2 != nil {
-		_write_err207 = thrift.WrapTException(err2)
+		_write_err212 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err207 == nil && err2 != nil {
-		_write_err207 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err212 == nil && err2 != nil {
+		_write_err212 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err207 == nil && err2 != nil {
-		_write_err207 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err212 == nil && err2 != nil {
+		_write_err212 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err207 == nil && err2 != nil {
-		_write_err207 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err212 == nil && err2 != nil {
+		_write_err212 = thrift.WrapTException(err2)
 	}
-	if _write_err207 != nil {
-		return false, thrift.WrapTException(_write_err207)
+	if _write_err212 != nil {
+		return false, thrift.WrapTException(_write_err212)
 	}
 	return true, err
 }
@@ -18649,7 +18816,7 @@ type computeNodeProcessorDeleteFile struct {
 }
 
 func (p *computeNodeProcessorDeleteFile) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err209 error
+	var _write_err214 error
 	args := ComputeNodeDeleteFileArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -18699,40 +18866,40 @@ func (p *computeNodeProcessorDeleteFile) Process(ctx context.Context, seqId int3
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc210 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing delete_file: "+err2.Error())
+			_exc215 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing delete_file: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "delete_file", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err209 = thrift.WrapTException(err2)
+				_write_err214 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc210.Write(ctx, oprot); _write_err209 == nil && err2 != nil {
-				_write_err209 = thrift.WrapTException(err2)
+			if err2 := _exc215.Write(ctx, oprot); _write_err214 == nil && err2 != nil {
+				_write_err214 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err209 == nil && err2 != nil {
-				_write_err209 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err214 == nil && err2 != nil {
+				_write_err214 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err209 == nil && err2 != nil {
-				_write_err209 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err214 == nil && err2 != nil {
+				_write_err214 = thrift.WrapTException(err2)
 			}
-			if _write_err209 != nil {
-				return false, thrift.WrapTException(_write_err209)
+			if _write_err214 != nil {
+				return false, thrift.WrapTException(_write_err214)
 			}
 			return true, err
 		}
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "delete_file", thrift.REPLY, seqId); err2 != nil {
-		_write_err209 = thrift.WrapTException(err2)
+		_write_err214 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err209 == nil && err2 != nil {
-		_write_err209 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err214 == nil && err2 != nil {
+		_write_err214 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err209 == nil && err2 != nil {
-		_write_err209 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err214 == nil && err2 != nil {
+		_write_err214 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err209 == nil && err2 != nil {
-		_write_err209 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err214 == nil && err2 != nil {
+		_write_err214 = thrift.WrapTException(err2)
 	}
-	if _write_err209 != nil {
-		return false, thrift.WrapTException(_write_err209)
+	if _write_err214 != nil {
+		return false, thrift.WrapTException(_write_err214)
 	}
 	return true, err
 }
@@ -18742,7 +18909,7 @@ type computeNodeProcessorDeleteAllFiles struct {
 }
 
 func (p *computeNodeProcessorDeleteAllFiles) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err211 error
+	var _write_err216 error
 	args := ComputeNodeDeleteAllFilesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -18792,40 +18959,40 @@ func (p *computeNodeProcessorDeleteAllFiles) Process(ctx context.Context, seqId 
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc212 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing delete_all_files: "+err2.Error())
+			_exc217 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing delete_all_files: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "delete_all_files", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err211 = thrift.WrapTException(err2)
+				_write_err216 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc212.Write(ctx, oprot); _write_err211 == nil && err2 != nil {
-				_write_err211 = thrift.WrapTException(err2)
+			if err2 := _exc217.Write(ctx, oprot); _write_err216 == nil && err2 != nil {
+				_write_err216 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err211 == nil && err2 != nil {
-				_write_err211 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err216 == nil && err2 != nil {
+				_write_err216 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err211 == nil && err2 != nil {
-				_write_err211 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err216 == nil && err2 != nil {
+				_write_err216 = thrift.WrapTException(err2)
 			}
-			if _write_err211 != nil {
-				return false, thrift.WrapTException(_write_err211)
+			if _write_err216 != nil {
+				return false, thrift.WrapTException(_write_err216)
 			}
 			return true, err
 		}
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "delete_all_files", thrift.REPLY, seqId); err2 != nil {
-		_write_err211 = thrift.WrapTException(err2)
+		_write_err216 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err211 == nil && err2 != nil {
-		_write_err211 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err216 == nil && err2 != nil {
+		_write_err216 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err211 == nil && err2 != nil {
-		_write_err211 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err216 == nil && err2 != nil {
+		_write_err216 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err211 == nil && err2 != nil {
-		_write_err211 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err216 == nil && err2 != nil {
+		_write_err216 = thrift.WrapTException(err2)
 	}
-	if _write_err211 != nil {
-		return false, thrift.WrapTException(_write_err211)
+	if _write_err216 != nil {
+		return false, thrift.WrapTException(_write_err216)
 	}
 	return true, err
 }
@@ -18835,7 +19002,7 @@ type computeNodeProcessorViewJob struct {
 }
 
 func (p *computeNodeProcessorViewJob) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err213 error
+	var _write_err218 error
 	args := ComputeNodeViewJobArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -18885,21 +19052,21 @@ func (p *computeNodeProcessorViewJob) Process(ctx context.Context, seqId int32, 
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc214 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing view_job: "+err2.Error())
+			_exc219 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing view_job: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "view_job", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err213 = thrift.WrapTException(err2)
+				_write_err218 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc214.Write(ctx, oprot); _write_err213 == nil && err2 != nil {
-				_write_err213 = thrift.WrapTException(err2)
+			if err2 := _exc219.Write(ctx, oprot); _write_err218 == nil && err2 != nil {
+				_write_err218 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err213 == nil && err2 != nil {
-				_write_err213 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err218 == nil && err2 != nil {
+				_write_err218 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err213 == nil && err2 != nil {
-				_write_err213 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err218 == nil && err2 != nil {
+				_write_err218 = thrift.WrapTException(err2)
 			}
-			if _write_err213 != nil {
-				return false, thrift.WrapTException(_write_err213)
+			if _write_err218 != nil {
+				return false, thrift.WrapTException(_write_err218)
 			}
 			return true, err
 		}
@@ -18908,19 +19075,19 @@ func (p *computeNodeProcessorViewJob) Process(ctx context.Context, seqId int32, 
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "view_job", thrift.REPLY, seqId); err2 != nil {
-		_write_err213 = thrift.WrapTException(err2)
+		_write_err218 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err213 == nil && err2 != nil {
-		_write_err213 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err218 == nil && err2 != nil {
+		_write_err218 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err213 == nil && err2 != nil {
-		_write_err213 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err218 == nil && err2 != nil {
+		_write_err218 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err213 == nil && err2 != nil {
-		_write_err213 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err218 == nil && err2 != nil {
+		_write_err218 = thrift.WrapTException(err2)
 	}
-	if _write_err213 != nil {
-		return false, thrift.WrapTException(_write_err213)
+	if _write_err218 != nil {
+		return false, thrift.WrapTException(_write_err218)
 	}
 	return true, err
 }
@@ -18930,7 +19097,7 @@ type computeNodeProcessorVideoMetadata struct {
 }
 
 func (p *computeNodeProcessorVideoMetadata) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err215 error
+	var _write_err220 error
 	args := ComputeNodeVideoMetadataArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -18980,21 +19147,21 @@ func (p *computeNodeProcessorVideoMetadata) Process(ctx context.Context, seqId i
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc216 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing video_metadata: "+err2.Error())
+			_exc221 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing video_metadata: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "video_metadata", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err215 = thrift.WrapTException(err2)
+				_write_err220 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc216.Write(ctx, oprot); _write_err215 == nil && err2 != nil {
-				_write_err215 = thrift.WrapTException(err2)
+			if err2 := _exc221.Write(ctx, oprot); _write_err220 == nil && err2 != nil {
+				_write_err220 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err215 == nil && err2 != nil {
-				_write_err215 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err220 == nil && err2 != nil {
+				_write_err220 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err215 == nil && err2 != nil {
-				_write_err215 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err220 == nil && err2 != nil {
+				_write_err220 = thrift.WrapTException(err2)
 			}
-			if _write_err215 != nil {
-				return false, thrift.WrapTException(_write_err215)
+			if _write_err220 != nil {
+				return false, thrift.WrapTException(_write_err220)
 			}
 			return true, err
 		}
@@ -19003,19 +19170,19 @@ func (p *computeNodeProcessorVideoMetadata) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "video_metadata", thrift.REPLY, seqId); err2 != nil {
-		_write_err215 = thrift.WrapTException(err2)
+		_write_err220 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err215 == nil && err2 != nil {
-		_write_err215 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err220 == nil && err2 != nil {
+		_write_err220 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err215 == nil && err2 != nil {
-		_write_err215 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err220 == nil && err2 != nil {
+		_write_err220 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err215 == nil && err2 != nil {
-		_write_err215 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err220 == nil && err2 != nil {
+		_write_err220 = thrift.WrapTException(err2)
 	}
-	if _write_err215 != nil {
-		return false, thrift.WrapTException(_write_err215)
+	if _write_err220 != nil {
+		return false, thrift.WrapTException(_write_err220)
 	}
 	return true, err
 }
@@ -19025,7 +19192,7 @@ type computeNodeProcessorExtractImages struct {
 }
 
 func (p *computeNodeProcessorExtractImages) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err217 error
+	var _write_err222 error
 	args := ComputeNodeExtractImagesArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -19075,21 +19242,21 @@ func (p *computeNodeProcessorExtractImages) Process(ctx context.Context, seqId i
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc218 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing extract_images: "+err2.Error())
+			_exc223 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing extract_images: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "extract_images", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err217 = thrift.WrapTException(err2)
+				_write_err222 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc218.Write(ctx, oprot); _write_err217 == nil && err2 != nil {
-				_write_err217 = thrift.WrapTException(err2)
+			if err2 := _exc223.Write(ctx, oprot); _write_err222 == nil && err2 != nil {
+				_write_err222 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err217 == nil && err2 != nil {
-				_write_err217 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err222 == nil && err2 != nil {
+				_write_err222 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err217 == nil && err2 != nil {
-				_write_err217 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err222 == nil && err2 != nil {
+				_write_err222 = thrift.WrapTException(err2)
 			}
-			if _write_err217 != nil {
-				return false, thrift.WrapTException(_write_err217)
+			if _write_err222 != nil {
+				return false, thrift.WrapTException(_write_err222)
 			}
 			return true, err
 		}
@@ -19098,19 +19265,19 @@ func (p *computeNodeProcessorExtractImages) Process(ctx context.Context, seqId i
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "extract_images", thrift.REPLY, seqId); err2 != nil {
-		_write_err217 = thrift.WrapTException(err2)
+		_write_err222 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err217 == nil && err2 != nil {
-		_write_err217 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err222 == nil && err2 != nil {
+		_write_err222 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err217 == nil && err2 != nil {
-		_write_err217 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err222 == nil && err2 != nil {
+		_write_err222 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err217 == nil && err2 != nil {
-		_write_err217 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err222 == nil && err2 != nil {
+		_write_err222 = thrift.WrapTException(err2)
 	}
-	if _write_err217 != nil {
-		return false, thrift.WrapTException(_write_err217)
+	if _write_err222 != nil {
+		return false, thrift.WrapTException(_write_err222)
 	}
 	return true, err
 }
@@ -19120,7 +19287,7 @@ type computeNodeProcessorCreateVideo struct {
 }
 
 func (p *computeNodeProcessorCreateVideo) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err219 error
+	var _write_err224 error
 	args := ComputeNodeCreateVideoArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -19170,21 +19337,21 @@ func (p *computeNodeProcessorCreateVideo) Process(ctx context.Context, seqId int
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc220 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing create_video: "+err2.Error())
+			_exc225 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing create_video: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "create_video", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err219 = thrift.WrapTException(err2)
+				_write_err224 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc220.Write(ctx, oprot); _write_err219 == nil && err2 != nil {
-				_write_err219 = thrift.WrapTException(err2)
+			if err2 := _exc225.Write(ctx, oprot); _write_err224 == nil && err2 != nil {
+				_write_err224 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err219 == nil && err2 != nil {
-				_write_err219 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err224 == nil && err2 != nil {
+				_write_err224 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err219 == nil && err2 != nil {
-				_write_err219 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err224 == nil && err2 != nil {
+				_write_err224 = thrift.WrapTException(err2)
 			}
-			if _write_err219 != nil {
-				return false, thrift.WrapTException(_write_err219)
+			if _write_err224 != nil {
+				return false, thrift.WrapTException(_write_err224)
 			}
 			return true, err
 		}
@@ -19193,19 +19360,19 @@ func (p *computeNodeProcessorCreateVideo) Process(ctx context.Context, seqId int
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "create_video", thrift.REPLY, seqId); err2 != nil {
-		_write_err219 = thrift.WrapTException(err2)
+		_write_err224 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err219 == nil && err2 != nil {
-		_write_err219 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err224 == nil && err2 != nil {
+		_write_err224 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err219 == nil && err2 != nil {
-		_write_err219 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err224 == nil && err2 != nil {
+		_write_err224 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err219 == nil && err2 != nil {
-		_write_err219 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err224 == nil && err2 != nil {
+		_write_err224 = thrift.WrapTException(err2)
 	}
-	if _write_err219 != nil {
-		return false, thrift.WrapTException(_write_err219)
+	if _write_err224 != nil {
+		return false, thrift.WrapTException(_write_err224)
 	}
 	return true, err
 }
@@ -19215,7 +19382,7 @@ type computeNodeProcessorDetectFace struct {
 }
 
 func (p *computeNodeProcessorDetectFace) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err221 error
+	var _write_err226 error
 	args := ComputeNodeDetectFaceArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -19265,21 +19432,21 @@ func (p *computeNodeProcessorDetectFace) Process(ctx context.Context, seqId int3
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc222 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing detect_face: "+err2.Error())
+			_exc227 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing detect_face: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "detect_face", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err221 = thrift.WrapTException(err2)
+				_write_err226 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc222.Write(ctx, oprot); _write_err221 == nil && err2 != nil {
-				_write_err221 = thrift.WrapTException(err2)
+			if err2 := _exc227.Write(ctx, oprot); _write_err226 == nil && err2 != nil {
+				_write_err226 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err221 == nil && err2 != nil {
-				_write_err221 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err226 == nil && err2 != nil {
+				_write_err226 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err221 == nil && err2 != nil {
-				_write_err221 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err226 == nil && err2 != nil {
+				_write_err226 = thrift.WrapTException(err2)
 			}
-			if _write_err221 != nil {
-				return false, thrift.WrapTException(_write_err221)
+			if _write_err226 != nil {
+				return false, thrift.WrapTException(_write_err226)
 			}
 			return true, err
 		}
@@ -19288,19 +19455,19 @@ func (p *computeNodeProcessorDetectFace) Process(ctx context.Context, seqId int3
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "detect_face", thrift.REPLY, seqId); err2 != nil {
-		_write_err221 = thrift.WrapTException(err2)
+		_write_err226 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err221 == nil && err2 != nil {
-		_write_err221 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err226 == nil && err2 != nil {
+		_write_err226 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err221 == nil && err2 != nil {
-		_write_err221 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err226 == nil && err2 != nil {
+		_write_err226 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err221 == nil && err2 != nil {
-		_write_err221 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err226 == nil && err2 != nil {
+		_write_err226 = thrift.WrapTException(err2)
 	}
-	if _write_err221 != nil {
-		return false, thrift.WrapTException(_write_err221)
+	if _write_err226 != nil {
+		return false, thrift.WrapTException(_write_err226)
 	}
 	return true, err
 }
@@ -19310,7 +19477,7 @@ type computeNodeProcessorDrawMesh struct {
 }
 
 func (p *computeNodeProcessorDrawMesh) Process(ctx context.Context, seqId int32, iprot, oprot thrift.TProtocol) (success bool, err thrift.TException) {
-	var _write_err223 error
+	var _write_err228 error
 	args := ComputeNodeDrawMeshArgs{}
 	if err2 := args.Read(ctx, iprot); err2 != nil {
 		iprot.ReadMessageEnd(ctx)
@@ -19360,21 +19527,21 @@ func (p *computeNodeProcessorDrawMesh) Process(ctx context.Context, seqId int32,
 			if errors.Is(err2, thrift.ErrAbandonRequest) {
 				return false, thrift.WrapTException(err2)
 			}
-			_exc224 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing draw_mesh: "+err2.Error())
+			_exc229 := thrift.NewTApplicationException(thrift.INTERNAL_ERROR, "Internal error processing draw_mesh: "+err2.Error())
 			if err2 := oprot.WriteMessageBegin(ctx, "draw_mesh", thrift.EXCEPTION, seqId); err2 != nil {
-				_write_err223 = thrift.WrapTException(err2)
+				_write_err228 = thrift.WrapTException(err2)
 			}
-			if err2 := _exc224.Write(ctx, oprot); _write_err223 == nil && err2 != nil {
-				_write_err223 = thrift.WrapTException(err2)
+			if err2 := _exc229.Write(ctx, oprot); _write_err228 == nil && err2 != nil {
+				_write_err228 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.WriteMessageEnd(ctx); _write_err223 == nil && err2 != nil {
-				_write_err223 = thrift.WrapTException(err2)
+			if err2 := oprot.WriteMessageEnd(ctx); _write_err228 == nil && err2 != nil {
+				_write_err228 = thrift.WrapTException(err2)
 			}
-			if err2 := oprot.Flush(ctx); _write_err223 == nil && err2 != nil {
-				_write_err223 = thrift.WrapTException(err2)
+			if err2 := oprot.Flush(ctx); _write_err228 == nil && err2 != nil {
+				_write_err228 = thrift.WrapTException(err2)
 			}
-			if _write_err223 != nil {
-				return false, thrift.WrapTException(_write_err223)
+			if _write_err228 != nil {
+				return false, thrift.WrapTException(_write_err228)
 			}
 			return true, err
 		}
@@ -19383,19 +19550,19 @@ func (p *computeNodeProcessorDrawMesh) Process(ctx context.Context, seqId int32,
 	}
 	tickerCancel()
 	if err2 := oprot.WriteMessageBegin(ctx, "draw_mesh", thrift.REPLY, seqId); err2 != nil {
-		_write_err223 = thrift.WrapTException(err2)
+		_write_err228 = thrift.WrapTException(err2)
 	}
-	if err2 := result.Write(ctx, oprot); _write_err223 == nil && err2 != nil {
-		_write_err223 = thrift.WrapTException(err2)
+	if err2 := result.Write(ctx, oprot); _write_err228 == nil && err2 != nil {
+		_write_err228 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.WriteMessageEnd(ctx); _write_err223 == nil && err2 != nil {
-		_write_err223 = thrift.WrapTException(err2)
+	if err2 := oprot.WriteMessageEnd(ctx); _write_err228 == nil && err2 != nil {
+		_write_err228 = thrift.WrapTException(err2)
 	}
-	if err2 := oprot.Flush(ctx); _write_err223 == nil && err2 != nil {
-		_write_err223 = thrift.WrapTException(err2)
+	if err2 := oprot.Flush(ctx); _write_err228 == nil && err2 != nil {
+		_write_err228 = thrift.WrapTException(err2)
 	}
-	if _write_err223 != nil {
-		return false, thrift.WrapTException(_write_err223)
+	if _write_err228 != nil {
+		return false, thrift.WrapTException(_write_err228)
 	}
 	return true, err
 }
@@ -20617,6 +20784,160 @@ func (p *ComputeNodeCancelAttemptResult) String() string {
 	return fmt.Sprintf("ComputeNodeCancelAttemptResult(%+v)", *p)
 }
 
+// Attributes:
+//   - Job
+type ComputeNodeForgetJobArgs struct {
+	Job string `thrift:"job,1" db:"job" json:"job"`
+}
+
+func NewComputeNodeForgetJobArgs() *ComputeNodeForgetJobArgs {
+	return &ComputeNodeForgetJobArgs{}
+}
+
+func (p *ComputeNodeForgetJobArgs) GetJob() string {
+	return p.Job
+}
+func (p *ComputeNodeForgetJobArgs) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		switch fieldId {
+		case 1:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField1(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+				return err
+			}
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeForgetJobArgs) ReadField1(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 1: ", err)
+	} else {
+		p.Job = v
+	}
+	return nil
+}
+
+func (p *ComputeNodeForgetJobArgs) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "forget_job_args"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+		if err := p.writeField1(ctx, oprot); err != nil {
+			return err
+		}
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeForgetJobArgs) writeField1(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if err := oprot.WriteFieldBegin(ctx, "job", thrift.STRING, 1); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field begin error 1:job: ", p), err)
+	}
+	if err := oprot.WriteString(ctx, string(p.Job)); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T.job (1) field write error: ", p), err)
+	}
+	if err := oprot.WriteFieldEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write field end error 1:job: ", p), err)
+	}
+	return err
+}
+
+func (p *ComputeNodeForgetJobArgs) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeForgetJobArgs(%+v)", *p)
+}
+
+type ComputeNodeForgetJobResult struct {
+}
+
+func NewComputeNodeForgetJobResult() *ComputeNodeForgetJobResult {
+	return &ComputeNodeForgetJobResult{}
+}
+
+func (p *ComputeNodeForgetJobResult) Read(ctx context.Context, iprot thrift.TProtocol) error {
+	if _, err := iprot.ReadStructBegin(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read error: ", p), err)
+	}
+
+	for {
+		_, fieldTypeId, fieldId, err := iprot.ReadFieldBegin(ctx)
+		if err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T field %d read error: ", p, fieldId), err)
+		}
+		if fieldTypeId == thrift.STOP {
+			break
+		}
+		if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+			return err
+		}
+		if err := iprot.ReadFieldEnd(ctx); err != nil {
+			return err
+		}
+	}
+	if err := iprot.ReadStructEnd(ctx); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T read struct end error: ", p), err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeForgetJobResult) Write(ctx context.Context, oprot thrift.TProtocol) error {
+	if err := oprot.WriteStructBegin(ctx, "forget_job_result"); err != nil {
+		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
+	}
+	if p != nil {
+	}
+	if err := oprot.WriteFieldStop(ctx); err != nil {
+		return thrift.PrependError("write field stop error: ", err)
+	}
+	if err := oprot.WriteStructEnd(ctx); err != nil {
+		return thrift.PrependError("write struct stop error: ", err)
+	}
+	return nil
+}
+
+func (p *ComputeNodeForgetJobResult) String() string {
+	if p == nil {
+		return "<nil>"
+	}
+	return fmt.Sprintf("ComputeNodeForgetJobResult(%+v)", *p)
+}
+
 type ComputeNodeProbeArgs struct {
 }
 
@@ -21110,13 +21431,13 @@ func (p *ComputeNodeLogResult) ReadField0(ctx context.Context, iprot thrift.TPro
 	tSlice := make([]string, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		var _elem225 string
+		var _elem230 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem225 = v
+			_elem230 = v
 		}
-		p.Success = append(p.Success, _elem225)
+		p.Success = append(p.Success, _elem230)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -22443,11 +22764,11 @@ func (p *ComputeNodeListFilesResult) ReadField0(ctx context.Context, iprot thrif
 	tSlice := make([]*FileEntry, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem226 := &FileEntry{}
-		if err := _elem226.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem226), err)
+		_elem231 := &FileEntry{}
+		if err := _elem231.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem231), err)
 		}
-		p.Success = append(p.Success, _elem226)
+		p.Success = append(p.Success, _elem231)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -23047,11 +23368,11 @@ func (p *ComputeNodeViewJobResult) ReadField0(ctx context.Context, iprot thrift.
 	tSlice := make([]*Activity, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem227 := &Activity{}
-		if err := _elem227.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem227), err)
+		_elem232 := &Activity{}
+		if err := _elem232.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem232), err)
 		}
-		p.Success = append(p.Success, _elem227)
+		p.Success = append(p.Success, _elem232)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -23590,13 +23911,13 @@ func (p *ComputeNodeExtractImagesResult) ReadField0(ctx context.Context, iprot t
 	tSlice := make([]string, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		var _elem228 string
+		var _elem233 string
 		if v, err := iprot.ReadString(ctx); err != nil {
 			return thrift.PrependError("error reading field 0: ", err)
 		} else {
-			_elem228 = v
+			_elem233 = v
 		}
-		p.Success = append(p.Success, _elem228)
+		p.Success = append(p.Success, _elem233)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -24136,11 +24457,11 @@ func (p *ComputeNodeDetectFaceResult) ReadField0(ctx context.Context, iprot thri
 	tSlice := make([]*Point, 0, size)
 	p.Success = tSlice
 	for i := 0; i < size; i++ {
-		_elem229 := &Point{}
-		if err := _elem229.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem229), err)
+		_elem234 := &Point{}
+		if err := _elem234.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem234), err)
 		}
-		p.Success = append(p.Success, _elem229)
+		p.Success = append(p.Success, _elem234)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)
@@ -24307,11 +24628,11 @@ func (p *ComputeNodeDrawMeshArgs) ReadField2(ctx context.Context, iprot thrift.T
 	tSlice := make([]*Point, 0, size)
 	p.Points = tSlice
 	for i := 0; i < size; i++ {
-		_elem230 := &Point{}
-		if err := _elem230.Read(ctx, iprot); err != nil {
-			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem230), err)
+		_elem235 := &Point{}
+		if err := _elem235.Read(ctx, iprot); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T error reading struct: ", _elem235), err)
 		}
-		p.Points = append(p.Points, _elem230)
+		p.Points = append(p.Points, _elem235)
 	}
 	if err := iprot.ReadListEnd(ctx); err != nil {
 		return thrift.PrependError("error reading list end: ", err)

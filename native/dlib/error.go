@@ -16,7 +16,7 @@ const MaxUpsample = 3
 
 var (
 	// ErrUnavailable is returned by every function of a build without dlib.
-	ErrUnavailable = errors.New("this program was built without dlib: run make build")
+	ErrUnavailable = errors.New("this program was built without dlib")
 	// ErrProcessor is returned where the program was built for a processor that
 	// this one is not.
 	ErrProcessor = errors.New("this program was built for processors with AVX2 and FMA: build it without the tag dlib_avx2")

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -84,6 +85,25 @@ func TestEncodeSound_MP3KeepsItsTags(t *testing.T) {
 	info := probe(t, p, out.Name())
 	require.Equal(t, "Ä", info.Tags["artist"])
 	require.Equal(t, "-y", info.Tags["album"])
+}
+
+func TestEncodeSound_AFullDiskIsNamed(t *testing.T) {
+	p := need(t)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("this system has no /dev/full")
+	}
+	defer full.Close()
+	for _, format := range []ffmpeg.SoundFormat{ffmpeg.MP3, ffmpeg.FLAC} {
+		w, err := p.EncodeSound(t.Context(), full, ffmpeg.Sound{Rate: 44100, Channels: 1}, format, nil)
+		require.NoError(t, err)
+		defer w.Close()
+		_, err = w.Write(make([]byte, 4*44100))
+		if err == nil {
+			err = w.Finish()
+		}
+		require.ErrorIs(t, err, syscall.ENOSPC)
+	}
 }
 
 func TestSamples_WhatIsNoSoundIsNamed(t *testing.T) {

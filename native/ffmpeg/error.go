@@ -31,7 +31,7 @@ var (
 type Error struct {
 	Program string // ffmpeg or ffprobe
 	Text    string // the last line that says something
-	Err     error  // how it ended, or one of the package's errors
+	Err     error  // how it ended, or one of the package's errors; syscall.ENOSPC where the disk was full
 }
 
 // Error gives program and text.

@@ -3,7 +3,6 @@ package ffmpeg_test
 import (
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -49,15 +48,15 @@ func TestJoin_EverySoundKeepsItsLanguageAndBrowsersPlayIt(t *testing.T) {
 
 func TestPrograms_AFileThatCouldNotBeWrittenIsNoSuccess(t *testing.T) {
 	need(t)
-	for says, want := range map[string]error{
-		"Error closing file x: No space left on device":  syscall.ENOSPC,
-		"Error writing trailer of x: Input/output error": syscall.EIO,
-		"concealing 3 errors in a frame":                 nil,
+	for says, fails := range map[string]bool{
+		"Error closing file x: No space left on device":  true,
+		"Error writing trailer of x: Input/output error": true,
+		"concealing 3 errors in a frame":                 false,
 	} {
 		program := filepath.Join(t.TempDir(), "ffmpeg")
 		require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\ncat <&3 >/dev/null\necho '"+says+"' >&2\n"), 0o700))
 		p := ffmpeg.Programs{FFmpeg: program}
 		j := ffmpeg.Joining{Rate: ffmpeg.Ratio{Num: 25, Den: 1}, Segments: []*os.File{create(t, "segment")}}
-		require.ErrorIs(t, p.Join(t.Context(), create(t, "out"), j), want, says)
+		require.Equal(t, fails, p.Join(t.Context(), create(t, "out"), j) != nil, says)
 	}
 }

@@ -163,6 +163,16 @@ func (p Programs) Probe(ctx context.Context, in *os.File) (*Info, error) {
 	return info, nil
 }
 
+// Tags are those of [Info], of a file's header alone. Errors: ErrMissing, ErrNotMedia,
+// or the context's own.
+func (p Programs) Tags(ctx context.Context, in *os.File) (map[string]string, error) {
+	header, err := p.header(ctx, in)
+	if err != nil {
+		return nil, notMedia(err)
+	}
+	return header.tags(), nil
+}
+
 // notMedia is for the error of a program that could not make sense of a file.
 func notMedia(err error) error {
 	e, ok := errors.AsType[*Error](err)

@@ -1,7 +1,6 @@
 package ffmpeg
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -131,26 +130,21 @@ func (p *process) wait() error {
 	<-p.done
 	cause := p.why()
 	p.stop()
-	unwritten := unwritten(p.errors.text())
+	text := p.errors.text()
+	failed := p.err
 	switch {
-	case p.err == nil && unwritten == nil:
-		return nil
-	case cause != nil:
+	case cause != nil && failed != nil:
 		return fmt.Errorf("%s: %w", p.program, cause)
-	}
-	return &Error{Program: p.program, Text: lastLine(p.errors.text()), Err: cmp.Or(unwritten, p.err)}
-}
-
-// unwritten is why a program that printed text could not write its output; nil: it could.
-// FFmpeg 5 ends with success where a disk fills up with the last bytes of a file.
-func unwritten(text string) error {
-	switch {
 	case strings.Contains(text, "No space left on device"):
-		return syscall.ENOSPC
-	case strings.Contains(text, "Error writing trailer of"), strings.Contains(text, "Error closing file"):
-		return syscall.EIO
+		failed = errors.Join(syscall.ENOSPC, failed)
+	case failed == nil && (strings.Contains(text, "Error writing trailer") || strings.Contains(text, "Error closing file")):
+		// FFmpeg 5 ends well where only the last bytes of a file could not be written.
+		failed = errors.New("the end of the file could not be written")
 	}
-	return nil
+	if failed == nil {
+		return nil
+	}
+	return &Error{Program: p.program, Text: lastLine(text), Err: failed}
 }
 
 // kill ends the program and waits until it is gone.

@@ -8,7 +8,7 @@ import (
 
 var (
 	// ErrUnavailable is returned by every function of a build without OpenCV.
-	ErrUnavailable = errors.New("this program was built without OpenCV: run make build")
+	ErrUnavailable = errors.New("this program was built without OpenCV")
 	// ErrClosed is returned for an Image that was closed.
 	ErrClosed = errors.New("the image is closed")
 	// ErrUndecodable is returned for bytes that hold no picture that OpenCV can read.

@@ -189,6 +189,27 @@ func (c *Cluster) Execute(ctx context.Context, i int, t job.Task) (job.Result, e
 	return c.all()[i].execute(ctx, t)
 }
 
+// forgetful is a connection to a node that may keep files of a job.
+type forgetful interface {
+	Forget(ctx context.Context, id job.ID) error
+}
+
+// Forget tells the nodes that may keep files of a job that it has ended. It waits for a
+// node that does not answer only shortly.
+func (c *Cluster) Forget(ctx context.Context, id job.ID) {
+	var wg sync.WaitGroup
+	for _, n := range c.all() {
+		if f, ok := n.conn.(forgetful); ok {
+			wg.Go(func() {
+				if err := f.Forget(ctx, id); err != nil {
+					c.log.Info("node not told that a job ended", "node", n.id, "job", id, "err", err)
+				}
+			})
+		}
+	}
+	wg.Wait()
+}
+
 // Probe asks node i for its load. Errors: those of [job.Worker].
 func (c *Cluster) Probe(ctx context.Context, i int) (job.Load, error) {
 	return c.all()[i].conn.Probe(ctx)

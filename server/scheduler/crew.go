@@ -50,11 +50,16 @@ func (s *Scheduler) bar(tags []string, set *policy.Set) {
 	set.AddAll(barred)
 }
 
-// someTake reports whether a node with all of the tags answers and takes tasks.
-func (s *Scheduler) someTake(tags []string) bool {
+// takers counts the nodes with all of the tags that answer and take tasks.
+func (s *Scheduler) takers(tags []string) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.ContainsFunc(s.members, func(n policy.Node) bool { return n.Up && !n.Gone && !lacks(n, tags) })
+	for _, m := range s.members {
+		if m.Up && !m.Gone && !lacks(m, tags) {
+			n++
+		}
+	}
+	return n
 }
 
 // crew counts the nodes that there are, up or not, and that do not lack one of the

@@ -15,6 +15,12 @@ type Joiner interface {
 	// Join does it for one input, whose parts are all done. Doing it twice gives the
 	// same. Errors: *job.Error; Unavailable where another time may do.
 	Join(ctx context.Context, base string, id job.ID, op job.Operation, parts []job.Part) error
+	// Gathers names the file that is made of what all inputs of an operation became; empty:
+	// there is none.
+	Gathers(op job.Operation) string
+	// Gather makes it of the inputs that each yields, in any order. Doing it twice gives the
+	// same. Errors: *job.Error, Unavailable where another time may do; those of each.
+	Gather(ctx context.Context, base string, id job.ID, op job.Operation, each func(yield func(input string) bool) error) error
 }
 
 // joinTries is how often a join is tried that the server's disk is in the way of.
@@ -34,12 +40,23 @@ func (s *Scheduler) joins(op job.Operation) bool {
 	return s.cfg.Joiner != nil && s.cfg.Joiner.Joins(op)
 }
 
-// joinAll joins each input whose parts are all done. It is done once every task has
+// gathers names the file that is made of all inputs of an operation's jobs; empty: none.
+func (s *Scheduler) gathers(op job.Operation) string {
+	if s.cfg.Joiner == nil {
+		return ""
+	}
+	return s.cfg.Joiner.Gathers(op)
+}
+
+// joinAll joins each input whose parts are all done, or gathers all inputs. It is done once every task has
 // ended, and done again by a server that takes the job over before its end is kept. The
 // segments of inputs that lack a part are removed with the job's other hidden files.
 // Errors: a *joinError for the first input that could not be joined; why running ended;
 // errLost.
 func (s *Scheduler) joinAll(running context.Context, r *record) error {
+	if name := s.gathers(r.spec.Operation); name != "" {
+		return s.gather(running, r, name)
+	}
 	if !s.joins(r.spec.Operation) {
 		return nil
 	}
@@ -76,11 +93,16 @@ func (s *Scheduler) joinAll(running context.Context, r *record) error {
 
 // joinOne joins one input, and again where the disk was in the way.
 func (s *Scheduler) joinOne(ctx context.Context, r *record, parts []job.Part) error {
+	return s.tryJoin(ctx, func() error { return s.cfg.Joiner.Join(ctx, r.base, r.spec.ID, r.spec.Operation, parts) })
+}
+
+// tryJoin makes something of outputs, and again where the disk was in the way.
+func (s *Scheduler) tryJoin(ctx context.Context, join func() error) error {
 	for try := 1; ; try++ {
 		if err := s.holds(ctx); err != nil {
 			return err
 		}
-		err := s.cfg.Joiner.Join(ctx, r.base, r.spec.ID, r.spec.Operation, parts)
+		err := join()
 		if err == nil || ctx.Err() != nil || try == joinTries || job.CodeOf(err) != job.Unavailable {
 			return err
 		}
@@ -93,10 +115,58 @@ func (s *Scheduler) joinOne(ctx context.Context, r *record, parts []job.Part) er
 	}
 }
 
+// gather makes one file of what became of the inputs whose tasks are done, if any are.
+// Errors: those of joinAll.
+func (s *Scheduler) gather(running context.Context, r *record, name string) error {
+	begun := time.Now()
+	var unread error
+	each := func(yield func(input string) bool) error {
+		unread = s.eachTask(running, r, func(t job.TaskInfo) bool { return t.State != job.TaskDone || yield(t.Name) })
+		return unread
+	}
+	any := false
+	if err := each(func(string) bool { any = true; return false }); err != nil || !any {
+		return s.gathered(running, r, unread, nil)
+	}
+	r.joining(name)
+	err := s.tryJoin(running, func() error { return s.cfg.Joiner.Gather(running, r.base, r.spec.ID, r.spec.Operation, each) })
+	if err == nil {
+		s.log.Info("gathered", "job", r.spec.ID, "name", name, "took", time.Since(begun))
+	}
+	return s.gathered(running, r, unread, err)
+}
+
+// gathered tells why gathering ended: running ended, the tasks could not be read, or the
+// inputs cannot be gathered.
+func (s *Scheduler) gathered(running context.Context, r *record, unread, err error) error {
+	switch {
+	case running.Err() != nil:
+		return context.Cause(running)
+	case unread != nil:
+		return errLost
+	case err != nil:
+		s.log.Warn("inputs not gathered", "job", r.spec.ID, "err", err)
+		return &joinError{err}
+	}
+	r.joinedAll()
+	return nil
+}
+
 // eachInput calls yield with the parts of each input of which every one is done, in the
 // order of the tasks.
 func (s *Scheduler) eachInput(ctx context.Context, r *record, yield func([]job.Part)) error {
 	var run parts
+	return s.eachTask(ctx, r, func(t job.TaskInfo) bool {
+		if run = run.add(t); run.whole() {
+			yield(run)
+		}
+		return true
+	})
+}
+
+// eachTask calls yield with each task of a job, in order, until it returns false or ctx
+// ends. Errors: those of keep.
+func (s *Scheduler) eachTask(ctx context.Context, r *record, yield func(job.TaskInfo) bool) error {
 	after := int64(-1)
 	for ctx.Err() == nil {
 		var tasks []job.TaskInfo
@@ -109,8 +179,8 @@ func (s *Scheduler) eachInput(ctx context.Context, r *record, yield func([]job.P
 		}
 		for _, t := range tasks {
 			after = t.Index
-			if run = run.add(t); run.whole() && ctx.Err() == nil {
-				yield(run)
+			if ctx.Err() != nil || !yield(t) {
+				return nil
 			}
 		}
 	}

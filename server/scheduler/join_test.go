@@ -44,6 +44,35 @@ func (g *glue) Join(ctx context.Context, base string, _ job.ID, _ job.Operation,
 	return nil
 }
 
+// roll is a Joiner that gathers the names of all inputs.
+type roll struct {
+	glue
+	lists [][]string
+}
+
+func (g *roll) Joins(job.Operation) bool { return false }
+func (g *roll) Gathers(op job.Operation) string {
+	return map[string]string{"roll": "roll.json"}[op.Name]
+}
+
+func (g *roll) Gather(ctx context.Context, base string, id job.ID, op job.Operation, each func(func(string) bool) error) error {
+	var names []string
+	if err := each(func(name string) bool { names = append(names, name); return true }); err != nil {
+		return err
+	}
+	if err := g.Join(ctx, base, id, op, []job.Part{{File: "all"}}); err != nil {
+		return err
+	}
+	g.lists = append(g.lists, names)
+	return nil
+}
+
+func (*glue) Gathers(job.Operation) string { return "" }
+
+func (*glue) Gather(context.Context, string, job.ID, job.Operation, func(func(string) bool) error) error {
+	return nil
+}
+
 // parted is a folder whose inputs come in parts.
 func (r *rig) parted(files []string, of int) {
 	r.folders["/data"] = func() *folder {
@@ -162,4 +191,81 @@ func TestJoin_AServerThatStopsMeanwhileLeavesItToTheNext(t *testing.T) {
 		require.False(t, j.State.Final())
 		require.Equal(t, int64(2), j.Done)
 	})
+}
+
+var rollCall = job.Spec{Source: "/data", Operation: job.Operation{Name: "roll"}}
+
+func TestGather_AllThatIsDoneOnceAtTheEnd(t *testing.T) {
+	g := &roll{glue: glue{takes: time.Second}}
+	inBubble(t, Config{Joiner: g}, []node{takes(time.Second), takes(3 * time.Second)}, func(t *testing.T, r *rig) {
+		j := r.run(2*page+500, rollCall)
+		require.Equal(t, job.Succeeded, j.State)
+		require.Len(t, g.lists, 1)
+		require.Len(t, g.lists[0], 2*page+500)
+		require.Equal(t, "a0.png", g.lists[0][0])
+		require.Empty(t, j.Waiting)
+	})
+}
+
+func TestGather_WhatFailedIsLeftOutAndARetryGathersAgain(t *testing.T) {
+	g := &roll{}
+	bad := true
+	inBubble(t, Config{Joiner: g}, []node{func(_ context.Context, t job.Task) (job.Result, error) {
+		if bad && t.Name == "a1.png" {
+			return job.Result{}, job.E(job.DataLoss, "", errors.New("damaged"), "")
+		}
+		return job.Result{}, nil
+	}}, func(t *testing.T, r *rig) {
+		j := r.run(3, rollCall)
+		require.Equal(t, job.Failed, j.State)
+		require.Equal(t, [][]string{{"a0.png", "a2.png"}}, g.lists)
+		bad = false
+		require.NoError(t, r.Retry(t.Context(), j.ID))
+		require.Equal(t, job.Succeeded, r.wait(j.ID).State)
+		require.Equal(t, []string{"a0.png", "a1.png", "a2.png"}, g.lists[1])
+	})
+}
+
+func TestGather_OfNothingDoneMakesNothing(t *testing.T) {
+	g := &roll{}
+	inBubble(t, Config{Joiner: g}, []node{fails(job.DataLoss)}, func(t *testing.T, r *rig) {
+		require.Equal(t, job.Failed, r.run(3, rollCall).State)
+		require.Empty(t, g.lists)
+	})
+}
+
+func TestGather_FailureFailsTheJobAndADiskInTheWayIsTriedAgain(t *testing.T) {
+	full := job.E(job.Unavailable, "write roll.json", errors.New("the disk is full"), "")
+	g := &roll{glue: glue{fails: []error{full, nil, job.E(job.FailedPrecondition, "join roll.json", errors.New("too many"), "")}}}
+	inBubble(t, Config{Joiner: g}, []node{good}, func(t *testing.T, r *rig) {
+		require.Equal(t, job.Succeeded, r.run(3, rollCall).State)
+		j := r.run(3, rollCall)
+		require.Equal(t, job.Failed, j.State)
+		require.EqualError(t, j.Err, "join roll.json: too many")
+	})
+}
+
+func TestGather_AJobCancelledOrAServerStoppedMeanwhile(t *testing.T) {
+	for name, stops := range map[string]bool{"cancelled": false, "stopped": true} {
+		t.Run(name, func(t *testing.T) {
+			g := &roll{glue: glue{takes: time.Hour}}
+			inBubble(t, Config{Joiner: g, Grace: time.Second}, []node{good}, func(t *testing.T, r *rig) {
+				r.folder("/data", 2)
+				id := r.submit(rollCall)
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				require.Equal(t, "joining roll.json", r.now(id).Waiting)
+				if !stops {
+					require.NoError(t, r.Cancel(t.Context(), id))
+					require.Equal(t, job.Cancelled, r.wait(id).State)
+					return
+				}
+				r.stop()
+				j, err := r.store.Job(t.Context(), id)
+				require.NoError(t, err)
+				require.False(t, j.State.Final(), "the next server gathers")
+			})
+			require.Empty(t, g.lists)
+		})
+	}
 }

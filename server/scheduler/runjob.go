@@ -34,7 +34,7 @@ func (s *Scheduler) runJob(r *record) {
 		timer := time.AfterFunc(time.Until(r.deadline), func() { r.stop(errDeadline) })
 		defer timer.Stop()
 	}
-	r.toJoin(s.joins(r.spec.Operation)) // also of a job that was taken over and has its turn no more
+	r.toJoin(s.joins(r.spec.Operation) || s.gathers(r.spec.Operation) != "") // also of a job that was taken over and has its turn no more
 	err := s.inTurn(running, sending, r)
 	if r.isStale() && !handedBack(err) {
 		if lost := s.recount(r); lost != nil {

@@ -374,7 +374,7 @@ func (s *Scheduler) park(ctx context.Context, y *try) {
 		why = "no node has the tags " + strings.Join(y.r.spec.Tags, ",")
 	case !s.anyUp():
 		why = s.fleet.Trouble()
-	case !s.someTake(y.r.spec.Tags):
+	case s.takers(y.r.spec.Tags) == 0:
 		why = "the nodes with the tags " + strings.Join(y.r.spec.Tags, ",") + " drain or do not answer"
 	case y.lastErr != nil:
 		why = fmt.Sprintf("no node could do it yet (%v)", y.lastErr)

@@ -20,10 +20,10 @@ func (s *Scheduler) Submit(ctx context.Context, asked job.Spec) (job.ID, error) 
 	if err := asked.ID.Check(); err != nil {
 		return "", err
 	}
-	spec := s.complete(asked)
 	if err := s.started(ctx); err != nil {
 		return "", err
 	}
+	spec := s.complete(asked)
 	for {
 		known, err := s.known(ctx, spec, asked)
 		if known || err != nil {
@@ -113,11 +113,13 @@ func (s *Scheduler) begin(r *record) {
 	}
 }
 
-// complete is what is asked with the defaults filled in; it shares nothing with it.
+// complete is what is asked with the defaults filled in, and the number of nodes where it
+// depends on that; it shares nothing with it.
 func (s *Scheduler) complete(spec job.Spec) job.Spec {
 	spec.Policy = cmp.Or(spec.Policy, s.cfg.Policy)
 	spec.Operation.Name = cmp.Or(spec.Operation.Name, job.DefaultOperation)
 	spec.Operation.Params = maps.Clone(spec.Operation.Params)
+	spec.Operation = spec.Operation.ForNodes(s.takers(spec.Tags))
 	spec.Tags = slices.Clone(spec.Tags)
 	return spec
 }

@@ -289,3 +289,21 @@ func TestSubmit_ARepeatIsNotCheckedAgain(t *testing.T) {
 		r.wait("mine")
 	})
 }
+
+func TestSubmit_AsManyChunksAsNodesIsTheNumberThatTakeTasksThen(t *testing.T) {
+	inBubble(t, Config{}, []node{takes(time.Second), takes(time.Second), takes(time.Second)}, func(t *testing.T, r *rig) {
+		r.folder("/data", 1)
+		r.set(2, false)
+		spec := job.Spec{ID: "mine", Source: "/data", Operation: job.Operation{Name: job.Stems, Params: map[string]string{"chunks": job.PerNode}}}
+		r.submit(spec)
+		r.set(2, true)
+		require.Equal(t, "stems:chunks=2", r.now("mine").Spec.Operation.String())
+		r.submit(spec) // again: the same job, with as many as it has
+		r.wait("mine")
+		require.Equal(t, "stems:chunks=2", r.now("mine").Spec.Operation.String())
+
+		spec.ID = "other"
+		r.submit(spec)
+		require.Equal(t, "stems:chunks=3", r.wait("other").Spec.Operation.String())
+	})
+}

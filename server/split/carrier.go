@@ -45,7 +45,7 @@ type Carrier struct {
 func Carry(roots confine.Roots, base string, id job.ID) (*Carrier, error) {
 	folder, err := roots.Open(base)
 	if err != nil {
-		return nil, explain(base, roots, err)
+		return nil, explain(base, roots, pictures{}, err)
 	}
 	c := &Carrier{folder: folder, id: id}
 	word := rand.Text()

@@ -106,9 +106,10 @@ func TestParcel_InputIsReadInOrderAndSummed(t *testing.T) {
 	p := c.Parcel("a.png")
 	defer p.Discard()
 	ctx := t.Context()
-	size, err := p.Size(ctx)
+	in, err := p.Input(ctx)
 	require.NoError(t, err)
-	require.Equal(t, int64(10), size)
+	require.Equal(t, int64(10), in.Size)
+	require.WithinDuration(t, time.Now(), in.Modified, time.Hour)
 	buffer := make([]byte, 6)
 	got, err := p.Read(ctx, buffer, 0)
 	require.NoError(t, err)
@@ -132,19 +133,19 @@ func TestParcel_InputsThatAreNoneAreNamed(t *testing.T) {
 	for name, code := range map[string]job.Code{
 		"folder.png": job.InvalidArgument, "gone.png": job.NotFound, "../a.png": job.PermissionDenied, "a/b.png": job.PermissionDenied,
 	} {
-		_, err := c.Parcel(name).Size(t.Context())
+		_, err := c.Parcel(name).Input(t.Context())
 		require.Equal(t, code, job.CodeOf(err), name)
 	}
 	p := c.Parcel("a.png")
-	_, err := p.Size(t.Context())
+	_, err := p.Input(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, os.Truncate(filepath.Join(out, "../input_dir/a.png"), 4))
 	_, err = p.Read(t.Context(), make([]byte, 10), 0)
 	require.ErrorContains(t, err, "shorter")
 	p.Discard()
-	size, err := c.Parcel("empty.png").Size(t.Context())
+	in, err := c.Parcel("empty.png").Input(t.Context())
 	require.NoError(t, err)
-	require.Zero(t, size)
+	require.Zero(t, in.Size)
 }
 
 func TestParcel_OutputsHaveTheirNamesOnlyOnceCommitted(t *testing.T) {

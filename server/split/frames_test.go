@@ -152,6 +152,18 @@ func TestInputs_PicturesOfAVideoAreCounted(t *testing.T) {
 	require.Equal(t, [2]int64{100, 150}, [2]int64{parts[1].From, parts[1].To})
 }
 
+// Two frames that are a day apart would be a hundred million pictures.
+func TestInputs_AVideoOfTooManyPicturesIsOneTaskForTheNodeToName(t *testing.T) {
+	op := job.Operation{Name: job.ExtractFrames, Params: map[string]string{"rate": "1000"}}
+	_, s := video(t, "a.mkv", "-f lavfi -i testsrc2=s=64x48:r=1:d=2 -vf setpts=N*100000/TB -fps_mode passthrough -c:v libx264 -pix_fmt yuv420p", op)
+	var names []string
+	require.NoError(t, s.Inputs(t.Context(), func(name string) bool {
+		names = append(names, name)
+		return true
+	}))
+	require.Equal(t, []string{"a.mkv"}, names)
+}
+
 func TestJoin_SaysWhatIsMissing(t *testing.T) {
 	op := job.Operation{Name: "video:edges"}
 	roots, s := video(t, "a.mp4", "-f lavfi -i testsrc2=s=64x48:r=25:d=10 -c:v libx264 -pix_fmt yuv420p", op)
@@ -193,9 +205,9 @@ func TestParcel_TheOnlyHiddenOutputIsThePartsSegment(t *testing.T) {
 	part := job.Part{File: "a.mp4", Number: 1, Of: 1, Note: "-"}
 	p := c.Parcel(part.Name())
 	defer p.Discard()
-	size, err := p.Size(t.Context())
+	in, err := p.Input(t.Context())
 	require.NoError(t, err)
-	require.Positive(t, size)
+	require.Positive(t, in.Size)
 	piece := job.Piece{Name: part.Segment("j"), Size: 9, Data: []byte("x")}
 	require.NoError(t, p.Write(t.Context(), piece))
 	piece.Name = part.Segment("another")

@@ -37,7 +37,7 @@ func (t Joiner) Join(ctx context.Context, base string, id job.ID, op job.Operati
 	}
 	folder, err := t.Roots.Open(base)
 	if err != nil {
-		return explain(base, t.Roots, err)
+		return explain(base, t.Roots, k, err)
 	}
 	defer folder.Close()
 	name := parts[0].File

@@ -48,25 +48,25 @@ type staged struct {
 
 var _ job.Content = (*Parcel)(nil)
 
-// Size implements [job.Content].
-func (p *Parcel) Size(context.Context) (int64, error) {
+// Input implements [job.Content].
+func (p *Parcel) Input(context.Context) (job.InputInfo, error) {
 	if err := confine.CheckName(job.FileOf(p.name)); err != nil {
-		return 0, reading(p.name, err)
+		return job.InputInfo{}, reading(p.name, err)
 	}
 	info, err := p.carrier.folder.Stat(p.input()) // before opening: to open a pipe might block
 	if err != nil {
-		return 0, reading(p.name, err)
+		return job.InputInfo{}, reading(p.name, err)
 	}
 	op := "read " + job.Shown(p.input())
 	switch {
 	case info.IsDir():
-		return 0, job.E(job.InvalidArgument, op, errors.New("it is a directory"), "only the files in input_dir itself are processed; move what it holds there")
+		return job.InputInfo{}, job.E(job.InvalidArgument, op, errors.New("it is a directory"), "only the files in input_dir itself are processed; move what it holds there")
 	case !info.Mode().IsRegular():
-		return 0, job.E(job.InvalidArgument, op, errors.New("it is not a regular file"), "remove it from input_dir")
+		return job.InputInfo{}, job.E(job.InvalidArgument, op, errors.New("it is not a regular file"), "remove it from input_dir")
 	}
 	p.closeInput()
 	p.size, p.read, p.sum = info.Size(), 0, sha256.New()
-	return p.size, nil
+	return job.InputInfo{Size: p.size, Modified: info.ModTime()}, nil
 }
 
 func (p *Parcel) input() string { return path.Join(job.InputDir, job.FileOf(p.name)) }

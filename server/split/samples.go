@@ -2,6 +2,7 @@ package split
 
 import (
 	"context"
+	"fmt"
 	"os"
 
 	"spillway/job"
@@ -32,6 +33,9 @@ func (samples) plan(ctx context.Context, in *os.File, name string, op job.Operat
 		return nil, err
 	}
 	count := int64(s.Count(info.Video))
+	if count > job.MaxPictures {
+		return nil, fmt.Errorf("%d pictures are too many", count)
+	}
 	of := (count + job.PicturesPerPart - 1) / job.PicturesPerPart
 	parts := make([]job.Part, of)
 	for i := range parts {

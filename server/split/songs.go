@@ -131,32 +131,41 @@ type songTracks struct {
 	open     []io.Closer
 }
 
-// openTracks begins the files. The caller closes what is returned, whatever the error.
+// openTracks begins the files, with the tags of the song. The caller closes what is
+// returned, whatever the error.
 func openTracks(ctx context.Context, j joining, f sound.Format, args job.Args) (*songTracks, error) {
 	t := &songTracks{channels: f.Channels, blocks: make([][]float32, len(j.outs))}
-	var tags map[string]string
+	ask := func() (map[string]string, error) { return programs().Tags(ctx, j.source) }
 	if args["format"] == "mp3" {
-		if info, err := programs().Probe(ctx, j.source); err == nil {
-			tags = info.Tags
+		tags, err := ask()
+		for i := 0; err == nil && i < len(j.outs); i++ {
+			err = t.mp3(ctx, j.outs[i], f, tags)
 		}
+		return t, err
+	}
+	tags, err := sound.WAVTags(j.source, ask)
+	if err != nil {
+		return t, err
 	}
 	for _, file := range j.outs {
-		if args["format"] == "mp3" {
-			w, err := programs().EncodeSound(ctx, file, ffmpeg.Sound(f), ffmpeg.MP3, tags)
-			if err != nil {
-				return t, err
-			}
-			t.open = append(t.open, w)
-			t.sinks = append(t.sinks, sound.EncodeTo(w))
-			continue
-		}
 		w, err := sound.NewWAVWriter(file, f, sound.EncodingNamed(args["format"], args["depth"]))
 		if err != nil {
 			return t, err
 		}
+		w.Tag(tags)
 		t.sinks = append(t.sinks, w)
 	}
 	return t, nil
+}
+
+func (t *songTracks) mp3(ctx context.Context, file *os.File, f sound.Format, tags map[string]string) error {
+	w, err := programs().EncodeSound(ctx, file, ffmpeg.Sound(f), ffmpeg.MP3, tags)
+	if err != nil {
+		return err
+	}
+	t.open = append(t.open, w)
+	t.sinks = append(t.sinks, sound.EncodeTo(w))
+	return nil
 }
 
 func (t *songTracks) write(samples []float32) error {

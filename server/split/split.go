@@ -10,10 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"path/filepath"
-	"slices"
-	"strings"
 	"syscall"
 
 	"spillway/confine"
@@ -51,7 +48,7 @@ func Open(roots confine.Roots, path string, op job.Operation) (*Source, error) {
 		folder, err = roots.Open(filepath.Dir(filepath.Clean(dir)))
 	}
 	if err != nil {
-		return nil, explain(path, roots, err)
+		return nil, explain(path, roots, s.kind, err)
 	}
 	s.folder = folder
 	if err := s.check(); err != nil {
@@ -187,6 +184,7 @@ func (s *Source) Count(ctx context.Context) (inputs, others int64, err error) {
 var (
 	errEmpty    = errors.New("holds no picture")
 	errNoMedia  = errors.New("holds no video or sound that the operation takes")
+	errOther    = errors.New("is no file that the operation takes, by its name")
 	errNoFolder = errors.New("is not a directory")
 )
 
@@ -204,11 +202,12 @@ func (s *Source) check() error {
 	if err != nil {
 		return err
 	}
-	want := s.kind.takes(extensions[0])
 	switch {
 	case found:
 		return nil
-	case want:
+	case s.only != "":
+		return errOther
+	case takesPictures(s.kind):
 		return errEmpty
 	}
 	return errNoMedia
@@ -220,55 +219,4 @@ func (s *Source) input() string { return filepath.Join(s.folder.Path(), job.Inpu
 // listing explains an error met while input_dir is read.
 func listing(path string, err error) error {
 	return job.E(job.Unavailable, "list "+path, reason(err), "check the disk, then run the job again")
-}
-
-// twice ends the path of one who names input_dir itself.
-var twice = filepath.Join(job.InputDir, job.InputDir)
-
-// explain is for an error of looking into the folder.
-func (s *Source) explain(roots confine.Roots, err error) error {
-	e := explain(s.input(), roots, err)
-	if known, ok := errors.AsType[*job.Error](e); ok && errors.Is(err, errNoMedia) {
-		known.Hint = fmt.Sprintf("the operation takes files that end in %s", strings.Join(s.endings(), " "))
-	}
-	return e
-}
-
-// endings are those of the files that the operation takes, where it takes no pictures.
-func (s *Source) endings() []string {
-	return slices.DeleteFunc(slices.Concat(videoEndings, soundEndings), func(ext string) bool { return !s.kind.takes(ext) })
-}
-
-// explain gives an error of opening path the code and hint it deserves.
-func explain(path string, roots confine.Roots, err error) error {
-	op := "open " + job.Shown(path)
-	want := fmt.Sprintf("a job's folder holds %s with pictures (%s)", job.InputDir, strings.Join(extensions, " "))
-	switch {
-	case errors.Is(err, confine.ErrOutside):
-		return job.E(job.PermissionDenied, op, confine.ErrOutside,
-			fmt.Sprintf("use a folder below %s, or start the server with --root", roots))
-	case errors.Is(err, fs.ErrNotExist) && strings.HasSuffix("/"+path, "/"+twice):
-		return job.E(job.NotFound, op, errors.New("no such folder"), "name the folder that holds "+job.InputDir+", not "+job.InputDir+" itself")
-	case errors.Is(err, fs.ErrNotExist):
-		return job.E(job.NotFound, op, errors.New("no such folder"), want)
-	case errors.Is(err, fs.ErrPermission):
-		return job.E(job.PermissionDenied, op, errors.New("permission denied"),
-			"let the user that runs the server read it")
-	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, errNoFolder):
-		return job.E(job.FailedPrecondition, op, errNoFolder, want)
-	case errors.Is(err, errEmpty), errors.Is(err, errNoMedia):
-		return job.E(job.FailedPrecondition, op, err, want)
-	}
-	if e, ok := errors.AsType[*job.Error](err); ok {
-		return e
-	}
-	return job.E(job.FailedPrecondition, op, reason(err), want)
-}
-
-// reason is the cause without the path, which the step already names.
-func reason(err error) error {
-	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		return p.Err
-	}
-	return err
 }

@@ -104,6 +104,7 @@ func TestOpen_SaysWhatWhereAndWhatToDo(t *testing.T) {
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(root, "dangling")))
 	require.NoError(t, syscall.Mkfifo(filepath.Join(root, "pipe"), 0o644))
 
+	const lies = "; one file is worked on where it lies in such an input_dir"
 	below := "; use a folder below " + root + ", or start the server with --root"
 	rows := []struct {
 		name, path string
@@ -113,10 +114,10 @@ func TestOpen_SaysWhatWhereAndWhatToDo(t *testing.T) {
 		{"missing folder", "nope", job.NotFound, "open nope: no such folder; " + want},
 		{"dangling link", "dangling", job.NotFound, "open dangling: no such folder; " + want},
 		{"missing input_dir", "bare", job.NotFound, "open " + root + "/bare/input_dir: no such folder; " + want},
-		{"a file", "file", job.FailedPrecondition, "open file: is not a directory; " + want},
-		{"a file on the way", "file/x", job.FailedPrecondition, "open file/x: is not a directory; " + want},
-		{"a pipe", "pipe", job.FailedPrecondition, "open pipe: is not a directory; " + want},
-		{"input_dir is a file", "flat", job.FailedPrecondition, "open " + root + "/flat/input_dir: is not a directory; " + want},
+		{"a file", "file", job.FailedPrecondition, "open file: is not a directory; " + want + lies},
+		{"a file on the way", "file/x", job.FailedPrecondition, "open file/x: is not a directory; " + want + lies},
+		{"a pipe", "pipe", job.FailedPrecondition, "open pipe: is not a directory; " + want + lies},
+		{"input_dir is a file", "flat", job.FailedPrecondition, "open " + root + "/flat/input_dir: is not a directory; " + want + lies},
 		{"empty", "empty", job.FailedPrecondition, "open " + root + "/empty/input_dir: holds no picture; " + want},
 		{"no picture", "texts", job.FailedPrecondition, "open " + root + "/texts/input_dir: holds no picture; " + want},
 		{"outside", outside, job.PermissionDenied, "open " + outside + ": leads out of the allowed roots" + below},
@@ -137,6 +138,31 @@ func TestOpen_SaysWhatWhereAndWhatToDo(t *testing.T) {
 		})
 	}
 	require.Equal(t, files, openFiles(t), "a refusal leaves nothing open")
+}
+
+func TestOpen_OneFileThatIsWrongIsNamedItself(t *testing.T) {
+	root, roots := tree(t, "a/input_dir/x.png", "a/input_dir/notes.txt", "empty/input_dir/")
+	edges, stems, lecture := job.Operation{Name: "edges"}, job.Operation{Name: job.Stems}, job.Operation{Name: job.VideoPrefix + "edges"}
+	rows := []struct {
+		name, path string
+		op         job.Operation
+		code       job.Code
+		want       string
+	}{
+		{"missing", "a/input_dir/y.png", edges, job.NotFound, "open a/input_dir/y.png: no such file; name a file that is there, or the folder that holds input_dir for all of them"},
+		{"no picture", "a/input_dir/notes.txt", edges, job.FailedPrecondition, "open " + root + "/a/input_dir/notes.txt: is no file that the operation takes, by its name; the operation takes files that end in .jpg .jpeg .png .webp .bmp .tif .tiff"},
+		{"no song", "a/input_dir/x.png", stems, job.FailedPrecondition, "open " + root + "/a/input_dir/x.png: is no file that the operation takes, by its name; the operation takes files that end in .mp3 .flac .wav .ogg .oga .opus .m4a .aac"},
+		{"no folder of songs", "b", stems, job.NotFound, "open b: no such folder; a job's folder holds input_dir with files that end in .mp3 .flac .wav .ogg .oga .opus .m4a .aac"},
+		{"no videos", "empty", lecture, job.FailedPrecondition, "open " + root + "/empty/input_dir: holds no video or sound that the operation takes; the operation takes files that end in .mp4 .m4v .mov .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .flv .wmv .ogv .3gp"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := split.Open(roots, row.path, row.op)
+			require.Error(t, err)
+			require.Equal(t, row.want, job.Describe(err))
+			require.Equal(t, row.code, job.CodeOf(err))
+		})
+	}
 }
 
 // openFiles counts this process's descriptors.
