@@ -112,7 +112,7 @@ func (w *frameWork) part(ctx context.Context, f *Files, p job.Part) error {
 func (w *frameWork) exactly(ctx context.Context, out *os.File, r ffmpeg.Run, count int64) error {
 	var done int64
 	for _, seek := range []bool{true, false} {
-		if seek && !w.video.Seekable {
+		if seek && !w.video.CanSeek() {
 			continue
 		}
 		n, first, err := w.encode(ctx, out, r, seek)

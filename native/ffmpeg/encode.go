@@ -27,6 +27,8 @@ type Encoding struct {
 	Pixel Ratio
 	// Matrix is that of the source; see [Video.Matrix].
 	Matrix string
+	// Primaries and Transfer are those of the source; see [Video.Primaries].
+	Primaries, Transfer string
 	// Threads are those of the encoder. Zero: one, with which the same frames give the same
 	// bits on every machine.
 	Threads int
@@ -39,7 +41,7 @@ const DefaultQuality = 20
 
 // Like is an encoding for frames of the video v.
 func (v *Video) Like() Encoding {
-	return Encoding{Width: v.Width, Height: v.Height, Rate: v.Rate, Variable: v.Variable, Base: v.TimeBase, Pixel: v.Pixel, Matrix: v.Matrix}
+	return Encoding{Width: v.Width, Height: v.Height, Rate: v.Rate, Variable: v.Variable, Base: v.TimeBase, Pixel: v.Pixel, Matrix: v.Matrix, Primaries: v.Primaries, Transfer: v.Transfer}
 }
 
 // FrameWriter encodes frames. Not for concurrent use.
@@ -115,8 +117,11 @@ func (e Encoding) filters() string {
 		all = append(all, fmt.Sprintf("pad=%d:%d,fillborders=right=%d:bottom=%d:mode=smear", e.Width+right, e.Height+bottom, right, bottom))
 	}
 	matrix := "bt601"
-	if e.Matrix == "bt709" {
+	switch e.Matrix {
+	case "bt709":
 		matrix = e.Matrix
+	case wide:
+		matrix = "bt2020"
 	}
 	all = append(all, "scale=flags=bicubic+accurate_rnd:out_color_matrix="+matrix+":out_range=tv", "format=yuv420p")
 	if e.Pixel.Known() {
@@ -146,6 +151,14 @@ func (e Encoding) codec() []string {
 		args = append(args, "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709")
 	case "smpte170m", "bt470bg":
 		args = append(args, "-colorspace", "smpte170m")
+	case wide:
+		args = append(args, "-colorspace", wide)
+		if e.Primaries != "" && isWord(e.Primaries) {
+			args = append(args, "-color_primaries", e.Primaries)
+		}
+		if e.Transfer != "" && isWord(e.Transfer) {
+			args = append(args, "-color_trc", e.Transfer)
+		}
 	}
 	if e.Variable {
 		return append(args, "-enc_time_base", strconv.Itoa(1)+":"+strconv.Itoa(fineTicks), "-video_track_timescale", strconv.Itoa(fineTicks))

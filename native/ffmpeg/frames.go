@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -65,7 +66,7 @@ type FrameReader struct {
 }
 
 // Frames begins to decode a run of frames as blue, green and red, each with its
-// timestamp. Where seek is true and the video is seekable, decoding begins at the last
+// timestamp. Where seek is true and the video can seek, decoding begins at a
 // key frame before the run; otherwise at the first frame of the file, which always gives
 // the right frames and takes long. An index that is wrong makes seeking miss frames:
 // compare what came with Video.Times. The caller closes the reader. Errors: ErrMissing.
@@ -101,13 +102,31 @@ func (p Programs) Frames(ctx context.Context, in *os.File, v *Video, r Run, seek
 	return f, nil
 }
 
+// SearchFor is the Search of a run that begins with the frame of the given number: the time
+// of the key frame before the last one before it. What lies there may be some frames off, and
+// in the midst of a group; the key frame that follows is still in time for the run.
+func (v *Video) SearchFor(frame int) int64 {
+	at, _ := slices.BinarySearch(v.Keys, frame+1) // the keys up to frame
+	if !v.Timed || at < 3 {
+		return 0
+	}
+	return v.Times[v.Keys[at-3]]
+}
+
+// CanSeek tells whether decoding may begin later than at the first frame.
+func (v *Video) CanSeek() bool { return v.Seekable || v.Search > 0 }
+
 // seekArgs leave all that is before the run's key frame alone.
 func seekArgs(v *Video, r Run, seek bool) []string {
 	args := []string{"-copyts", "-noaccurate_seek", "-seek_timestamp", "1"}
-	if !seek || !v.Seekable || r.From == -maxTicks || len(v.Times) > 0 && r.From <= v.Times[0] {
+	from := v.Search
+	if v.Seekable {
+		from = r.From
+	}
+	if !seek || !v.CanSeek() || r.From == -maxTicks || len(v.Times) > 0 && r.From <= v.Times[0] {
 		return args
 	}
-	return append(args, "-ss", strconv.FormatFloat(float64(r.From)*v.TimeBase.Float(), 'f', 6, 64))
+	return append(args, "-ss", strconv.FormatFloat(float64(from)*v.TimeBase.Float(), 'f', 6, 64))
 }
 
 // frameArgs send the frames of a run to the second file, and their timestamps, before

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +64,43 @@ func TestFrames_WithoutSeekingTransportStreamsAreExactToo(t *testing.T) {
 	v := probe(t, p, path).Video
 	times, _ := readAll(t, p, path, v, v.Between(50, 70), false)
 	require.Equal(t, v.Times[50:70], times)
+}
+
+func TestFrames_WhatIsLookedForInAStreamWithoutIndexIsExact(t *testing.T) {
+	p := need(t)
+	rows := []struct{ name, args string }{ // where frames are missing, whoever asked sees it by their times
+		{"a.ts", "-c:v libx264 -pix_fmt yuv420p -g 12 -bf 3"},
+		{"open.ts", "-c:v libx264 -pix_fmt yuv420p -bf 3 -x264-params open-gop=1:keyint=12:scenecut=0"},
+		{"refresh.ts", "-c:v libx264 -pix_fmt yuv420p -x264-params intra-refresh=1:keyint=12"},
+		{"b.mts", "-c:v mpeg2video -g 12 -bf 2 -q:v 3"},
+		{"c.mpg", "-c:v mpeg2video -g 12 -bf 2 -q:v 3"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			path := makeFile(t, row.name, pattern+row.args)
+			v := probe(t, p, path).Video
+			require.False(t, v.Seekable)
+			_, frames := readAll(t, p, path, v, v.All(), false)
+			looked := 0
+			for _, from := range []int{1, 36, 37, 60, 71, 72, 85, 110} {
+				run := v.Between(from, min(len(v.Times), from+9))
+				v.Search = v.SearchFor(from)
+				if v.CanSeek() {
+					looked++
+				}
+				times, pictures := readAll(t, p, path, v, run, true)
+				if row.name != "refresh.ts" {
+					require.Equal(t, v.Times[from:from+v.Count(run)], times)
+				}
+				for i, picture := range pictures {
+					at, found := slices.BinarySearch(v.Times, times[i])
+					require.True(t, found)
+					require.True(t, bytes.Equal(frames[at], picture), "frame %d of the run at %d is another", i, from)
+				}
+			}
+			require.GreaterOrEqual(t, looked, 5)
+		})
+	}
 }
 
 func TestFrames_EndWithTheContextAndLeaveNoProgram(t *testing.T) {
@@ -132,24 +170,17 @@ func TestEncode_WhatIsEncodedAndJoinedHasTheFramesOfItsSegments(t *testing.T) {
 	require.Less(t, strings.Index(string(data), "moov"), strings.Index(string(data), "mdat"), "a browser plays it while it loads")
 }
 
-func TestJoin_ASegmentThatNamesOtherFilesOpensNone(t *testing.T) {
+func TestEncode_HDRStaysWhatItSays(t *testing.T) {
 	p := need(t)
-	secret := makeFile(t, "secret.mp4", pattern+"-c:v libx264 -pix_fmt yuv420p")
-	lists := map[string]string{
-		"concat":   "ffconcat version 1.0\nfile '" + secret + "'\n",
-		"playlist": "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nfile://" + secret + "\n#EXT-X-ENDLIST\n",
-	}
-	for name, text := range lists {
-		t.Run(name, func(t *testing.T) {
-			list := filepath.Join(t.TempDir(), "list")
-			require.NoError(t, os.WriteFile(list, []byte(text), 0o600))
-			out := create(t, "joined.mp4")
-			j := ffmpeg.Joining{Segments: []*os.File{open(t, list)}, Rate: ffmpeg.Ratio{Num: 30000, Den: 1001}}
-			require.Error(t, p.Join(t.Context(), out, j))
-			info, err := out.Stat()
-			require.NoError(t, err)
-			require.Less(t, info.Size(), int64(2000), "frames of the other file came out")
-		})
+	path := makeFile(t, "a.mkv", "-f lavfi -i color=c=0x30A050:s=64x48:r=25:d=1 -c:v ffv1 -pix_fmt yuv420p10le -colorspace bt2020nc -color_primaries bt2020 -color_trc arib-std-b67")
+	v := probe(t, p, path).Video
+	times, frames := readAll(t, p, path, v, v.Between(0, 3), true)
+	made := encode(t, p, v.Like(), times, frames)
+	again := probe(t, p, made).Video
+	require.Equal(t, []string{"bt2020nc", "bt2020", "arib-std-b67"}, []string{again.Matrix, again.Primaries, again.Transfer})
+	_, pictures := readAll(t, p, made, again, again.All(), true)
+	for i := range 3 {
+		require.InDelta(t, frames[0][i], pictures[0][i], 3, "the colours are others")
 	}
 }
 

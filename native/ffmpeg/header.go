@@ -39,6 +39,8 @@ type streamHeader struct {
 	Height      int    `json:"height"`
 	Pixel       string `json:"sample_aspect_ratio"`
 	Matrix      string `json:"color_space"`
+	Primaries   string `json:"color_primaries"`
+	Transfer    string `json:"color_transfer"`
 	Real        string `json:"r_frame_rate"`
 	Average     string `json:"avg_frame_rate"`
 	TimeBase    string `json:"time_base"`
@@ -95,7 +97,7 @@ func (h *header) info() (*Info, error) {
 		case s.Type == "audio":
 			rate, _ := strconv.Atoi(s.SampleRate)
 			bits, _ := strconv.ParseInt(s.BitRate, 10, 64)
-			info.Audio = append(info.Audio, Audio{Stream: s.Index, Codec: s.Codec, Rate: rate, Channels: s.Channels, BitRate: bits})
+			info.Audio = append(info.Audio, Audio{Stream: s.Index, Codec: s.Codec, Rate: rate, Channels: s.Channels, BitRate: bits, Language: s.language()})
 		}
 	}
 	return info, nil
@@ -131,8 +133,23 @@ func (h *header) tags() map[string]string {
 	return tags
 }
 
+// wide is the matrix of BT.2020, that of HDR.
+const wide = "bt2020nc"
+
+// language is what MP4 has room for.
+func (s streamHeader) language() string {
+	word := s.Tags["language"]
+	if len(word) != 3 || strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") != "" {
+		return ""
+	}
+	return word
+}
+
 func (s streamHeader) video() (*Video, error) {
 	v := &Video{Stream: s.Index, Codec: s.Codec, PixelFormat: s.PixelFormat, Width: s.Width, Height: s.Height, Matrix: s.Matrix}
+	if s.Matrix == wide {
+		v.Primaries, v.Transfer = s.Primaries, s.Transfer
+	}
 	if pixel, err := ParseRatio(strings.Replace(s.Pixel, ":", "/", 1)); err == nil {
 		v.Pixel = pixel
 	}

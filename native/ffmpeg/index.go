@@ -218,6 +218,7 @@ func (x *index) apply(info *Info) {
 	}
 	v.findRate(own)
 	v.Seekable = !x.late && !x.header.guesses()
+	v.Timed = !x.vague && (info.Format == "mpegts" || info.Format == "mpeg")
 }
 
 // vagueFrames is by how many frames AVI may count wrong at its ends.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -31,6 +32,9 @@ const MaxSegments = 512
 
 // playable are the codecs of audio that browsers play in MP4; others become AAC.
 var playable = []string{"aac", "mp3", "opus", "flac"}
+
+// mostChannels are those of 7.1 sound, above which browsers play none.
+const mostChannels = 8
 
 // Join makes one MP4 of segments without decoding them, in the file out, which is
 // emptied. The audio keeps its place in time; what browsers do not play in an MP4 is
@@ -104,15 +108,26 @@ func (j Joining) args() []string {
 	args = append(args, "-map_metadata", "-1")
 	if j.Sound != nil {
 		args = append(args, "-map_metadata", "1:g", "-map_chapters", "-1")
-		for i, a := range j.Info.Audio {
-			codec := "aac"
-			for _, name := range playable {
-				if name == a.Codec {
-					codec = "copy"
-				}
-			}
-			args = append(args, "-map", fmt.Sprintf("1:%d", a.Stream), fmt.Sprintf("-c:a:%d", i), codec)
-		}
+		args = append(args, j.sound()...)
 	}
 	return append(args, "-max_interleave_delta", "0", "-strict", "-2", "-fflags", "+bitexact", "-movflags", "+faststart", "-f", "mp4", "file:"+openName(1))
+}
+
+// sound is what becomes of each audio stream.
+func (j Joining) sound() (args []string) {
+	for i, a := range j.Info.Audio {
+		args = append(args, "-map", fmt.Sprintf("1:%d", a.Stream))
+		codec := "copy"
+		if !slices.Contains(playable, a.Codec) {
+			codec = "aac"
+			if a.Channels > mostChannels {
+				args = append(args, fmt.Sprintf("-ac:a:%d", i), "2")
+			}
+		}
+		args = append(args, fmt.Sprintf("-c:a:%d", i), codec)
+		if a.Language != "" {
+			args = append(args, fmt.Sprintf("-metadata:s:a:%d", i), "language="+a.Language)
+		}
+	}
+	return args
 }

@@ -46,6 +46,9 @@ type Video struct {
 	// Matrix names how colours became luma and chroma: "bt709", "smpte170m";
 	// empty: the file does not say.
 	Matrix string
+	// Primaries and Transfer name what colours are meant and how light became numbers, where
+	// that is not as usual: "bt2020", and "smpte2084" or "arib-std-b67" for HDR. Empty: as usual.
+	Primaries, Transfer string
 	// Rate is frames a second, exact where the rate is constant; otherwise the mean.
 	Rate Ratio
 	// Variable tells that no constant rate fits the frames' times.
@@ -60,6 +63,12 @@ type Video struct {
 	// Seekable tells that the file says where a moment's frame is. MPEG's streams have
 	// no index, and that of AVI is vague where frames refer to later ones.
 	Seekable bool
+	// Timed tells that each frame carries its time, in a file without an index: MPEG's
+	// streams. A moment is then found by looking for it, more or less.
+	Timed bool
+	// Search is where to look for a run, so that what is found comes before a frame that
+	// can be decoded alone; see [Video.SearchFor]. Zero: there is no such place.
+	Search int64
 	// End is the tick at which the last frame ends.
 	End int64
 }
@@ -79,6 +88,8 @@ type Audio struct {
 	Rate     int // samples a second
 	Channels int
 	BitRate  int64 // bits a second; 0: unknown
+	// Language is ISO 639's three letters; empty: unknown.
+	Language string
 	// Start is when it starts, on the file's clock, and Duration how long it is, as
 	// counted. A decoder may give some samples more or less.
 	Start, Duration time.Duration

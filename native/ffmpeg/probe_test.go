@@ -162,7 +162,7 @@ func TestParseRatio_ReadsFractionsAndDecimals(t *testing.T) {
 func TestSketch_TellsAllButTheTimes(t *testing.T) {
 	v := ffmpeg.Video{
 		Stream: 2, Width: 65, Height: 48, TimeBase: ffmpeg.Ratio{Num: 1, Den: 90000}, Rate: ffmpeg.Ratio{Num: 30000, Den: 1001},
-		Pixel: ffmpeg.Ratio{Num: 4, Den: 3}, Matrix: "bt709", Variable: true, Seekable: true,
+		Pixel: ffmpeg.Ratio{Num: 4, Den: 3}, Matrix: "bt709", Variable: true, Seekable: true, Primaries: "bt2020", Transfer: "arib-std-b67", Search: 7,
 	}
 	got, err := ffmpeg.ParseSketch(v.Sketch())
 	require.NoError(t, err)

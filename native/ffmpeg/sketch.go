@@ -3,6 +3,7 @@ package ffmpeg
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -11,7 +12,7 @@ import (
 // spares the others the reading of all of it.
 func (v *Video) Sketch() string {
 	matrix := v.Matrix
-	if strings.Trim(matrix, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
+	if !isWord(matrix) {
 		matrix = ""
 	}
 	word := fmt.Sprintf("%d,%dx%d,%v,%v,%v,%s", v.Stream, v.Width, v.Height, v.TimeBase, v.Rate, v.Pixel, matrix)
@@ -21,7 +22,21 @@ func (v *Video) Sketch() string {
 	if v.Seekable {
 		word += ",seekable"
 	}
+	if v.Primaries != "" && isWord(v.Primaries) {
+		word += ",primaries=" + v.Primaries
+	}
+	if v.Transfer != "" && isWord(v.Transfer) {
+		word += ",transfer=" + v.Transfer
+	}
+	if v.Search > 0 {
+		word += ",search=" + strconv.FormatInt(v.Search, 10)
+	}
 	return word
+}
+
+// isWord tells FFmpeg's names from what could be taken for something else.
+func isWord(name string) bool {
+	return len(name) < 20 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == "" && !strings.HasPrefix(name, "-")
 }
 
 var errSketch = errors.New("the video is described in words that are none")
@@ -43,10 +58,25 @@ func ParseSketch(word string) (*Video, error) {
 		}
 	}
 	for _, flag := range fields[6:] {
-		v.Variable = v.Variable || flag == "variable"
-		v.Seekable = v.Seekable || flag == "seekable"
+		v.take(flag)
 	}
 	return v, v.check()
+}
+
+// take reads one of the words at a sketch's end; those of others are left alone.
+func (v *Video) take(flag string) {
+	switch name, value, _ := strings.Cut(flag, "="); name {
+	case "variable":
+		v.Variable = true
+	case "seekable":
+		v.Seekable = true
+	case "primaries":
+		v.Primaries = value
+	case "transfer":
+		v.Transfer = value
+	case "search":
+		v.Search, _ = ticks(value)
+	}
 }
 
 // check bounds what a sketch may say.

@@ -44,6 +44,7 @@ func (frames) plan(ctx context.Context, in *os.File, name string, op job.Operati
 	parts := make([]job.Part, len(ends))
 	from := 0
 	for i, to := range ends {
+		v.Search = v.SearchFor(from)
 		parts[i] = job.Part{
 			File: name, Number: i + 1, Of: len(ends), From: v.Times[from], To: v.End, Count: int64(to - from), Note: v.Sketch() + identity(in),
 		}

@@ -78,7 +78,7 @@ func (pictures) plan(context.Context, *os.File, string, job.Operation) ([]job.Pa
 
 // videoEndings and soundEndings are those of the files that FFmpeg may read.
 var (
-	videoEndings = endings{".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".flv", ".wmv", ".ogv", ".3gp"}
+	videoEndings = endings{".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".flv", ".wmv", ".ogv", ".3gp", ".gif"}
 	soundEndings = endings{".mp3", ".flac", ".wav", ".ogg", ".oga", ".opus", ".m4a", ".aac"}
 )
 
