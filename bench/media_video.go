@@ -42,13 +42,14 @@ func mediaVideo(ctx context.Context, c mediaConfig, stdout, stderr io.Writer) er
 	if ratio < videoTarget {
 		verdict = "short"
 	}
-	var plain, ours float64
+	var plain, ours, plainCPU, oursCPU float64
 	for _, t := range turns {
 		plain, ours = plain+t.Plain.Seconds(), ours+t.Ours.Seconds()
+		plainCPU, oursCPU = plainCPU+t.PlainCPU.Seconds(), oursCPU+t.OursCPU.Seconds()
 	}
 	frames := float64(turns[0].Frames * len(turns))
-	fmt.Fprintf(stdout, "video %s ratio=%.3f target=%.2f spillway=%.1f/s plain=%.1f/s frames=%d turns=%d cores=%d\n",
-		verdict, ratio, videoTarget, frames/ours, frames/plain, turns[0].Frames, len(turns), runtime.NumCPU())
+	fmt.Fprintf(stdout, "video %s ratio=%.3f target=%.2f spillway=%.1f/s plain=%.1f/s cpu=%.1fms plain_cpu=%.1fms frames=%d turns=%d cores=%d\n",
+		verdict, ratio, videoTarget, frames/ours, frames/plain, 1000*oursCPU/frames, 1000*plainCPU/frames, turns[0].Frames, len(turns), runtime.NumCPU())
 	if verdict != "ok" {
 		return errShort
 	}
@@ -71,13 +72,14 @@ func plainVideo(ctx context.Context, in, out string, stdout io.Writer) error {
 	}
 	defer target.Close()
 	var p ffmpeg.Programs
-	info, err := p.Probe(ctx, source)
-	if err == nil {
-		err = ffmpeg.CheckFrames(info)
+	info, err := p.Header(ctx, source)
+	if err == nil && info.Video == nil {
+		err = ffmpeg.ErrNoVideo
 	}
 	if err != nil {
 		return err
 	}
+	info.Video.Planar = os.Getenv("VF_PLANAR") != ""
 	frames, err := p.Frames(ctx, source, info.Video, info.Video.All(), true)
 	if err != nil {
 		return err

@@ -243,12 +243,17 @@ func (c *Cluster) client(ctx context.Context, folder string, inputs int, flags .
 }
 
 // cpu is the CPU time that each part of the cluster has used until now.
-func (c *Cluster) cpu() map[string]time.Duration {
-	used := map[string]time.Duration{"server": cpuTime(c.server.cmd.Process.Pid)}
+func (c *Cluster) cpu() map[string]time.Duration { return c.cpuBy(cpuTime) }
+
+// cpuOfAll is cpu with that of the programs that each part has run.
+func (c *Cluster) cpuOfAll() map[string]time.Duration { return c.cpuBy(cpuTimeOfAll) }
+
+func (c *Cluster) cpuBy(of func(pid int) time.Duration) map[string]time.Duration {
+	used := map[string]time.Duration{"server": of(c.server.cmd.Process.Pid)}
 	for _, n := range c.nodes {
-		used["nodes"] += cpuTime(n.cmd.Process.Pid)
+		used["nodes"] += of(n.cmd.Process.Pid)
 		for _, child := range children(n.cmd.Process.Pid) {
-			used["child processes"] += cpuTime(child)
+			used["child processes"] += of(child)
 		}
 	}
 	return used

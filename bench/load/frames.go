@@ -42,6 +42,8 @@ type FramesTurn struct {
 	// Plain and Ours are how long each took, from the start of the process, or of the
 	// client, to the finished file.
 	Plain, Ours time.Duration
+	// PlainCPU and OursCPU are the CPU time in it, of the FFmpeg programs, too.
+	PlainCPU, OursCPU time.Duration
 }
 
 // Ratio is our speed over that of the plain pipeline.
@@ -89,8 +91,8 @@ func MeasureFrames(ctx context.Context, cfg FramesConfig) ([]FramesTurn, error) 
 		}
 		if pair > 0 {
 			turns = append(turns, turn)
-			cfg.Say("  turn %d of %d: %d frames; plain pipeline %.1f/s, spillway %.1f/s, ratio %.3f", pair, cfg.Pairs, turn.Frames,
-				rate(turn.Frames, turn.Plain), rate(turn.Frames, turn.Ours), turn.Ratio())
+			cfg.Say("  turn %d of %d: %d frames; plain pipeline %.1f/s, spillway %.1f/s, ratio %.3f (CPU %.2f s and %.2f s)", pair, cfg.Pairs, turn.Frames,
+				rate(turn.Frames, turn.Plain), rate(turn.Frames, turn.Ours), turn.Ratio(), turn.PlainCPU.Seconds(), turn.OursCPU.Seconds())
 		}
 	}
 	return turns, nil
@@ -107,16 +109,19 @@ func (c *Cluster) framesTurn(ctx context.Context, self, base, clip string) (t Fr
 	t.Plain = time.Since(start)
 	var p Plain
 	if err == nil {
+		t.PlainCPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 		err = json.Unmarshal(printed, &p)
 	}
 	if err != nil {
 		return t, fmt.Errorf("the plain pipeline: %w: %.500s", err, stderr.String())
 	}
+	before := sum(c.cpuOfAll())
 	start = time.Now()
 	if _, err := c.Run(ctx, job.Spec{Source: clip, Operation: job.Operation{Name: job.VideoPrefix + job.DefaultOperation}}); err != nil {
 		return t, c.Failure(err)
 	}
 	t.Ours, t.Frames = time.Since(start), p.Images
+	t.OursCPU = sum(c.cpuOfAll()) - before
 	return t, sameCount(ctx, t.Frames, out, filepath.Join(base, job.OutputDir, "clip.mp4"))
 }
 

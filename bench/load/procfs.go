@@ -15,14 +15,25 @@ import (
 const tick = 10 * time.Millisecond
 
 // cpuTime is the CPU time that a process has used, zero for one that is gone.
-func cpuTime(pid int) time.Duration {
+func cpuTime(pid int) time.Duration { return cpuTimes(pid, 2) }
+
+// cpuTimeOfAll is cpuTime with that of the processes that it has started, and they in
+// turn, and which have ended.
+func cpuTimeOfAll(pid int) time.Duration { return cpuTimes(pid, 4) }
+
+// cpuTimes sums the first n of: user and system time, and both of ended children.
+func cpuTimes(pid, n int) time.Duration {
+	const user = 11
 	fields := statFields(pid)
-	if len(fields) < 13 {
+	if len(fields) < user+n {
 		return 0
 	}
-	user, _ := strconv.ParseInt(fields[11], 10, 64)
-	system, _ := strconv.ParseInt(fields[12], 10, 64)
-	return time.Duration(user+system) * tick
+	var sum int64
+	for _, field := range fields[user : user+n] {
+		ticks, _ := strconv.ParseInt(field, 10, 64)
+		sum += ticks
+	}
+	return time.Duration(sum) * tick
 }
 
 // statFields are those of /proc/PID/stat from the third, the state, on.

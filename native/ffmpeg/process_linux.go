@@ -1,15 +1,32 @@
 package ffmpeg
 
 import (
+	"os"
 	"os/exec"
 	"runtime"
 	"strconv"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // openName is how a program opens again the file that it was handed at the given
 // place: with an offset of its own, unlike a descriptor that is shared.
 func openName(number int) string { return "/proc/self/fd/" + strconv.Itoa(3+number) }
+
+// pipeBytes is how much of frames a pipe holds: more than the kernel's 64 KiB, so that
+// both ends change turns less often, and little enough that a node with many slots stays
+// below what a user's pipes may hold (64 MiB by default).
+const pipeBytes = 256 << 10
+
+// widen lets a pipe hold more, where the kernel allows it.
+func widen(pipe *os.File) {
+	conn, err := pipe.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = conn.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pipeBytes) })
+}
 
 // setGroup puts the program into a process group of its own, which is killed as one,
 // and has the kernel kill it when we are gone.

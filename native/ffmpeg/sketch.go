@@ -21,6 +21,9 @@ func (v *Video) Sketch() string {
 	if v.Seekable {
 		word += ",seekable"
 	}
+	if v.Planar {
+		word += ",planar"
+	}
 	return word
 }
 
@@ -45,6 +48,7 @@ func ParseSketch(word string) (*Video, error) {
 	for _, flag := range fields[6:] {
 		v.Variable = v.Variable || flag == "variable"
 		v.Seekable = v.Seekable || flag == "seekable"
+		v.Planar = v.Planar || flag == "planar"
 	}
 	return v, v.check()
 }
@@ -53,6 +57,8 @@ func ParseSketch(word string) (*Video, error) {
 func (v *Video) check() error {
 	switch {
 	case v.Stream < 0 || v.Stream >= maxStreams || v.Width < 1 || v.Height < 1 || !v.TimeBase.Known() || !v.Rate.Known():
+		return errSketch
+	case v.Planar && v.Width%2+v.Height%2 > 0:
 		return errSketch
 	case v.Width > MaxPixels || v.Height > MaxPixels || v.Width*v.Height > MaxPixels:
 		return ErrTooLarge

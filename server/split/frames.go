@@ -82,42 +82,47 @@ func (frames) outputs(name string) []string {
 	return []string{strings.TrimSuffix(name, filepath.Ext(name)) + ".mp4"}
 }
 
-// join makes one video with the sound of the source, whose frames are counted.
+// join makes one video with the sound of the source, whose frames are counted. All else
+// about the source is known from the plan, so that only its header is read again.
 func (frames) join(ctx context.Context, j joining) error {
-	info, err := programs().Probe(ctx, j.source)
+	first := j.parts[0]
+	if len(j.parts) != first.Of {
+		return fmt.Errorf("there are %d of the %d parts that it was split into", len(j.parts), first.Of)
+	}
+	v, err := ffmpeg.ParseSketch(first.Note)
 	if err != nil {
 		return err
 	}
-	if err := ffmpeg.CheckFrames(info); err != nil {
+	info, err := programs().Header(ctx, j.source)
+	if err != nil {
 		return err
 	}
-	v := info.Video
+	if now := info.Video; now == nil || now.Stream != v.Stream || now.Width != v.Width || now.Height != v.Height || now.TimeBase != v.TimeBase {
+		return errors.New("it is another video than when it was split")
+	}
 	var planned int64
-	how := ffmpeg.Joining{Segments: j.segments, Rate: v.Rate, Sound: j.source, Info: info}
+	how := ffmpeg.Joining{Segments: j.segments, Rate: v.Rate, Sound: j.source, Info: info, Begin: v.TimeBase.Duration(first.From)}
 	for _, p := range j.parts {
 		planned += p.Count
 		if v.Variable {
 			how.Base, how.Lengths = v.TimeBase, append(how.Lengths, p.To-p.From)
 		}
 	}
-	if planned != int64(len(v.Times)) {
-		return fmt.Errorf("the video has %d frames now, and had %d when it was split", len(v.Times), planned)
-	}
 	if err := programs().Join(ctx, j.outs[0], how); err != nil {
 		return err
 	}
-	return sameFrames(ctx, j.outs[0], v)
+	return sameFrames(ctx, j.outs[0], v, planned)
 }
 
 // sameFrames checks the number and the rate of the frames of a video that was made of
-// another.
-func sameFrames(ctx context.Context, made *os.File, of *ffmpeg.Video) error {
-	info, err := programs().Probe(ctx, made)
+// another. An MP4 counts each packet that is written to it, so that its header will do.
+func sameFrames(ctx context.Context, made *os.File, of *ffmpeg.Video, count int64) error {
+	info, err := programs().Header(ctx, made)
 	if err != nil {
 		return err
 	}
 	switch {
-	case info.Video == nil || len(info.Video.Times) != len(of.Times):
+	case info.Video == nil || info.Video.Counted != count:
 		return errors.New("the joined video has another number of frames than its source")
 	case !of.Variable && info.Video.Rate != of.Rate:
 		return fmt.Errorf("the joined video has %v frames a second, and its source %v", info.Video.Rate, of.Rate)
