@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"spillway/job"
@@ -18,13 +19,14 @@ type frames struct{}
 
 var _ joiner = frames{}
 
-// How long a part is: so many pixels that a node has it done in some seconds, but not so
-// few frames that starting takes longer, nor so many that there is nothing to share.
+// How long a part is: so many pixels that a node has it done in some seconds, and the two
+// programs that it starts cost little beside, but not so many frames that there is nothing
+// to share. A video of more than maxParts has longer ones.
 const (
-	partPixels = 40_000_000
+	partPixels = 60_000_000
 	minFrames  = 16
-	maxFrames  = 120
-	maxParts   = ffmpeg.MaxSegments
+	maxFrames  = 140
+	maxParts   = ffmpeg.MaxSegments / 2
 )
 
 func (frames) takes(ext string) bool { return videoEndings.takes(ext) }
@@ -54,28 +56,43 @@ func (frames) plan(ctx context.Context, in *os.File, name string, _ job.Operatio
 	return parts, nil
 }
 
-// cuts are the ends of the parts of a video of so many frames. A cut goes to a frame
-// that can be decoded alone where one is near, so that nothing is decoded twice.
+// cuts are the ends of the parts of a video of so many frames, which are about equal. A cut
+// goes to a frame that can be decoded alone where one is near, so that nothing is decoded
+// twice.
 func cuts(count, pixels int, keys []int) []int {
 	length := min(maxFrames, max(minFrames, partPixels/max(1, pixels)))
-	length = max(length, (2*count+maxParts-1)/maxParts) // cuts may move by half a part
-	var ends []int
-	next := 0
-	for from := 0; from < count; {
-		to := from + length
-		for next < len(keys) && keys[next] <= from+length/2 {
-			next++
-		}
-		if next < len(keys) && keys[next] <= from+length+length/2 {
-			to = keys[next]
-		}
-		if count-to < length/2 { // no part is much shorter than the others
-			to = count
-		}
-		ends = append(ends, to)
-		from = to
+	n := shared((count + length - 1) / length)
+	ends := make([]int, n)
+	for i := range ends[:n-1] {
+		ends[i] = nearest(keys, int(int64(i+1)*int64(count)/int64(n)), count/n/4)
 	}
+	ends[n-1] = count
 	return ends
+}
+
+// nearest is the one of keys, which rise, that is nearest to at, where it is not further
+// off than most; else at itself.
+func nearest(keys []int, at, most int) int {
+	next, _ := slices.BinarySearch(keys, at)
+	best, off := at, most+1
+	for _, k := range keys[max(0, next-1):min(len(keys), next+1)] {
+		if d := max(k-at, at-k); d < off {
+			best, off = k, d
+		}
+	}
+	return best
+}
+
+// shared is the number of parts, at least n where that is allowed, that most numbers of
+// equal nodes have done at once: 8 or less but 5 and 7, or a multiple of 12.
+func shared(n int) int {
+	switch {
+	case n == 5, n == 7:
+		return n + 1
+	case n <= 8:
+		return max(1, n)
+	}
+	return min((n+11)/12*12, maxParts/12*12)
 }
 
 func (frames) outputs(name string) []string {

@@ -24,22 +24,24 @@ func TestCuts_CoverEveryFrameOnceAndGoToKeyFramesThatAreNear(t *testing.T) {
 		name          string
 		count, pixels int
 		keys          []int
+		parts         int
 		first         int // the first cut
 	}{
-		{"one frame", 1, 1, []int{0}, 1},
-		{"a short clip", 100, 100, []int{0}, 100},
-		{"no key frame but the first", 1000, 100, []int{0}, maxFrames},
-		{"a key frame that is near", 1000, 100, every(130, 1000), 130},
-		{"every frame is one", 1000, 100, every(1, 1000), 61},
-		{"large frames", 1000, 8_000_000, []int{0}, minFrames},
-		{"a very long video", 10_000_000, 8_000_000, []int{0}, 39063},
-		{"key frames far apart", 5000, 100, every(600, 5000), maxFrames},
+		{"one frame", 1, 1, []int{0}, 1, 1},
+		{"a short clip", 100, 100, []int{0}, 1, 100},
+		{"no key frame but the first", 1000, 100, []int{0}, 8, 125},
+		{"a key frame that is near", 1000, 100, every(130, 1000), 8, 130},
+		{"the nearest of several", 1000, 100, []int{0, 97, 120, 131}, 8, 120},
+		{"every frame is one", 1000, 100, every(1, 1000), 8, 125},
+		{"key frames far apart", 5000, 100, every(600, 5000), 36, 138},
+		{"large frames", 1000, 8_000_000, []int{0}, 72, 13},
+		{"a very long video", 10_000_000, 8_000_000, []int{0}, 252, 39682},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			ends := cuts(row.count, row.pixels, row.keys)
 			require.Equal(t, row.first, ends[0])
-			require.LessOrEqual(t, len(ends), maxParts)
+			require.Len(t, ends, row.parts)
 			last := 0
 			for _, end := range ends {
 				require.Greater(t, end, last)
@@ -47,6 +49,12 @@ func TestCuts_CoverEveryFrameOnceAndGoToKeyFramesThatAreNear(t *testing.T) {
 			}
 			require.Equal(t, row.count, last)
 		})
+	}
+}
+
+func TestCuts_MakeAsManyPartsAsNodesLikeToShare(t *testing.T) {
+	for least, want := range map[int]int{0: 1, 1: 1, 4: 4, 5: 6, 7: 8, 8: 8, 9: 12, 13: 24, 24: 24, 250: 252, 9999: 252} {
+		require.Equal(t, want, shared(least), "at least %d", least)
 	}
 }
 
