@@ -35,6 +35,7 @@ type mediaConfig struct {
 	photos   string
 	pictures int
 	clip     string
+	planes   bool
 	pairs    int
 }
 
@@ -52,6 +53,7 @@ func newMediaFlags(c *mediaConfig) *pflag.FlagSet {
 	flags.StringVar(&c.photos, "photos", "data/input_dir", "`folder` of photographs; those without a face are left out")
 	flags.IntVar(&c.pictures, "pictures", 48, "how many copies of them a turn works on")
 	flags.StringVar(&c.clip, "clip", defaultClip, "`video` to work on")
+	flags.BoolVar(&c.planes, "planes", false, "have the plain pipeline of a video pipe planes, as ours does, instead of blue, green and red")
 	flags.IntVar(&c.pairs, "pairs", 5, "turns of each program; the one in the middle counts")
 	return flags
 }

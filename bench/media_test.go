@@ -43,3 +43,18 @@ func TestMedia_TheTurnInTheMiddleDecides(t *testing.T) {
 	require.ErrorIs(t, err, errShort, "between two, half way: 0.75")
 	require.Contains(t, line, "faces short ratio=0.750")
 }
+
+func TestMedia_ThePlainPipelineIsToldWhatItDoes(t *testing.T) {
+	for _, want := range []load.PlainPipeline{{In: "a", Out: "b"}, {In: "a", Out: "planes", Planes: true}} {
+		got, ok := load.ParsePlainPipeline(want.Args())
+		require.True(t, ok)
+		require.Equal(t, want, got)
+	}
+	for _, args := range [][]string{nil, {"a"}, {"a", "b", "c"}} {
+		_, ok := load.ParsePlainPipeline(args)
+		require.False(t, ok, "%v", args)
+	}
+	c, err := parseMedia([]string{"video", "--planes"})
+	require.NoError(t, err)
+	require.True(t, c.planes)
+}

@@ -22,8 +22,11 @@ import (
 // FramesConfig says how video:edges is measured.
 type FramesConfig struct {
 	// Bin holds our programs, and Self is the benchmark itself, which is the plain
-	// pipeline, too, when called with [PlainVideo] IN OUT.
+	// pipeline, too, when called with [PlainVideo] and what [PlainPipeline] holds.
 	Bin, Self string
+	// Planes has the plain pipeline pipe planes, as ours does, in place of blue, green and
+	// red.
+	Planes bool
 	// Clip is the video; Pairs is how often both take turns.
 	Clip  string
 	Pairs int
@@ -35,6 +38,39 @@ type FramesConfig struct {
 // pipes the frames of a video from one FFmpeg through OpenCV into another. It prints a
 // [Plain] with the frames as its images.
 const PlainVideo = "plain-video"
+
+// PlainPipeline is what the plain pipeline does.
+type PlainPipeline struct {
+	// In and Out are the files.
+	In, Out string
+	// Planes has frames piped in planes, where the video has them, in place of the blue,
+	// green and red that programs with OpenCV usually pipe.
+	Planes bool
+}
+
+// withPlanes is the argument for Planes.
+const withPlanes = "planes"
+
+// Args are those of [PlainVideo].
+func (p PlainPipeline) Args() []string {
+	args := []string{p.In, p.Out}
+	if p.Planes {
+		args = append(args, withPlanes)
+	}
+	return args
+}
+
+// ParsePlainPipeline reads what Args gives; false: it is something else.
+func ParsePlainPipeline(args []string) (p PlainPipeline, ok bool) {
+	if len(args) == 3 && args[2] == withPlanes {
+		p.Planes, args = true, args[:2]
+	}
+	if len(args) != 2 {
+		return p, false
+	}
+	p.In, p.Out = args[0], args[1]
+	return p, true
+}
 
 // FramesTurn is one turn of both on the same video.
 type FramesTurn struct {
@@ -85,7 +121,7 @@ func MeasureFrames(ctx context.Context, cfg FramesConfig) ([]FramesTurn, error) 
 	defer c.Stop()
 	var turns []FramesTurn
 	for pair := range cfg.Pairs + 1 {
-		turn, err := c.framesTurn(ctx, cfg.Self, base, clip)
+		turn, err := c.framesTurn(ctx, cfg, base, clip)
 		if err != nil {
 			return nil, err
 		}
@@ -99,9 +135,10 @@ func MeasureFrames(ctx context.Context, cfg FramesConfig) ([]FramesTurn, error) 
 }
 
 // framesTurn is one turn.
-func (c *Cluster) framesTurn(ctx context.Context, self, base, clip string) (t FramesTurn, err error) {
+func (c *Cluster) framesTurn(ctx context.Context, cfg FramesConfig, base, clip string) (t FramesTurn, err error) {
 	out := filepath.Join(base, "plain.mp4")
-	cmd := exec.CommandContext(ctx, self, PlainVideo, clip, out)
+	pipeline := PlainPipeline{In: clip, Out: out, Planes: cfg.Planes}
+	cmd := exec.CommandContext(ctx, cfg.Self, append([]string{PlainVideo}, pipeline.Args()...)...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	start := time.Now()
