@@ -14,10 +14,16 @@ import (
 // place: with an offset of its own, unlike a descriptor that is shared.
 func openName(number int) string { return "/proc/self/fd/" + strconv.Itoa(3+number) }
 
-// pipeBytes is how much of frames a pipe holds: more than the kernel's 64 KiB, so that
-// both ends change turns less often, and little enough that a node with many slots stays
-// below what a user's pipes may hold (64 MiB by default).
-const pipeBytes = 256 << 10
+// What one pipe may hold, and all of a user's that has two a core: half of the 64 MiB
+// from which the kernel makes new ones tiny, as set by default.
+const (
+	onePipe  = 1 << 20
+	allPipes = 32 << 20
+)
+
+// pipeBytes is how much of frames a pipe holds: a whole one of many videos, and not the
+// kernel's 64 KiB, so that neither end waits for the other within a frame.
+func pipeBytes() int { return min(onePipe, allPipes/(2*runtime.NumCPU())) }
 
 // widen lets a pipe hold more, where the kernel allows it.
 func widen(pipe *os.File) {
@@ -25,7 +31,7 @@ func widen(pipe *os.File) {
 	if err != nil {
 		return
 	}
-	_ = conn.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pipeBytes) })
+	_ = conn.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pipeBytes()) })
 }
 
 // setGroup puts the program into a process group of its own, which is killed as one,
