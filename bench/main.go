@@ -75,10 +75,11 @@ func subcommand(ctx context.Context, args []string, stdout, stderr io.Writer) (o
 		return true, comparePolicies(ctx, args[1:], stdout, stderr)
 	case args[0] == "media":
 		return true, media(ctx, args[1:], stdout, stderr)
-	case args[0] == load.PlainVideo && len(args) == 3:
-		return true, plainVideo(ctx, args[1], args[2], stdout)
 	case args[0] == load.PlainSong && len(args) == 4:
 		return true, plainSong(ctx, args[1:], stdout)
+	}
+	if p, ok := load.ParsePlainPipeline(args[1:]); ok && args[0] == load.PlainVideo {
+		return true, plainVideo(ctx, p, stdout)
 	}
 	return false, nil
 }

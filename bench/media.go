@@ -37,6 +37,7 @@ type mediaConfig struct {
 	pictures int
 	clip     string
 	song     string
+	planes   bool
 	pairs    int
 }
 
@@ -55,6 +56,7 @@ func newMediaFlags(c *mediaConfig) *pflag.FlagSet {
 	flags.IntVar(&c.pictures, "pictures", 48, "how many copies of them a turn works on")
 	flags.StringVar(&c.clip, "clip", defaultClip, "`video` to work on")
 	flags.StringVar(&c.song, "song", defaultSong, "`song` to take apart")
+	flags.BoolVar(&c.planes, "planes", false, "have the plain pipeline of a video pipe planes, as ours does, instead of blue, green and red")
 	flags.IntVar(&c.pairs, "pairs", 5, "turns of each program; the one in the middle counts")
 	return flags
 }
@@ -156,7 +158,7 @@ func mediaVideo(ctx context.Context, c mediaConfig, stdout, stderr io.Writer) er
 	if err != nil {
 		return err
 	}
-	turns, err := load.MeasureFrames(ctx, contest, c.clip)
+	turns, err := load.MeasureFrames(ctx, contest, c.clip, c.planes)
 	if err != nil {
 		return err
 	}

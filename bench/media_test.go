@@ -55,3 +55,18 @@ func TestMedia_SoundTellsOfAllCoresAndMemory(t *testing.T) {
 	require.ErrorIs(t, err, errShort)
 	require.Contains(t, line, "sound short ratio=2.000", "a node has more memory than it may")
 }
+
+func TestMedia_ThePlainPipelineIsToldWhatItDoes(t *testing.T) {
+	for _, want := range []load.PlainPipeline{{In: "a", Out: "b"}, {In: "a", Out: "planes", Planes: true}} {
+		got, ok := load.ParsePlainPipeline(want.Args())
+		require.True(t, ok)
+		require.Equal(t, want, got)
+	}
+	for _, args := range [][]string{nil, {"a"}, {"a", "b", "c"}} {
+		_, ok := load.ParsePlainPipeline(args)
+		require.False(t, ok, "%v", args)
+	}
+	c, err := parseMedia([]string{"video", "--planes"})
+	require.NoError(t, err)
+	require.True(t, c.planes)
+}

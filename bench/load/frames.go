@@ -19,11 +19,44 @@ import (
 // [Plain] with the frames as its images.
 const PlainVideo = "plain-video"
 
+// PlainPipeline is what the plain pipeline does.
+type PlainPipeline struct {
+	// In and Out are the files.
+	In, Out string
+	// Planes has frames piped in planes, where the video has them, in place of the blue,
+	// green and red that programs with OpenCV usually pipe.
+	Planes bool
+}
+
+// withPlanes is the argument for Planes.
+const withPlanes = "planes"
+
+// Args are those of [PlainVideo].
+func (p PlainPipeline) Args() []string {
+	args := []string{p.In, p.Out}
+	if p.Planes {
+		args = append(args, withPlanes)
+	}
+	return args
+}
+
+// ParsePlainPipeline reads what Args gives; false: it is something else.
+func ParsePlainPipeline(args []string) (p PlainPipeline, ok bool) {
+	if len(args) == 3 && args[2] == withPlanes {
+		p.Planes, args = true, args[:2]
+	}
+	if len(args) != 2 {
+		return p, false
+	}
+	p.In, p.Out = args[0], args[1]
+	return p, true
+}
+
 // MeasureFrames runs video:edges through client, server and two nodes with half of the
 // cores each, beside the plain pipeline with all of them, on one video. Both are timed
 // from the start of the process, or of the client's call, to the finished file, and must
-// make as many frames. Errors: NotFound (programs), InvalidArgument (the clip); plain.
-func MeasureFrames(ctx context.Context, c Contest, video string) ([]Turn, error) {
+// make as many frames. With planes the plain pipeline pipes planes, as ours does. Errors: NotFound (programs), InvalidArgument (the clip); plain.
+func MeasureFrames(ctx context.Context, c Contest, video string, planes bool) ([]Turn, error) {
 	lab, err := NewLab(c.Bin)
 	if err != nil {
 		return nil, err
@@ -41,7 +74,7 @@ func MeasureFrames(ctx context.Context, c Contest, video string) ([]Turn, error)
 	plain := func(ctx context.Context) (float64, Took, error) {
 		out := filepath.Join(base, "plain.mp4")
 		var p Plain
-		printed, took, err := runPlain(ctx, nil, c.Self, PlainVideo, clip, out)
+		printed, took, err := runPlain(ctx, nil, c.Self, append([]string{PlainVideo}, PlainPipeline{In: clip, Out: out, Planes: planes}.Args()...)...)
 		if err == nil {
 			err = json.Unmarshal(printed, &p)
 		}

@@ -153,7 +153,7 @@ func (w *frameWork) encode(ctx context.Context, out *os.File, r ffmpeg.Run, seek
 		if n == 0 {
 			first = at
 		}
-		if err := src.Load(pixels); err != nil {
+		if err := w.load(src, pixels); err != nil {
 			return n, first, err
 		}
 		if err := e.add(ctx, at, src); err != nil {
@@ -161,6 +161,22 @@ func (w *frameWork) encode(ctx context.Context, out *os.File, r ffmpeg.Run, seek
 		}
 		n++
 	}
+}
+
+// load makes a picture of a decoded frame.
+func (w *frameWork) load(src *opencv.Image, pixels []byte) error {
+	if w.video.Planar {
+		return src.LoadPlanes(pixels, w.matrix())
+	}
+	return src.Load(pixels)
+}
+
+// matrix is what frames in planes become pictures by, and pictures planes.
+func (w *frameWork) matrix() opencv.Matrix {
+	if w.video.Matrix == "bt709" {
+		return opencv.BT709
+	}
+	return opencv.BT601
 }
 
 // frameEncoder encodes what the operation makes of frames. The first one's size is the
@@ -171,6 +187,7 @@ type frameEncoder struct {
 	writer *ffmpeg.FrameWriter // nil before the first frame
 	width  int
 	height int
+	planar bool
 	pixels []byte
 }
 
@@ -186,7 +203,8 @@ func (e *frameEncoder) add(ctx context.Context, at int64, src *opencv.Image) err
 	if e.writer == nil {
 		e.width, e.height = dst.Width(), dst.Height()
 		how := e.work.video.Like()
-		how.Width, how.Height = e.width, e.height
+		e.planar = e.width%2+e.height%2 == 0 && !e.work.video.Wide()
+		how.Width, how.Height, how.Planar, how.Segment = e.width, e.height, e.planar, true
 		if e.writer, err = e.work.programs.Encode(ctx, e.out, how); err != nil {
 			return err
 		}
@@ -194,7 +212,12 @@ func (e *frameEncoder) add(ctx context.Context, at int64, src *opencv.Image) err
 	if dst.Width() != e.width || dst.Height() != e.height {
 		return fmt.Errorf("a frame became %d × %d pixels, and the first %d × %d", dst.Width(), dst.Height(), e.width, e.height)
 	}
-	if e.pixels, err = dst.Store(e.pixels[:0]); err != nil {
+	if e.planar {
+		e.pixels, err = dst.StorePlanes(e.pixels[:0], e.work.matrix())
+	} else {
+		e.pixels, err = dst.Store(e.pixels[:0])
+	}
+	if err != nil {
 		return err
 	}
 	return e.writer.Write(at, e.pixels)
@@ -236,7 +259,7 @@ func (w *frameWork) whole(ctx context.Context, f *Files) error {
 	if err != nil {
 		return err
 	}
-	j := ffmpeg.Joining{Segments: []*os.File{silent}, Rate: v.Rate, Sound: w.in, Info: info}
+	j := ffmpeg.Joining{Segments: []*os.File{silent}, Rate: v.Rate, Sound: w.in, Info: info, Begin: v.Begin()}
 	if v.Variable {
 		j.Base, j.Lengths = v.TimeBase, []int64{v.End - v.Times[0]}
 	}

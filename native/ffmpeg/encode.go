@@ -29,6 +29,11 @@ type Encoding struct {
 	Matrix string
 	// Primaries and Transfer are those of the source; see [Video.Primaries].
 	Primaries, Transfer string
+	// Planar: frames come in planes, as [Video.Planar] has them, and both sides are even.
+	Planar bool
+	// Segment: it is for [Programs.Join] alone. Otherwise it is written twice, so that a
+	// player need not load all of it before it begins.
+	Segment bool
 	// Threads are those of the encoder. Zero: one, with which the same frames give the same
 	// bits on every machine.
 	Threads int
@@ -41,7 +46,10 @@ const DefaultQuality = 20
 
 // Like is an encoding for frames of the video v.
 func (v *Video) Like() Encoding {
-	return Encoding{Width: v.Width, Height: v.Height, Rate: v.Rate, Variable: v.Variable, Base: v.TimeBase, Pixel: v.Pixel, Matrix: v.Matrix, Primaries: v.Primaries, Transfer: v.Transfer}
+	return Encoding{
+		Width: v.Width, Height: v.Height, Rate: v.Rate, Variable: v.Variable, Base: v.TimeBase, Pixel: v.Pixel,
+		Matrix: v.Matrix, Primaries: v.Primaries, Transfer: v.Transfer, Planar: v.Planar,
+	}
 }
 
 // FrameWriter encodes frames. Not for concurrent use.
@@ -67,10 +75,15 @@ func (p Programs) Encode(ctx context.Context, out *os.File, e Encoding) (*FrameW
 	if err != nil {
 		return nil, err
 	}
+	widen(ours)
 	ctx, stop := context.WithCancel(ctx)
 	args := e.input()
 	args = append(args, "-i", "pipe:3", "-map", "0:v:0", "-vf", e.filters())
-	args = append(append(args, e.codec()...), "-movflags", "+faststart", "-f", "mp4", "file:"+openName(1))
+	args = append(args, e.codec()...)
+	if !e.Segment {
+		args = append(args, "-movflags", "+faststart")
+	}
+	args = append(args, "-f", "mp4", "file:"+openName(1))
 	proc, err := p.start(ctx, run{program: "ffmpeg", files: []*os.File{theirs, out}, args: args})
 	theirs.Close()
 	if err != nil {
@@ -78,7 +91,7 @@ func (p Programs) Encode(ctx context.Context, out *os.File, e Encoding) (*FrameW
 		ours.Close()
 		return nil, err
 	}
-	w := &FrameWriter{proc: proc, stop: stop, in: ours, size: 3 * e.Width * e.Height}
+	w := &FrameWriter{proc: proc, stop: stop, in: ours, size: frameBytes(e.Width, e.Height, e.Planar)}
 	if e.Variable {
 		w.raw = &rawStream{out: ours, encoding: e}
 	}
@@ -93,6 +106,8 @@ func (e Encoding) check() error {
 		return fmt.Errorf("a video needs a frame rate, not %v", e.Rate)
 	case e.Variable && !e.Base.Known():
 		return fmt.Errorf("a variable rate needs a time base, not %v", e.Base)
+	case e.Planar && e.Width%2+e.Height%2 > 0:
+		return fmt.Errorf("frames of %d × %d pixels have no planes: both sides must be even", e.Width, e.Height)
 	case e.Quality < 0 || e.Quality > 51:
 		return fmt.Errorf("a quality of %d is not from 0 to 51", e.Quality)
 	}
@@ -105,7 +120,7 @@ func (e Encoding) input() []string {
 		return []string{"-f", "matroska"}
 	}
 	return []string{
-		"-f", "rawvideo", "-pixel_format", "bgr24", "-video_size", fmt.Sprintf("%dx%d", e.Width, e.Height), "-framerate", e.Rate.String(),
+		"-f", "rawvideo", "-pixel_format", pixelFormat(e.Planar), "-video_size", fmt.Sprintf("%dx%d", e.Width, e.Height), "-framerate", e.Rate.String(),
 	}
 }
 
@@ -116,14 +131,17 @@ func (e Encoding) filters() string {
 	if right+bottom > 0 {
 		all = append(all, fmt.Sprintf("pad=%d:%d,fillborders=right=%d:bottom=%d:mode=smear", e.Width+right, e.Height+bottom, right, bottom))
 	}
-	matrix := "bt601"
-	switch e.Matrix {
-	case "bt709":
-		matrix = e.Matrix
-	case wide:
-		matrix = "bt2020"
+	if !e.Planar {
+		matrix := "bt601"
+		switch e.Matrix {
+		case "bt709":
+			matrix = e.Matrix
+		case wide:
+			matrix = "bt2020"
+		}
+		all = append(all, "scale=flags=bicubic+accurate_rnd:out_color_matrix="+matrix+":out_range=tv")
 	}
-	all = append(all, "scale=flags=bicubic+accurate_rnd:out_color_matrix="+matrix+":out_range=tv", "format=yuv420p")
+	all = append(all, "format=yuv420p")
 	if e.Pixel.Known() {
 		all = append(all, fmt.Sprintf("setsar=%d/%d", e.Pixel.Num, e.Pixel.Den))
 	}
@@ -179,7 +197,7 @@ func (r Ratio) timescale() int64 {
 	return scale
 }
 
-// Write encodes one frame: 3 bytes a pixel, blue, green, red. Its time counts for a
+// Write encodes one frame: 3 bytes a pixel, blue, green, red; or its planes. Its time counts for a
 // variable rate only; times rise.
 func (w *FrameWriter) Write(time int64, frame []byte) error {
 	if w.failed != nil {

@@ -49,8 +49,15 @@ func (v *Video) Count(r Run) int {
 func (r Run) has(t int64) bool { return t >= r.From && t < r.To }
 
 // FrameBytes is the size of one decoded frame: 3 bytes a pixel, blue, green, red, row
-// after row without gaps.
-func (v *Video) FrameBytes() int { return 3 * v.Width * v.Height }
+// after row without gaps; or that of its planes.
+func (v *Video) FrameBytes() int { return frameBytes(v.Width, v.Height, v.Planar) }
+
+func frameBytes(width, height int, planar bool) int {
+	if planar {
+		return width * height * 3 / 2
+	}
+	return 3 * width * height
+}
 
 // FrameReader decodes a run of frames. Not for concurrent use.
 //
@@ -65,8 +72,8 @@ type FrameReader struct {
 	ended error // of the last Next
 }
 
-// Frames begins to decode a run of frames as blue, green and red, each with its
-// timestamp. Where seek is true and the video can seek, decoding begins at a
+// Frames begins to decode a run of frames as blue, green and red, or in planes where the
+// video says so, each with its timestamp. Where seek is true and the video can seek, decoding begins at a
 // key frame before the run; otherwise at the first frame of the file, which always gives
 // the right frames and takes long. An index that is wrong makes seeking miss frames:
 // compare what came with Video.Times. The caller closes the reader. Errors: ErrMissing.
@@ -77,6 +84,7 @@ func (p Programs) Frames(ctx context.Context, in *os.File, v *Video, r Run, seek
 		stop()
 		return nil, err
 	}
+	widen(pictures)
 	times, theirTimes, err := os.Pipe()
 	if err != nil {
 		stop()
@@ -143,13 +151,21 @@ func frameArgs(v *Video, r Run) []string {
 	if trim != "" {
 		filter += "trim=" + strings.TrimPrefix(trim, ":") + ","
 	}
-	filter += fmt.Sprintf("scale=%d:%d:flags=bicubic+accurate_rnd,format=bgr24,split[times][pictures]", v.Width, v.Height)
+	filter += fmt.Sprintf("scale=%d:%d:flags=bicubic+accurate_rnd,format=%s,split[times][pictures]", v.Width, v.Height, pixelFormat(v.Planar))
 	return []string{
 		"-filter_complex", filter,
 		"-map", "[times]", "-c:v", "wrapped_avframe", "-enc_time_base", strings.Replace(v.TimeBase.String(), "/", ":", 1),
 		"-fps_mode", "passthrough", "-flush_packets", "1", "-f", "framecrc", "pipe:5",
 		"-map", "[pictures]", "-fps_mode", "passthrough", "-c:v", "rawvideo", "-f", "rawvideo", "pipe:4",
 	}
+}
+
+// pixelFormat is FFmpeg's name of how frames are handed over.
+func pixelFormat(planar bool) string {
+	if planar {
+		return "yuv420p"
+	}
+	return "bgr24"
 }
 
 // Next reads the next frame into buf, which has [Video.FrameBytes] bytes, and returns

@@ -145,7 +145,7 @@ func TestEncode_WhatIsEncodedAndJoinedHasTheFramesOfItsSegments(t *testing.T) {
 	info := probe(t, p, path)
 	v := info.Video
 	times, frames := readAll(t, p, path, v, v.All(), true)
-	j := ffmpeg.Joining{Rate: v.Rate, Sound: open(t, path), Info: info}
+	j := ffmpeg.Joining{Rate: v.Rate, Sound: open(t, path), Info: info, Begin: v.Begin()}
 	var want []string
 	for _, cut := range [][2]int{{0, 1}, {1, 50}, {50, 93}, {93, 120}} {
 		segment := encode(t, p, v.Like(), times[cut[0]:cut[1]], frames[cut[0]:cut[1]])

@@ -41,6 +41,7 @@ type streamHeader struct {
 	Matrix      string `json:"color_space"`
 	Primaries   string `json:"color_primaries"`
 	Transfer    string `json:"color_transfer"`
+	Range       string `json:"color_range"`
 	Real        string `json:"r_frame_rate"`
 	Average     string `json:"avg_frame_rate"`
 	TimeBase    string `json:"time_base"`
@@ -136,6 +137,9 @@ func (h *header) tags() map[string]string {
 // wide is the matrix of BT.2020, that of HDR.
 const wide = "bt2020nc"
 
+// Wide tells a video whose colours are those of HDR.
+func (v *Video) Wide() bool { return v.Matrix == wide }
+
 // language is what MP4 has room for.
 func (s streamHeader) language() string {
 	word := s.Tags["language"]
@@ -169,7 +173,22 @@ func (s streamHeader) video() (*Video, error) {
 	if v.TimeBase, err = ParseRatio(s.TimeBase); err != nil {
 		return nil, &Error{Program: "ffprobe", Err: fmt.Errorf("%w: time base: %w", ErrNotMedia, err)}
 	}
+	if v.Rate, err = ParseRatio(s.Average); err != nil {
+		v.Rate, _ = ParseRatio(s.Real)
+	}
+	v.Counted, _ = strconv.ParseInt(s.Frames, 10, 64)
+	v.Planar = s.planar()
 	return v, nil
+}
+
+// planar tells frames that need not be made blue, green and red by FFmpeg.
+func (s streamHeader) planar() bool {
+	switch s.Matrix {
+	case "", "unknown", "bt709", "smpte170m", "bt470bg":
+	default:
+		return false
+	}
+	return s.PixelFormat == "yuv420p" && s.Range != "pc" && s.Width%2+s.Height%2 == 0
 }
 
 // seconds reads "12.345000"; what is none is 0.

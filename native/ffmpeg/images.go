@@ -144,7 +144,7 @@ func (p Programs) Images(ctx context.Context, in *os.File, v *Video, s Sampling)
 		ours.Close()
 		return nil, err
 	}
-	return &ImageReader{proc: proc, stop: stop, file: ours, out: bufio.NewReader(ours), left: count, bound: 4*v.FrameBytes() + 1<<20}, nil
+	return &ImageReader{proc: proc, stop: stop, file: ours, out: bufio.NewReader(ours), left: count, bound: 12*v.Width*v.Height + 1<<20}, nil
 }
 
 // filter takes the frames: those of the range, or for each moment the last that is not

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Joining says how segments become one video.
@@ -21,10 +22,12 @@ type Joining struct {
 	Base Ratio
 	// Rate is frames a second where the rate is constant.
 	Rate Ratio
-	// Sound, where not nil, is the file whose audio and tags the video gets, and Info
-	// what it holds.
+	// Sound, where not nil, is the file whose audio and tags the video gets, Info what
+	// it holds, at least by its header, and Begin when its first frame is shown, on its
+	// own clock.
 	Sound *os.File
 	Info  *Info
+	Begin time.Duration
 }
 
 // MaxSegments bounds the segments of one video: each is an open file.
@@ -83,8 +86,8 @@ func (j Joining) list() string {
 func (j Joining) args() []string {
 	// a segment comes from a node: one that is itself a list of files opens none
 	args := []string{"-f", "concat", "-safe", "0", "-protocol_whitelist", protocols, "-format_whitelist", "concat,mov"}
-	if j.Sound != nil && j.Info.Video != nil && len(j.Info.Video.Times) > 0 {
-		late := j.Info.Video.TimeBase.Duration(j.Info.Video.Times[0]) - j.Info.Start
+	if j.Sound != nil && j.Info.Video != nil {
+		late := j.Begin - j.Info.Start
 		args = append(args, "-itsoffset", strconv.FormatFloat(late.Seconds(), 'f', 6, 64))
 	}
 	args = append(args, "-i", "pipe:3")

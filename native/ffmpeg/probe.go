@@ -49,6 +49,13 @@ type Video struct {
 	// Primaries and Transfer name what colours are meant and how light became numbers, where
 	// that is not as usual: "bt2020", and "smpte2084" or "arib-std-b67" for HDR. Empty: as usual.
 	Primaries, Transfer string
+	// Planar: decoded frames are handed over in planes (I420), as the codec has them: luma
+	// of 16 to 235, a byte a pixel, then both kinds of chroma, a byte for four pixels. They
+	// are half as long as blue, green and red, and nobody has to convert them. Probe sets
+	// it where the file has such frames; whoever wants colours clears it.
+	Planar bool
+	// Counted is how many frames the header counts; 0: it does not.
+	Counted int64
 	// Rate is frames a second, exact where the rate is constant; otherwise the mean.
 	Rate Ratio
 	// Variable tells that no constant rate fits the frames' times.
@@ -71,6 +78,14 @@ type Video struct {
 	Search int64
 	// End is the tick at which the last frame ends.
 	End int64
+}
+
+// Begin is when the first frame is shown, on the file's clock.
+func (v *Video) Begin() time.Duration {
+	if len(v.Times) == 0 {
+		return 0
+	}
+	return v.TimeBase.Duration(v.Times[0])
 }
 
 // Duration is how long the frames are shown.
@@ -136,22 +151,10 @@ func CheckFrames(i *Info) error {
 // Errors: ErrMissing, ErrNotMedia, ErrTooLarge (more frames than fit in memory), or
 // the context's own.
 func (p Programs) Probe(ctx context.Context, in *os.File) (*Info, error) {
-	stat, err := in.Stat()
+	header, info, err := p.readHeader(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	if stat.Size() == 0 {
-		return nil, &Error{Program: "ffprobe", Text: "the file is empty", Err: ErrNotMedia}
-	}
-	header, err := p.header(ctx, in)
-	if err != nil {
-		return nil, notMedia(err)
-	}
-	info, err := header.info()
-	if err != nil {
-		return nil, err
-	}
-	info.Bytes = stat.Size()
 	index := newIndex(header)
 	if err := p.readIndex(ctx, in, index); err != nil {
 		return nil, err
@@ -171,6 +174,34 @@ func (p Programs) Tags(ctx context.Context, in *os.File) (map[string]string, err
 		return nil, notMedia(err)
 	}
 	return header.tags(), nil
+}
+
+// Header says what the file's header claims, and reads little else: frames are not
+// listed, nothing is counted, and the rate is the mean. It does for files that one has
+// made oneself, or that somebody has probed before. Errors: those of Probe.
+func (p Programs) Header(ctx context.Context, in *os.File) (*Info, error) {
+	_, info, err := p.readHeader(ctx, in)
+	return info, err
+}
+
+func (p Programs) readHeader(ctx context.Context, in *os.File) (*header, *Info, error) {
+	stat, err := in.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	if stat.Size() == 0 {
+		return nil, nil, &Error{Program: "ffprobe", Text: "the file is empty", Err: ErrNotMedia}
+	}
+	header, err := p.header(ctx, in)
+	if err != nil {
+		return nil, nil, notMedia(err)
+	}
+	info, err := header.info()
+	if err != nil {
+		return nil, nil, err
+	}
+	info.Bytes = stat.Size()
+	return header, info, nil
 }
 
 // notMedia is for the error of a program that could not make sense of a file.

@@ -3,6 +3,7 @@
 package ffmpeg
 
 import (
+	"os"
 	"os/exec"
 	"strconv"
 	"syscall"
@@ -10,6 +11,9 @@ import (
 
 // openName is how a program opens the file that it was handed at the given place.
 func openName(number int) string { return "/dev/fd/" + strconv.Itoa(3+number) }
+
+// widen leaves a pipe as it is.
+func widen(*os.File) {}
 
 // setGroup puts the program into a process group of its own, which is killed as one.
 func setGroup(cmd *exec.Cmd) {

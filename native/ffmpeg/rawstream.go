@@ -64,9 +64,13 @@ func (r *rawStream) write(time int64, frame []byte) error {
 
 // header is all that comes before the frames.
 func (r *rawStream) header() []byte {
+	space := "BGR\x18"
+	if r.encoding.Planar {
+		space = "I420"
+	}
 	video := element(idVideo,
 		element(idWidth, number(uint64(r.encoding.Width))), element(idHeight, number(uint64(r.encoding.Height))),
-		element(idColourSpace, []byte("BGR\x18")))
+		element(idColourSpace, []byte(space)))
 	track := element(idTrack, element(idTrackNumber, number(1)), element(idTrackUID, number(1)),
 		element(idTrackType, number(1)), element(idCodec, []byte("V_UNCOMPRESSED")), video)
 	all := element(idEBML, element(idDocType, []byte("matroska")))

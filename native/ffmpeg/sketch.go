@@ -31,6 +31,9 @@ func (v *Video) Sketch() string {
 	if v.Search > 0 {
 		word += ",search=" + strconv.FormatInt(v.Search, 10)
 	}
+	if v.Planar {
+		word += ",planar"
+	}
 	return word
 }
 
@@ -70,6 +73,8 @@ func (v *Video) take(flag string) {
 		v.Variable = true
 	case "seekable":
 		v.Seekable = true
+	case "planar":
+		v.Planar = true
 	case "primaries":
 		v.Primaries = value
 	case "transfer":
@@ -83,6 +88,8 @@ func (v *Video) take(flag string) {
 func (v *Video) check() error {
 	switch {
 	case v.Stream < 0 || v.Stream >= maxStreams || v.Width < 1 || v.Height < 1 || !v.TimeBase.Known() || !v.Rate.Known():
+		return errSketch
+	case v.Planar && v.Width%2+v.Height%2 > 0:
 		return errSketch
 	case v.Width > MaxPixels || v.Height > MaxPixels || v.Width*v.Height > MaxPixels:
 		return ErrTooLarge

@@ -2,7 +2,17 @@
 
 package opencv
 
-import "gocv.io/x/gocv"
+/*
+#include "shim.h"
+*/
+import "C"
+
+import (
+	"slices"
+	"unsafe"
+
+	"gocv.io/x/gocv"
+)
 
 // NewFrame makes a picture of width × height pixels to load frames into. Close it.
 // Errors: ErrTooLarge (no such size, or too many pixels), *Error.
@@ -59,6 +69,53 @@ func (im *Image) Store(into []byte) ([]byte, error) {
 		return into, wrap(err)
 	}
 	return append(into, own...), nil
+}
+
+// LoadPlanes fills a picture with the pixels of a frame of its size in planes (I420): luma
+// of 16 to 235, a byte a pixel, then both kinds of chroma, a byte for four pixels, which
+// all have it. The size is even. Errors: ErrClosed, ErrShape, *Error.
+func (im *Image) LoadPlanes(pixels []byte, m Matrix) error {
+	if !im.ok() {
+		return ErrClosed
+	}
+	if im.m.Type() != gocv.MatTypeCV8UC3 || !im.m.IsContinuous() || planesSize(im) != len(pixels) || len(pixels) == 0 {
+		return ErrShape
+	}
+	var cerr C.shim_error
+	red, blue := m.weights()
+	return result(C.shim_from_planes((*C.uchar)(unsafe.Pointer(unsafe.SliceData(pixels))), C.double(red), C.double(blue), ptr(im.m), &cerr), &cerr, nil)
+}
+
+// StorePlanes appends the picture in planes, as LoadPlanes takes them, to into; the chroma
+// of four pixels is that of their mean. Errors: ErrClosed, ErrShape (an odd size), *Error.
+func (im *Image) StorePlanes(into []byte, m Matrix) ([]byte, error) {
+	if !im.ok() {
+		return into, ErrClosed
+	}
+	from := im.m
+	size := planesSize(im)
+	if size == 0 || from.Type() != gocv.MatTypeCV8UC3 && from.Type() != gocv.MatTypeCV8UC1 {
+		return into, ErrShape
+	}
+	if !from.IsContinuous() {
+		from = im.m.Clone()
+		defer from.Close()
+	}
+	start := len(into)
+	into = slices.Grow(into, size)[:start+size]
+	var cerr C.shim_error
+	red, blue := m.weights()
+	code := C.shim_to_planes(ptr(from), C.double(red), C.double(blue), (*C.uchar)(unsafe.Pointer(&into[start])), &cerr)
+	return into, result(code, &cerr, nil)
+}
+
+// planesSize is the bytes of a picture in planes; 0 where a side is odd.
+func planesSize(im *Image) int {
+	w, h := im.m.Cols(), im.m.Rows()
+	if w%2+h%2 > 0 {
+		return 0
+	}
+	return w * h * 3 / 2
 }
 
 // DrawEdges is the assignment's filter on a picture in place, for whoever measures it

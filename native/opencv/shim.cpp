@@ -2,6 +2,8 @@
 
 #include "shim.h"
 
+#include "planes.h"
+
 #include <cstring>
 #include <exception>
 #include <memory>
@@ -99,6 +101,26 @@ int shim_paint(void *mat, void *mask, int b, int g, int r, shim_error *err) {
   return guard(err, [&] {
     CV_Assert(at(mask).size() == at(mat).size());
     at(mat).setTo(cv::Scalar(b, g, r), at(mask));
+    return SHIM_OK;
+  });
+}
+
+int shim_from_planes(const unsigned char *yuv, double kr, double kb, void *mat, shim_error *err) {
+  return guard(err, [&] {
+    cv::Mat &m = at(mat);
+    planes::toColour(yuv, m.cols, m.rows, kr, kb, m.data);
+    return SHIM_OK;
+  });
+}
+
+int shim_to_planes(void *mat, double kr, double kb, unsigned char *yuv, shim_error *err) {
+  return guard(err, [&] {
+    const cv::Mat &m = at(mat);
+    if (m.channels() == 1) {
+      planes::ofGray(m.data, m.cols, m.rows, yuv);
+    } else {
+      planes::ofColour(m.data, m.cols, m.rows, kr, kb, yuv);
+    }
     return SHIM_OK;
   });
 }

@@ -26,6 +26,11 @@ int shim_threshold(void *src, void *dst, double level, int otsu, shim_error *err
 int shim_halve(void *mat, shim_error *err);
 int shim_paint(void *mat, void *mask, int b, int g, int r, shim_error *err);
 
+// A picture of one piece and an even size, from planes and to them; see planes.h. yuv has
+// 3 bytes for 2 pixels.
+int shim_from_planes(const unsigned char *yuv, double kr, double kb, void *mat, shim_error *err);
+int shim_to_planes(void *mat, double kr, double kb, unsigned char *yuv, shim_error *err);
+
 // Writes the triangles of count points (x, y), from 0 to width and height, as numbers
 // of points by threes, at most `most`, and how many there are into *found. pad is
 // the room that is left around.

@@ -26,23 +26,25 @@ func TestCuts_CoverEveryFrameOnceAndGoToKeyFramesThatAreNear(t *testing.T) {
 		name          string
 		count, pixels int
 		keys          []int
+		parts         int
 		first         int // the first cut
 	}{
-		{"one frame", 1, 1, []int{0}, 1},
-		{"a short clip", 100, 100, []int{0}, 100},
-		{"no key frame but the first", 1000, 100, []int{0}, maxFrames},
-		{"a key frame that is near", 1000, 100, every(130, 1000), 130},
-		{"every frame is one", 1000, 100, every(1, 1000), 61},
-		{"large frames", 1000, 8_000_000, []int{0}, minFrames},
-		{"a very long video", 10_000_000, 8_000_000, []int{0}, 39063},
-		{"key frames far apart", 5000, 100, every(600, 5000), maxFrames},
-		{"frames that take seconds", 200, 100_000_000, every(12, 200), 1},
+		{"one frame", 1, 1, []int{0}, 1, 1},
+		{"a short clip", 100, 100, []int{0}, 1, 100},
+		{"no key frame but the first", 1000, 100, []int{0}, 8, 125},
+		{"a key frame that is near", 1000, 100, every(130, 1000), 8, 130},
+		{"the nearest of several", 1000, 100, []int{0, 97, 120, 131}, 8, 120},
+		{"every frame is one", 1000, 100, every(1, 1000), 8, 125},
+		{"key frames far apart", 5000, 100, every(600, 5000), 36, 138},
+		{"large frames", 1000, 8_000_000, []int{0}, 72, 13},
+		{"a very long video", 10_000_000, 8_000_000, []int{0}, 252, 39682},
+		{"frames that take seconds", 200, 100_000_000, every(12, 200), 200, 1},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			ends := cuts(row.count, row.pixels, row.keys)
 			require.Equal(t, row.first, ends[0])
-			require.LessOrEqual(t, len(ends), maxParts)
+			require.Len(t, ends, row.parts)
 			last := 0
 			for _, end := range ends {
 				require.Greater(t, end, last)
@@ -53,19 +55,25 @@ func TestCuts_CoverEveryFrameOnceAndGoToKeyFramesThatAreNear(t *testing.T) {
 	}
 }
 
+func TestCuts_MakeAsManyPartsAsNodesLikeToShare(t *testing.T) {
+	for least, want := range map[int]int{0: 1, 1: 1, 4: 4, 5: 6, 7: 8, 8: 8, 9: 12, 13: 24, 24: 24, 250: 252, 9999: 252} {
+		require.Equal(t, want, shared(least, maxParts), "at least %d", least)
+	}
+}
+
 func TestEffort_FollowsWhatTheOperationDoes(t *testing.T) {
 	rows := []struct {
 		op   string
 		want int // parts of 200 frames of 768 × 576
 	}{
 		{"video:edges", 2},
-		{"video:resize:scale=0.5", 3},
-		{"video:resize:width=7680", 100},
-		{"video:resize:width=640,height=480", 4},
-		{"video:face_mesh", 7},
-		{"video:face_mesh:upsample=2", 25},
-		{"video:denoise", 29},
-		{"video:denoise:search=35", 100},
+		{"video:resize:scale=0.5", 2},
+		{"video:resize:width=7680", 108},
+		{"video:resize:width=640,height=480", 3},
+		{"video:face_mesh", 6},
+		{"video:face_mesh:upsample=2", 36},
+		{"video:denoise", 36},
+		{"video:denoise:search=35", 108},
 	}
 	for _, row := range rows {
 		op, err := job.ParseOperation(row.op)

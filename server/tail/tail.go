@@ -19,8 +19,9 @@ type HedgeConfig struct {
 	Budget float64
 	// Quantile of the latency, by work, after which a copy is due. Default 0.95.
 	Quantile float64
-	// Cold is after how long a copy is due as long as fewer than 20 latencies are
-	// known. Default 50 ms.
+	// Cold is after how long a copy is due at the soonest as long as fewer than 20
+	// latencies are known; the longest of those that are counts, if it is no outlier.
+	// Default 50 ms.
 	Cold time.Duration
 	// Busy is the utilization from which no copies are sent, 0 to 1. Default 0.7.
 	Busy float64
@@ -52,6 +53,7 @@ type Hedge struct {
 	cfg     HedgeConfig
 	latency sketch.Histogram // ns by unit of work, scaled
 	rtt     sketch.Histogram // ns
+	longest float64          // ns by unit of work
 	tokens  float64
 
 	news int     // latencies since these were looked up:
@@ -98,6 +100,7 @@ func (h *Hedge) Observe(latency, run time.Duration, work float64) {
 		return
 	}
 	h.news++
+	h.longest = max(h.longest, float64(latency)/unit(work))
 	h.latency.Add(float64(latency) * scale / unit(work))
 	if run > 0 && run < latency {
 		h.rtt.Add(float64(latency - run))
@@ -111,7 +114,8 @@ func (h *Hedge) After(work float64) (after time.Duration, ok bool) {
 		return 0, false
 	}
 	if h.latency.Count() < warm {
-		return h.cfg.Cold, true
+		few := min(h.longest, outlier*h.latency.Quantile(.5)/scale)
+		return max(h.cfg.Cold, time.Duration(few*unit(work))), true
 	}
 	if h.news >= lookUp || h.news > 0 && h.latency.Count() < lookUp*lookUp {
 		h.news = 0

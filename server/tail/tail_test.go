@@ -34,6 +34,8 @@ func TestHedge_CopyIsDueWhenFewTasksTakeLonger(t *testing.T) {
 	}{
 		{"nothing is known", tail.NewHedge(tail.HedgeConfig{Budget: .1}), 1, 50 * ms},
 		{"too little is known", learned(tail.HedgeConfig{Budget: .1, Cold: 7 * ms}, 19, 0, ms, 0), 1, 7 * ms},
+		{"the little that is known takes longer", learned(tail.HedgeConfig{Budget: .1}, 2, 2, 3000*ms, 4000*ms), 2, 8000 * ms},
+		{"an outlier of the little that is known", learned(tail.HedgeConfig{Budget: .1}, 10, 10, 100*ms, 9000*ms), 1, 500 * ms},
 		{"one in fifty is slow", learned(tail.HedgeConfig{Budget: .1}, 1000, 50, 100*ms, 3000*ms), 1, 100 * ms},
 		{"one in ten is somewhat slow", learned(tail.HedgeConfig{Budget: .1}, 1000, 10, 100*ms, 300*ms), 1, 300 * ms},
 		{"one in ten straggles", learned(tail.HedgeConfig{Budget: .1}, 1000, 10, 100*ms, 3000*ms), 1, 500 * ms},
