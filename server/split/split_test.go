@@ -153,7 +153,7 @@ func TestOpen_OneFileThatIsWrongIsNamedItself(t *testing.T) {
 		{"no picture", "a/input_dir/notes.txt", edges, job.FailedPrecondition, "open " + root + "/a/input_dir/notes.txt: is no file that the operation takes, by its name; the operation takes files that end in .jpg .jpeg .png .webp .bmp .tif .tiff"},
 		{"no song", "a/input_dir/x.png", stems, job.FailedPrecondition, "open " + root + "/a/input_dir/x.png: is no file that the operation takes, by its name; the operation takes files that end in .mp3 .flac .wav .ogg .oga .opus .m4a .aac"},
 		{"no folder of songs", "b", stems, job.NotFound, "open b: no such folder; a job's folder holds input_dir with files that end in .mp3 .flac .wav .ogg .oga .opus .m4a .aac"},
-		{"no videos", "empty", lecture, job.FailedPrecondition, "open " + root + "/empty/input_dir: holds no video or sound that the operation takes; the operation takes files that end in .mp4 .m4v .mov .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .flv .wmv .ogv .3gp"},
+		{"no videos", "empty", lecture, job.FailedPrecondition, "open " + root + "/empty/input_dir: holds no video or sound that the operation takes; the operation takes files that end in .mp4 .m4v .mov .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .flv .wmv .ogv .3gp .gif"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
