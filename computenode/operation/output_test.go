@@ -221,7 +221,7 @@ func TestExplain_NativeTroubleHasItsCode(t *testing.T) {
 		{"no memory in C++", &opencv.Error{Text: "std::bad_alloc"}, job.Internal, "not enough memory"},
 		{"exception", &opencv.Error{Code: -215, Text: "ksize.width > 0"}, job.Internal, "ksize"},
 		{"OpenCV's own limit", &opencv.Error{Code: -215, Text: "pixels <= CV_IO_MAX_IMAGE_PIXELS"}, job.InvalidArgument, "more pixels"},
-		{"no OpenCV", opencv.ErrUnavailable, job.Unimplemented, "make build"},
+		{"no OpenCV", opencv.ErrUnavailable, job.Unimplemented, "built without OpenCV"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			fails(t, explain("blur", "a.png", row.err), row.code, "run blur on input_dir/a.png", row.says, "")
