@@ -148,6 +148,15 @@ func (c *Credentials) server() *tls.Config {
 	}
 }
 
+// Web is how browsers and scripts are answered over HTTPS: with this program's
+// certificate, and without asking for theirs. nil of nil Credentials.
+func (c *Credentials) Web() *tls.Config {
+	if c == nil {
+		return nil
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{c.cert}}
+}
+
 // client is how we call a peer whose certificate must name host, a name or an IP,
 // and have the role that we expect.
 func (c *Credentials) client(host string) *tls.Config {

@@ -27,6 +27,7 @@ Examples:
   server --machines lab.txt --root /srv/photos --root /srv/films
   server --listen 127.0.0.1:5100 --policy random
   server --machines ""                       no machine.txt: nodes join with computenode --controller
+  server user add ada --role operator        an account of the HTTP API; server user --help
 
 Flags:
 `
@@ -44,6 +45,9 @@ type config struct {
 	roots         confine.Roots
 	state         string // the directory of the server's own files
 	db            string // URL of the database; empty: SQLite in state
+	http          string // where the HTTP API listens; "off": nowhere
+	httpChosen    bool   // by a flag
+	demo          bool
 	scheduler     scheduler.Config
 	cluster       cluster.Config
 }
@@ -64,6 +68,8 @@ func parse(args []string, stdout io.Writer) (config, error) {
 	flags.Usage = func() {}
 	flags.StringVar(&cfg.machines, "machines", "machine.txt", "`file` that names the nodes, read again on SIGHUP; empty: none, nodes join with --controller")
 	flags.StringVar(&cfg.listen, "listen", "", "`HOST:PORT` to listen on (default: the server of machine.txt, or "+defaultListen+")")
+	flags.StringVar(&cfg.http, "http", defaultHTTP, "`HOST:PORT` of the HTTP API; off: none (docs/api.md)")
+	flags.BoolVar(&cfg.demo, "demo", false, "add an admin \"username\" with the password \"password\" to the HTTP API, for trying it out")
 	flags.StringArrayVar(&roots, "root", nil, "`directory` below which a job's folder must lie; may be given again (default: the working directory)")
 	flags.StringVar(&cfg.state, "state", "data/state", "`directory` for the jobs, of this server alone")
 	flags.StringVar(&cfg.db, "db", "", "keep the jobs in PostgreSQL, as `URL` postgres://..., which several servers may share; memory: nowhere, to measure without it (default: SQLite in --state)")
@@ -93,6 +99,7 @@ func parse(args []string, stdout io.Writer) (config, error) {
 	if err := cfg.level.UnmarshalText([]byte(level)); err != nil {
 		return cfg, bad(fmt.Sprintf("--log-level %q is none of debug, info, warn, error", level))
 	}
+	cfg.httpChosen = flags.Changed("http")
 	return cfg, cfg.load(roots)
 }
 

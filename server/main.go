@@ -30,14 +30,19 @@ func main() {
 
 // command is the whole program; it returns the exit code.
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	cfg, err := parse(args, stdout)
-	if errors.Is(err, errHelp) {
-		return exitDone
+	if len(args) > 0 && args[0] == userCommand {
+		return exitCode(stderr, users(ctx, args[1:], os.Stdin, stdout))
 	}
+	cfg, err := parse(args, stdout)
 	if err == nil {
 		err = run(ctx, cfg, stderr)
 	}
-	if err == nil {
+	return exitCode(stderr, err)
+}
+
+// exitCode says what err is, and returns the code that goes with it.
+func exitCode(stderr io.Writer, err error) int {
+	if err == nil || errors.Is(err, errHelp) {
 		return exitDone
 	}
 	fmt.Fprintln(stderr, "server:", job.Describe(err))

@@ -14,6 +14,7 @@ import (
 
 	"spillway/job"
 	"spillway/rpc"
+	"spillway/server/account"
 	"spillway/server/cluster"
 	"spillway/server/scheduler"
 	"spillway/server/split"
@@ -69,6 +70,10 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	web, err := listenHTTP(&cfg, log)
+	if err != nil {
+		return errors.Join(err, listener.Close(), kept.Close())
+	}
 	defer func() {
 		if err := kept.Close(); err != nil {
 			log.Warn("store closed with an error", "err", err)
@@ -92,7 +97,11 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	watchdog.Go(func() { manager.Watch(living, func(ctx context.Context) { _, _ = fleet.Nodes(ctx) }) })
 	defer watchdog.Wait()
 	defer die()
-	return serve(ctx, listener, service{jobs, fleet, cfg.balancePolicy}, log, func(ctx context.Context) {
+	face, err := makeAPI(ctx, cfg, web, service{jobs, fleet, cfg.balancePolicy}, kept, log, stderr)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	return serve(ctx, listener, service{jobs, fleet, cfg.balancePolicy}, face, log, func(ctx context.Context) {
 		select {
 		case <-jobs.Ready():
 			manager.Ready(serving)
@@ -117,6 +126,7 @@ const inMemory = "memory"
 // keeper is a store, and its end.
 type keeper interface {
 	scheduler.Store
+	account.Store
 	Close() error
 }
 
@@ -139,7 +149,7 @@ const lastWords = 250 * time.Millisecond
 
 // serve runs the loops, of which beside is one more. When ctx ends, the jobs end first, so that clients
 // still hear how, then the connections close.
-func serve(ctx context.Context, l net.Listener, s service, log *slog.Logger, beside func(context.Context)) error {
+func serve(ctx context.Context, l net.Listener, s service, face func(context.Context) error, log *slog.Logger, beside func(context.Context)) error {
 	listening, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	probing, forget := context.WithCancel(context.WithoutCancel(ctx))
 	g, ctx := errgroup.WithContext(ctx)
@@ -158,6 +168,7 @@ func serve(ctx context.Context, l net.Listener, s service, log *slog.Logger, bes
 		return rpc.ServeService(listening, l, s, log)
 	})
 	g.Go(func() error { return s.Cluster.Run(probing, s.Scheduler) })
+	g.Go(func() error { return face(ctx) })
 	g.Go(func() error {
 		beside(ctx)
 		return nil

@@ -53,6 +53,9 @@ type process struct {
 // spawn starts a program; it is killed at the end of the test, if not before.
 func spawn(t *testing.T, dir, program string, args ...string) *process {
 	t.Helper()
+	if program == "server" && !slices.Contains(args, "--http") {
+		args = append(args, "--http", "off") // one port would not do for all tests
+	}
 	cmd := exec.Command(filepath.Join(bin, program), args...)
 	cmd.Dir = dir
 	return spawnCommand(t, cmd)

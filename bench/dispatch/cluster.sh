@@ -80,7 +80,7 @@ start_server() {
 	local addr
 	addr=127.0.0.1:$(port)
 	echo "$addr" >"$work/$name.addr"
-	(cd "$work" && exec "$bin/server" --listen "$addr" --log-level warn --seed 1 "$@") >"$work/$name.log" 2>&1 &
+	(cd "$work" && exec "$bin/server" --listen "$addr" --http off --log-level warn --seed 1 "$@") >"$work/$name.log" 2>&1 &
 	pids+=($!)
 	for _ in $(seq 100); do
 		if [ "$("$bin/client" --server "$addr" nodes 2>/dev/null | grep -c idle)" = 2 ]; then return; fi

@@ -90,7 +90,7 @@ func (c *Cluster) launch(ctx context.Context) (err error) {
 		return err
 	}
 	args := append([]string{"--seed", strconv.FormatUint(p.Seed, 10), "--log-level", "warn"}, p.ServerArgs...)
-	if c.server, err = start("server", c.dir, nil, filepath.Join(c.lab.bin, "server"), append(args, "--root", c.lab.dir)...); err != nil {
+	if c.server, err = start("server", c.dir, nil, filepath.Join(c.lab.bin, "server"), append(args, "--http", "off", "--root", c.lab.dir)...); err != nil {
 		return err
 	}
 	each := slices.Concat(p.NodeEnv, []string{"computenode P --name node_I --seed", fmt.Sprintf("%d+I", p.Seed)}, p.NodeArgs)
@@ -109,7 +109,7 @@ func (c *Cluster) launch(ctx context.Context) (err error) {
 func (c *Cluster) startNode(i int) (*process, error) {
 	p := c.pool
 	args := append([]string{fmt.Sprint(p.Loads[i]), "--name", nodeName(i), "--seed", strconv.FormatUint(p.Seed+uint64(i), 10)}, p.NodeArgs...)
-	return start(nodeName(i), c.dir, p.NodeEnv, filepath.Join(c.lab.bin, "computenode"), append(args, "--root", c.lab.dir)...)
+	return start(nodeName(i), c.dir, p.NodeEnv, filepath.Join(c.lab.bin, "computenode"), append(args, "--http", "off", "--root", c.lab.dir)...)
 }
 
 // nodeName is the name of node i.

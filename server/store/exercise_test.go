@@ -81,6 +81,9 @@ func exercise(t *testing.T, open func(t testing.TB) keeper) {
 		{"jobs are listed newest first, by page", listsJobs},
 		{"tasks are listed by state and page", listsTasks},
 		{"old jobs are forgotten", expires},
+		{"users are kept by name", keepsUsers},
+		{"tokens are kept until they end, or their user does", keepsTokens},
+		{"two users of one name are one", addsAUserOnce},
 		{"an ended context is told", heedsContext},
 		{"a closed store says so", refusesWhenClosed},
 	}

@@ -18,6 +18,8 @@ type Memory struct {
 	jobs   map[job.ID]*remembered
 	seq    int64
 	closed bool
+
+	accounts accounts
 }
 
 // remembered is a job in memory.
@@ -33,7 +35,12 @@ type remembered struct {
 }
 
 // NewMemory makes an empty store.
-func NewMemory() *Memory { return &Memory{jobs: map[job.ID]*remembered{}} }
+func NewMemory() *Memory {
+	return &Memory{
+		jobs:     map[job.ID]*remembered{},
+		accounts: accounts{users: map[string]job.User{}, tokens: map[[32]byte]job.Token{}},
+	}
+}
 
 // Close has further calls fail.
 func (m *Memory) Close() error {

@@ -32,10 +32,7 @@ func OpenSQLite(ctx context.Context, dir string, cfg Config) (*SQL, error) {
 		return nil, err
 	}
 	s := &SQL{cfg: cfg, release: release, dialect: sqliteDialect(dir)}
-	file := filepath.Join(dir, "spillway.db")
-	if s.writer, err = openFile(file, "_txlock=immediate", 1); err == nil {
-		s.reader, err = openFile(file, "_pragma=query_only(1)", 4)
-	}
+	file, err := s.openFiles(dir)
 	if err == nil {
 		err = s.open(ctx, goose.DialectSQLite3)
 	}
@@ -50,6 +47,36 @@ func OpenSQLite(ctx context.Context, dir string, cfg Config) (*SQL, error) {
 	}
 	return s, nil
 }
+
+// OpenSQLiteBeside is as OpenSQLite, but where a server has the store open it opens it,
+// too. It is for changing accounts alone: the jobs are that server's.
+//
+// Errors: FailedPrecondition (a newer program wrote it), PermissionDenied,
+// Unavailable.
+func OpenSQLiteBeside(ctx context.Context, dir string, cfg Config) (*SQL, error) {
+	s, err := OpenSQLite(ctx, dir, cfg)
+	if !errors.Is(err, errInUse) {
+		return s, err
+	}
+	s = &SQL{cfg: cfg, dialect: sqliteDialect(dir)}
+	file, err := s.openFiles(dir)
+	if err != nil {
+		return nil, errors.Join(s.dialect.trouble("open "+file, err), s.abandon())
+	}
+	return s, nil
+}
+
+// openFiles opens the database of the directory, and tells its name.
+func (s *SQL) openFiles(dir string) (file string, err error) {
+	file = filepath.Join(dir, "spillway.db")
+	if s.writer, err = openFile(file, "_txlock=immediate", 1); err == nil {
+		s.reader, err = openFile(file, "_pragma=query_only(1)", 4)
+	}
+	return file, err
+}
+
+// errInUse tells that another server has the directory open.
+var errInUse = errors.New("another server uses it")
 
 func sqliteDialect(dir string) dialect {
 	return dialect{
@@ -105,7 +132,7 @@ func claimDir(dir string) (func() error, error) {
 	}
 	file.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, job.E(job.FailedPrecondition, step, errors.New("another server uses it"),
+		return nil, job.E(job.FailedPrecondition, step, errInUse,
 			"stop that server, or give this one another directory with --state; several servers share a PostgreSQL, with --db")
 	}
 	return nil, job.E(job.Unavailable, step, fmt.Errorf("lock: %w", err), "put the state on a file system that has locks, with --state")

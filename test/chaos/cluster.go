@@ -154,7 +154,7 @@ func (c *cluster) makePrograms() error {
 		}
 		c.addrs = append(c.addrs, addr)
 		args := []string{
-			"--listen", addr, "--window", strconv.Itoa(c.plan.window), "--attempt-timeout", "4s",
+			"--listen", addr, "--http", "off", "--window", strconv.Itoa(c.plan.window), "--attempt-timeout", "4s",
 			"--state", filepath.Join(c.dir, "state"), "--seed", strconv.FormatUint(c.plan.seed, 10),
 		}
 		if c.db != nil {

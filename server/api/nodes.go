@@ -1,0 +1,5 @@
+package api
+
+func (a *API) addNodes() {}
+
+func (a *API) addJobs() {}
