@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -25,53 +24,72 @@ const (
 // The account that --demo adds.
 const demoUser, demoPassword = "username", "password"
 
-// listenHTTP listens where --http says; nil where it is off. The default address being
-// another program's is no error, since nobody asked for it.
+// web is the HTTP API as it is wired.
+type web struct {
+	cfg      config
+	listener net.Listener // nil: there is no API
+	log      *slog.Logger
+	stderr   io.Writer
+}
+
+// listenHTTP listens where --http says. The default address being another program's is
+// no error, since nobody asked for it.
 // Errors: InvalidArgument, FailedPrecondition (the port is taken), PermissionDenied.
-func listenHTTP(cfg *config, log *slog.Logger) (net.Listener, error) {
+func listenHTTP(cfg config, log *slog.Logger, stderr io.Writer) (web, error) {
+	w := web{cfg: cfg, log: log, stderr: stderr}
 	if cfg.http == noHTTP || cfg.http == "" {
-		return nil, nil
+		return w, nil
 	}
 	l, err := rpc.Listen(cfg.http, rpc.ListenOptions{Insecure: cfg.insecure || cfg.credentials != nil})
 	if err != nil {
 		if !cfg.httpChosen && job.CodeOf(err) == job.FailedPrecondition {
 			log.Warn("no HTTP API: its port is another program's; choose one with --http HOST:PORT, or --http off", "address", cfg.http)
-			return nil, nil
+			return w, nil
 		}
 		e := job.AsError(err)
-		return nil, job.E(e.Code, "--http: "+e.Op, e.Err, "choose another address with --http, or --http off")
+		return w, job.E(e.Code, "--http: "+e.Op, e.Err, "choose another address with --http, or --http off")
 	}
-	if web := cfg.credentials.Web(); web != nil {
-		return tls.NewListener(l, web), nil
+	w.listener = l
+	if https := cfg.credentials.Web(); https != nil {
+		w.listener = tls.NewListener(l, https)
 	}
-	return l, nil
+	return w, nil
 }
 
-// makeAPI wires the HTTP API, and makes its first accounts. What it returns serves until
-// its context ends.
-func makeAPI(ctx context.Context, cfg config, l net.Listener, s service, kept account.Store, log *slog.Logger, stderr io.Writer) (func(context.Context) error, error) {
-	if l == nil {
+// close stops listening.
+func (w web) close() error {
+	if w.listener == nil {
+		return nil
+	}
+	return w.listener.Close()
+}
+
+// api wires the API, and makes its first accounts. What it returns serves until its
+// context ends.
+func (w web) api(ctx context.Context, s service, kept account.Store) (func(context.Context) error, error) {
+	if w.listener == nil {
 		return func(context.Context) error { return nil }, nil
 	}
 	accounts := account.New(account.Config{}, kept)
-	if err := firstAccounts(ctx, cfg, accounts, stderr); err != nil {
-		return nil, errors.Join(err, l.Close())
+	if err := w.firstAccounts(ctx, accounts); err != nil {
+		return nil, err
 	}
 	ready := func() bool {
 		select {
-		case <-s.Scheduler.Ready():
+		case <-s.Ready():
 			return true
 		default:
 			return false
 		}
 	}
-	face := api.New(api.Config{Service: s, Nodes: s, Accounts: accounts, Log: log, Ready: ready})
-	log.Info("HTTP API ready", "address", l.Addr(), "docs", scheme(cfg)+"://"+l.Addr().String()+"/docs")
-	return func(ctx context.Context) error { return face.Serve(ctx, l) }, nil
+	face := api.New(api.Config{Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready})
+	at := w.listener.Addr()
+	w.log.Info("HTTP API ready", "address", at, "docs", w.scheme()+"://"+at.String()+"/docs")
+	return func(ctx context.Context) error { return face.Serve(ctx, w.listener) }, nil
 }
 
-func scheme(cfg config) string {
-	if cfg.credentials != nil {
+func (w web) scheme() string {
+	if w.cfg.credentials != nil {
 		return "https"
 	}
 	return "http"
@@ -79,22 +97,22 @@ func scheme(cfg config) string {
 
 // firstAccounts makes an admin where there is nobody, and the account of --demo. What
 // it says is for the person who started the server, and not for its log.
-func firstAccounts(ctx context.Context, cfg config, accounts *account.Accounts, stderr io.Writer) error {
+func (w web) firstAccounts(ctx context.Context, accounts *account.Accounts) error {
 	name, password, err := accounts.First(ctx)
 	if err != nil {
 		return err
 	}
 	if name != "" {
-		fmt.Fprintf(stderr, "The HTTP API has its first account, and this is shown once:\n\n    user %s   password %s\n\n"+
+		fmt.Fprintf(w.stderr, "The HTTP API has its first account, and this is shown once:\n\n    user %s   password %s\n\n"+
 			"server user --help tells how to make others.\n", name, password)
 	}
-	if !cfg.demo {
+	if !w.cfg.demo {
 		return nil
 	}
 	if err := accounts.Add(ctx, demoUser, demoPassword, job.Admin); err != nil && job.CodeOf(err) != job.AlreadyExists {
 		return err
 	}
-	fmt.Fprintf(stderr, "\n*** --demo: ANYBODY who reaches %s may do EVERYTHING as user %q with password %q. ***\n"+
-		"*** Remove it with: server user remove %s ***\n\n", cfg.http, demoUser, demoPassword, demoUser)
+	fmt.Fprintf(w.stderr, "\n*** --demo: ANYBODY who reaches %s may do EVERYTHING as user %q with password %q. ***\n"+
+		"*** Remove it with: server user remove %s ***\n\n", w.listener.Addr(), demoUser, demoPassword, demoUser)
 	return nil
 }

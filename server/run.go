@@ -70,7 +70,7 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	web, err := listenHTTP(&cfg, log)
+	face, err := listenHTTP(cfg, log, stderr)
 	if err != nil {
 		return errors.Join(err, listener.Close(), kept.Close())
 	}
@@ -97,11 +97,12 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	watchdog.Go(func() { manager.Watch(living, func(ctx context.Context) { _, _ = fleet.Nodes(ctx) }) })
 	defer watchdog.Wait()
 	defer die()
-	face, err := makeAPI(ctx, cfg, web, service{jobs, fleet, cfg.balancePolicy}, kept, log, stderr)
+	all := service{jobs, fleet, cfg.balancePolicy}
+	serveHTTP, err := face.api(ctx, all, kept)
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return errors.Join(err, face.close(), listener.Close())
 	}
-	return serve(ctx, listener, service{jobs, fleet, cfg.balancePolicy}, face, log, func(ctx context.Context) {
+	return serve(ctx, listener, all, log, serveHTTP, func(ctx context.Context) error {
 		select {
 		case <-jobs.Ready():
 			manager.Ready(serving)
@@ -111,6 +112,7 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 		grace := cmp.Or(cfg.scheduler.Grace, scheduler.DefaultGrace)
 		manager.Stopping("what runs may finish", grace)
 		log.Info("server stops: what runs may finish, a second signal ends it at once", "grace", grace)
+		return nil
 	})
 }
 
@@ -147,9 +149,9 @@ func openStore(ctx context.Context, cfg *config, log *slog.Logger) (keeper, erro
 // lastWords is how long clients may ask how their jobs ended when the server stops.
 const lastWords = 250 * time.Millisecond
 
-// serve runs the loops, of which beside is one more. When ctx ends, the jobs end first, so that clients
+// serve runs the loops, and beside them those of also. When ctx ends, the jobs end first, so that clients
 // still hear how, then the connections close.
-func serve(ctx context.Context, l net.Listener, s service, face func(context.Context) error, log *slog.Logger, beside func(context.Context)) error {
+func serve(ctx context.Context, l net.Listener, s service, log *slog.Logger, also ...func(context.Context) error) error {
 	listening, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	probing, forget := context.WithCancel(context.WithoutCancel(ctx))
 	g, ctx := errgroup.WithContext(ctx)
@@ -168,11 +170,9 @@ func serve(ctx context.Context, l net.Listener, s service, face func(context.Con
 		return rpc.ServeService(listening, l, s, log)
 	})
 	g.Go(func() error { return s.Cluster.Run(probing, s.Scheduler) })
-	g.Go(func() error { return face(ctx) })
-	g.Go(func() error {
-		beside(ctx)
-		return nil
-	})
+	for _, loop := range also {
+		g.Go(func() error { return loop(ctx) })
+	}
 	err := g.Wait()
 	log.Info("server stopped")
 	return err

@@ -198,8 +198,15 @@ func TestAccounts_TheFirstStartMakesAnAdminOnce(t *testing.T) {
 func TestAccounts_RefusesWhatCannotBeAUser(t *testing.T) {
 	a, _, _ := open(t)
 	for _, row := range []struct{ name, password, role string }{
-		{"", "long enough", "viewer"}, {"a/b", "long enough", "viewer"}, {"..", "long enough", "viewer"}, {"a\nb", "long enough", "viewer"},
-		{"bob", "short", "viewer"}, {"bob", strings.Repeat("x", 1025), "viewer"}, {"bob", "bad\xffpassword", "viewer"}, {"bob", "long enough", "root"}, {"bob", "long enough", ""},
+		{"", "long enough", "viewer"},
+		{"a/b", "long enough", "viewer"},
+		{"..", "long enough", "viewer"},
+		{"a\nb", "long enough", "viewer"},
+		{"bob", "short", "viewer"},
+		{"bob", strings.Repeat("x", 1025), "viewer"},
+		{"bob", "bad\xffpassword", "viewer"},
+		{"bob", "long enough", "root"},
+		{"bob", "long enough", ""},
 	} {
 		err := a.Add(t.Context(), row.name, row.password, job.Role(row.role))
 		require.Equal(t, job.InvalidArgument, job.CodeOf(err), row)

@@ -116,7 +116,7 @@ func description() huma.Config {
 		"POST /login gives a token, which all other calls take as Authorization: Bearer."
 	// Pages of our own, made once; and no $schema in bodies.
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath, c.CreateHooks = "", "", "", nil
-	c.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[Problem]())
+	c.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[ProblemError]())
 	c.Transformers = append(c.Transformers, asProblem)
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		bearer: {Type: "http", Scheme: "bearer", Description: "the token of POST /login"},
@@ -185,7 +185,7 @@ func (a *API) declare(op *huma.Operation, who access) {
 }
 
 // fail is what the caller is told of err; the log gets what the caller does not.
-func (a *API) fail(ctx context.Context, err error) *Problem {
+func (a *API) fail(ctx context.Context, err error) *ProblemError {
 	p := problemOf(err)
 	if p.Status >= http.StatusInternalServerError && ctx.Err() == nil {
 		a.cfg.Log.Error("call failed", "request", requestID(ctx), "err", err)

@@ -163,7 +163,7 @@ func (a *API) answers(good described, errors ...int) map[string]*huma.Response {
 	for _, status := range errors {
 		all[strconv.Itoa(status)] = &huma.Response{
 			Description: http.StatusText(status),
-			Content:     map[string]*huma.MediaType{problemType: {Schema: schema[Problem](a)}},
+			Content:     map[string]*huma.MediaType{problemType: {Schema: schema[ProblemError](a)}},
 		}
 	}
 	return all

@@ -77,8 +77,19 @@ func TestGuard_LetsThroughByRole(t *testing.T) {
 
 func TestGuard_RefusesMalformedTokens(t *testing.T) {
 	a := guardedAPI(t)
-	for _, header := range [][]string{{}, {""}, {"viewer"}, {"Bearer"}, {"Bearer "}, {"Bearer  viewer"}, {"Bearer viewer x"},
-		{"Basic viewer"}, {"Bearer viewer", "Bearer viewer"}, {"bearer viewer, Bearer viewer"}, {"Bearer\tviewer"}} {
+	for _, header := range [][]string{
+		{},
+		{""},
+		{"viewer"},
+		{"Bearer"},
+		{"Bearer "},
+		{"Bearer  viewer"},
+		{"Bearer viewer x"},
+		{"Basic viewer"},
+		{"Bearer viewer", "Bearer viewer"},
+		{"bearer viewer, Bearer viewer"},
+		{"Bearer\tviewer"},
+	} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/viewer", nil)
 		r.Header["Authorization"] = header
 		w := httptest.NewRecorder()
@@ -107,14 +118,15 @@ func TestGuard_TurnsAwayWhatComesOnTop(t *testing.T) {
 	cfg := config()
 	cfg.Requests = 1
 	a := New(cfg)
-	a.stream(huma.Operation{Method: http.MethodGet, Path: "/slow"}, by(job.Viewer), func(w http.ResponseWriter, _ *http.Request) error {
-		inner := ask(t, a, "viewer", http.MethodGet, "/slow", "")
-		require.Equal(t, 503, inner.Code)
-		require.Equal(t, "1", inner.Header().Get("Retry-After"))
-		problem(t, inner)
+	var inner *httptest.ResponseRecorder
+	a.stream(huma.Operation{Method: http.MethodGet, Path: "/slow"}, by(job.Viewer), func(http.ResponseWriter, *http.Request) error {
+		inner = ask(t, a, "viewer", http.MethodGet, "/slow", "")
 		return nil
 	})
 	require.Equal(t, 200, ask(t, a, "viewer", http.MethodGet, "/slow", "").Code)
+	require.Equal(t, 503, inner.Code)
+	require.Equal(t, "1", inner.Header().Get("Retry-After"))
+	problem(t, inner)
 }
 
 func TestGuard_SetsSecurityHeadersOnEverything(t *testing.T) {

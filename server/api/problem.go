@@ -14,9 +14,9 @@ import (
 	"spillway/job"
 )
 
-// Problem is the body of every answer that is an error: problem details (RFC 9457)
+// ProblemError is the body of every answer that is an error: problem details (RFC 9457)
 // with the code of package job, the words for people, and the mend.
-type Problem struct {
+type ProblemError struct {
 	Type   string `json:"type" doc:"always about:blank: the code tells the kind" example:"about:blank"`
 	Title  string `json:"title" doc:"the words of the HTTP status" example:"Not Found"`
 	Status int    `json:"status" doc:"the HTTP status" example:"404"`
@@ -30,7 +30,7 @@ type Problem struct {
 	retryAfter time.Duration
 }
 
-// problemType is the content type of a Problem.
+// problemType is the content type of a ProblemError.
 const problemType = "application/problem+json"
 
 // statusOf is the HTTP status of a code.
@@ -97,7 +97,7 @@ func codeOf(status int) job.Code {
 
 // problemOf is what the caller is told of err. The cause of a fault of ours stays
 // in the log.
-func problemOf(err error) *Problem {
+func problemOf(err error) *ProblemError {
 	code := job.CodeOf(err)
 	p := newProblem(statusOf(code), code, err.Error(), job.HintOf(err))
 	if e, ok := errors.AsType[*job.Error](err); ok {
@@ -110,8 +110,8 @@ func problemOf(err error) *Problem {
 	return p
 }
 
-func newProblem(status int, code job.Code, what, hint string) *Problem {
-	p := &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: what, What: what, Code: string(code), Hint: hint}
+func newProblem(status int, code job.Code, what, hint string) *ProblemError {
+	p := &ProblemError{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: what, What: what, Code: string(code), Hint: hint}
 	if status == statusClientGone {
 		p.Title = "Client Closed Request"
 	}
@@ -122,16 +122,16 @@ func newProblem(status int, code job.Code, what, hint string) *Problem {
 const retryDefault = time.Second
 
 // Error implements error.
-func (p *Problem) Error() string { return p.What }
+func (p *ProblemError) Error() string { return p.What }
 
 // GetStatus implements huma.StatusError.
-func (p *Problem) GetStatus() int { return p.Status }
+func (p *ProblemError) GetStatus() int { return p.Status }
 
 // ContentType implements huma.ContentTypeFilter.
-func (p *Problem) ContentType(string) string { return problemType }
+func (p *ProblemError) ContentType(string) string { return problemType }
 
 // GetHeaders implements huma.HeadersError: what goes with the problem.
-func (p *Problem) GetHeaders() http.Header {
+func (p *ProblemError) GetHeaders() http.Header {
 	h := http.Header{"Content-Type": {problemType}}
 	switch p.Status {
 	case http.StatusUnauthorized:
@@ -147,19 +147,19 @@ func (p *Problem) GetHeaders() http.Header {
 }
 
 // write answers with the problem.
-func (p *Problem) write(w http.ResponseWriter) {
+func (p *ProblemError) write(w http.ResponseWriter) {
 	maps.Copy(w.Header(), p.GetHeaders())
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // the caller has left: there is nobody to tell
 }
 
 var (
-	_ huma.StatusError       = (*Problem)(nil)
-	_ huma.HeadersError      = (*Problem)(nil)
-	_ huma.ContentTypeFilter = (*Problem)(nil)
+	_ huma.StatusError       = (*ProblemError)(nil)
+	_ huma.HeadersError      = (*ProblemError)(nil)
+	_ huma.ContentTypeFilter = (*ProblemError)(nil)
 )
 
-// asProblem makes a Problem of the errors that the library itself answers with.
+// asProblem makes a ProblemError of the errors that the library itself answers with.
 func asProblem(_ huma.Context, _ string, body any) (any, error) {
 	m, ok := body.(*huma.ErrorModel)
 	if !ok {

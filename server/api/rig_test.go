@@ -54,10 +54,10 @@ func ask(t *testing.T, h http.Handler, token, method, path, body string) *httpte
 }
 
 // problem reads an answer that is an error, as all must be.
-func problem(t *testing.T, w *httptest.ResponseRecorder) Problem {
+func problem(t *testing.T, w *httptest.ResponseRecorder) ProblemError {
 	t.Helper()
 	require.Equal(t, problemType, w.Header().Get("Content-Type"), w.Body.String())
-	var p Problem
+	var p ProblemError
 	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &p))
 	require.Equal(t, w.Code, p.Status)
 	require.NotEmpty(t, p.What)

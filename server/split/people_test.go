@@ -80,7 +80,7 @@ func TestGather_OnePersonOverManyPicturesInAnyOrder(t *testing.T) {
 		`{"id":2,"faces":[{"image":"b.jpg","box":{"x":0,"y":0,"width":0,"height":0}}]}]}` + "\n"
 	for range 5 {
 		require.NoError(t, g.gather(t.Context(), "face_identity"))
-		require.True(t, want == g.people(), "byte by byte: %s", g.people())
+		require.Equal(t, []byte(want), []byte(g.people()), "byte by byte")
 		rand.Shuffle(len(g.names), func(i, j int) { g.names[i], g.names[j] = g.names[j], g.names[i] })
 	}
 	require.NoError(t, g.gather(t.Context(), "face_identity:threshold=0.05"))
