@@ -21,6 +21,7 @@ import (
 	"spillway/bench/load"
 	"spillway/bench/report"
 	"spillway/job"
+	"spillway/native/opencv"
 )
 
 // Exit codes.
@@ -91,6 +92,9 @@ func exitCode(err error, stderr io.Writer) int {
 	}
 	if errors.Is(err, errShort) { // its line has told
 		return exitFailed
+	}
+	if errors.Is(err, opencv.ErrUnavailable) {
+		err = job.E(job.Unimplemented, "", err, "run make build")
 	}
 	fmt.Fprintln(stderr, "bench:", job.Describe(err))
 	switch job.CodeOf(err) {

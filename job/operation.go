@@ -95,8 +95,8 @@ const (
 	IntParam    ParamKind = "int"
 	FloatParam  ParamKind = "float"
 	ChoiceParam ParamKind = "choice"
-	// NameParam names a folder: one path element, which is not hidden. Its default is
-	// empty, for none.
+	// NameParam names a file or a folder: one path element, which is not hidden. Its
+	// default is empty, for none.
 	NameParam ParamKind = "name"
 )
 
@@ -151,7 +151,7 @@ func (p ParamInfo) check(value string) (string, error) {
 		}
 		return value, nil
 	case NameParam:
-		return checkFolder(value)
+		return checkName(value)
 	case IntParam:
 		n, err := strconv.Atoi(value)
 		switch {
@@ -174,11 +174,11 @@ func (p ParamInfo) check(value string) (string, error) {
 	return strconv.FormatFloat(f, 'g', -1, 64), nil
 }
 
-// checkFolder returns value where it is one path element that is not hidden.
-func checkFolder(value string) (string, error) {
+// checkName returns value where it is one path element that is not hidden.
+func checkName(value string) (string, error) {
 	odd := func(r rune) bool { return r == '/' || r == '\\' || unicode.IsControl(r) }
 	if value == "" || len(value) > 255 || value[0] == '.' || strings.ContainsFunc(value, odd) {
-		return "", fmt.Errorf("%.80q is not the name of a folder", value)
+		return "", fmt.Errorf("%.80q is not a name", value)
 	}
 	return value, nil
 }
@@ -189,7 +189,7 @@ func (p ParamInfo) Usage() string {
 	case p.Kind == ChoiceParam:
 		return fmt.Sprintf("%s takes %s (default %s)", p.Name, strings.Join(p.Choices, ", "), p.Default)
 	case p.Kind == NameParam:
-		return p.Name + " takes the name of a folder, without slashes (default none)"
+		return p.Name + " takes a name, without slashes (default none)"
 	case p.Odd:
 		return fmt.Sprintf("%s takes an odd whole number from %g to %g (default %s)", p.Name, p.Min, p.Max, p.Default)
 	case p.Kind == IntParam:

@@ -13,13 +13,14 @@ const CreateVideo = "create_video"
 // "rate" says nothing.
 const DefaultRate = 25
 
-// CreateRate is the frames a second that a [CreateVideo] makes.
-func CreateRate(op Operation) float64 {
-	rate, err := strconv.ParseFloat(op.Params["rate"], 64)
+// CreateRate is the frames a second that a [CreateVideo] makes, of its parameter "rate":
+// 29.97 is 30000/1001, as [ParseRate] has it.
+func CreateRate(rate string) Rate {
+	r, err := ParseRate(rate)
 	if err != nil {
-		return DefaultRate
+		return Rate{DefaultRate, 1}
 	}
-	return rate
+	return r
 }
 
 // Picture is one of a sequence, as its name tells: "clip.12.png" is number 12 of "clip".

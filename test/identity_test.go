@@ -57,7 +57,7 @@ func TestIdentity_NodesWithoutGoFaceSayHowToGetOne(t *testing.T) {
 	out, code := c.client("operations")
 	require.Zero(t, code)
 	require.Contains(t, out, "face_identity")
-	require.Contains(t, out, "known takes the name of a folder")
+	require.Contains(t, out, "known takes a name")
 }
 
 // One node, or one that sees the folder beside one that does not: the same people.

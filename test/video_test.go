@@ -215,6 +215,18 @@ func TestVideo_PicturesAndMetadata(t *testing.T) {
 	require.Zero(t, code, "%+v", r)
 	require.Equal(t, []string{"clip.mp4"}, c.outputs("again"))
 	require.Len(t, holds(t, filepath.Join(c.dir, "again/output_dir/clip.mp4")).Video.Times, 181)
+	require.NoError(t, os.Link(filepath.Join(c.dir, "data/input_dir/clip.mp4"), filepath.Join(c.dir, "again/input_dir/clip.mp4")))
+	r, code = c.run("again", "--op", "create_video:rate=29.97,audio=clip.mp4")
+	require.Zero(t, code, "%+v", r)
+	made, source := holds(t, filepath.Join(c.dir, "again/output_dir/clip.mp4")), holds(t, filepath.Join(c.dir, "data/input_dir/clip.mp4"))
+	require.Equal(t, source.Video.Rate, made.Video.Rate, "29.97 is what the source has")
+	require.Len(t, made.Audio, len(source.Audio))
+	require.NotEmpty(t, made.Audio)
+	for sound, says := range map[string]string{"none.wav": "no such file", "clip.0.png": "sound"} {
+		out, code := c.client("--op", "create_video:audio="+sound, "again")
+		require.Equal(t, 1, code)
+		require.Contains(t, out, says)
+	}
 	r, code = c.run("data", "--op", "metadata")
 	require.Zero(t, code, "%+v", r)
 	text, err := os.ReadFile(filepath.Join(c.dir, "data/output_dir/clip.mp4.json"))

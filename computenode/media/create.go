@@ -96,6 +96,6 @@ func (h Here) addSound(ctx context.Context, silent string, c job.Creation, out s
 	if err != nil {
 		return err
 	}
-	err = h.Programs.Join(ctx, to, ffmpeg.Joining{Segments: []*os.File{video}, Rate: ffmpeg.Ratio(c.Rate), Sound: sound, Info: info})
+	err = h.Programs.Join(ctx, to, ffmpeg.Joining{Segments: []*os.File{video}, Rate: ffmpeg.Ratio(c.Rate), Sound: sound, Info: info, Begin: info.Begin()})
 	return errors.Join(err, to.Close())
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"slices"
 	"strconv"
 
@@ -29,7 +30,8 @@ var (
 // Info describes the operation.
 func (createVideo) Info() job.OperationInfo {
 	return job.OperationInfo{Name: job.CreateVideo, Summary: "a video of numbered pictures, <name>.<number>.png", Params: []job.ParamInfo{
-		{Name: "rate", Kind: job.FloatParam, Default: strconv.Itoa(job.DefaultRate), Min: 0.1, Max: 1000, Summary: "frames a second"},
+		{Name: "rate", Kind: job.FloatParam, Default: strconv.Itoa(job.DefaultRate), Min: 0.1, Max: 1000, Summary: "frames a second; 29.97 is 30000/1001"},
+		{Name: "audio", Kind: job.NameParam, Summary: "file in input_dir whose sound the video gets"},
 	}}
 }
 
@@ -54,15 +56,14 @@ func (createVideo) Run(ctx context.Context, f *Files, args job.Args) error {
 	if err != nil {
 		return err
 	}
-	rate, err := ffmpeg.ParseRatio(strconv.FormatFloat(args.Float("rate"), 'f', -1, 64))
-	if err != nil {
-		return job.E(job.InvalidArgument, "rate", err, "")
+	if err := f.hasSound(args["audio"]); err != nil {
+		return err
 	}
 	out, err := f.Create(f.allowed[0])
 	if err != nil {
 		return err
 	}
-	e := &sequenceEncoder{out: out, rate: rate}
+	e := &sequenceEncoder{out: out, rate: ffmpeg.Ratio(job.CreateRate(args["rate"]))}
 	defer e.close()
 	if names[0] != p.File {
 		if err := e.measure(ctx, f, p.File); err != nil {
@@ -127,6 +128,22 @@ func (e *sequenceEncoder) close() {
 	if e.writer != nil {
 		e.writer.Close()
 	}
+}
+
+// hasSound refuses a file for the sound that is not there, before any picture is encoded;
+// the server reads it when it joins. "" is none.
+func (f *Files) hasSound(name string) error {
+	if name == "" {
+		return nil
+	}
+	folder, err := f.open()
+	if err != nil {
+		return err
+	}
+	if _, err := folder.Stat(path.Join(job.InputDir, name)); err != nil {
+		return job.E(job.NotFound, "read "+shown(job.InputDir, name), errors.New("there is no such file"), "name a file of "+job.InputDir+" with audio=NAME")
+	}
+	return nil
 }
 
 // sequence lists the pictures of a part in order. Errors: Unimplemented where the node

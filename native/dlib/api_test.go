@@ -99,6 +99,6 @@ func TestStub_EveryFunctionSaysWhatIsMissing(t *testing.T) {
 	_, errDetect := d.Detect(Picture{}, Search{})
 	for _, err := range []error{err, errLandmarks, errNew, errDetect} {
 		require.ErrorIs(t, err, ErrUnavailable)
-		require.ErrorContains(t, err, "make build")
+		require.ErrorContains(t, err, "built without")
 	}
 }

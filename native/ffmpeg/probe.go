@@ -176,6 +176,15 @@ func (p Programs) Tags(ctx context.Context, in *os.File) (map[string]string, err
 	return header.tags(), nil
 }
 
+// Begin is when the first frame is shown, on the file's own clock; 0 where there is no
+// video, or nobody has listed its frames.
+func (i *Info) Begin() time.Duration {
+	if i.Video == nil || len(i.Video.Times) == 0 {
+		return 0
+	}
+	return i.Video.TimeBase.Duration(i.Video.Times[0])
+}
+
 // Header says what the file's header claims, and reads little else: frames are not
 // listed, nothing is counted, and the rate is the mean. It does for files that one has
 // made oneself, or that somebody has probed before. Errors: those of Probe.

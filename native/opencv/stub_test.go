@@ -48,6 +48,6 @@ func TestStub_EveryFunctionSaysWhatIsMissing(t *testing.T) {
 	}
 	for _, err := range calls {
 		require.ErrorIs(t, err, ErrUnavailable)
-		require.ErrorContains(t, err, "make build")
+		require.ErrorContains(t, err, "built without")
 	}
 }

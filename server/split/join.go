@@ -41,13 +41,19 @@ func (t Joiner) Join(ctx context.Context, base string, id job.ID, op job.Operati
 	}
 	defer folder.Close()
 	name := parts[0].File
-	if err := confine.CheckName(name); err != nil {
-		return 0, reading(name, err)
-	}
-	j := joining{parts: parts}
+	j := joining{parts: parts, input: func(name string) (*os.File, error) {
+		if err := confine.CheckName(name); err != nil {
+			return nil, reading(name, err)
+		}
+		file, err := folder.Open(path.Join(job.InputDir, name))
+		if err != nil {
+			return nil, reading(name, err)
+		}
+		return file, nil
+	}}
 	defer j.close()
-	if j.source, err = folder.Open(path.Join(job.InputDir, name)); err != nil {
-		return 0, reading(name, err)
+	if j.source, err = j.input(name); err != nil {
+		return 0, err
 	}
 	for _, p := range parts {
 		segment, err := folder.Open(path.Join(job.OutputDir, p.Segment(id)))

@@ -38,6 +38,8 @@ type joining struct {
 	segments []*os.File // in the order of the parts
 	source   *os.File   // the input
 	outs     []*os.File // empty
+	// input opens another file of input_dir, which the caller closes.
+	input func(name string) (*os.File, error)
 }
 
 // kindOf is the kind of an operation's inputs.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 
 	"spillway/job"
 	"spillway/native/ffmpeg"
@@ -101,15 +100,24 @@ func (sequences) outputs(name string) []string {
 
 // join makes one video, whose frames are counted.
 func (s sequences) join(ctx context.Context, j joining) error {
-	rate, err := ffmpeg.ParseRatio(strconv.FormatFloat(job.CreateRate(s.op), 'f', -1, 64))
-	if err != nil {
-		return err
+	how := ffmpeg.Joining{Segments: j.segments, Rate: ffmpeg.Ratio(job.CreateRate(s.op.Params["rate"]))}
+	if name := s.op.Params["audio"]; name != "" {
+		sound, err := j.input(name)
+		if err != nil {
+			return err
+		}
+		defer sound.Close()
+		how.Sound = sound
+		if how.Info, err = soundOf(ctx, sound, name); err != nil {
+			return err
+		}
+		how.Begin = how.Info.Begin()
 	}
 	var planned int64
 	for _, p := range j.parts {
 		planned += p.Count
 	}
-	if err := programs().Join(ctx, j.outs[0], ffmpeg.Joining{Segments: j.segments, Rate: rate}); err != nil {
+	if err := programs().Join(ctx, j.outs[0], how); err != nil {
 		return err
 	}
 	made, err := programs().Probe(ctx, j.outs[0])
@@ -120,6 +128,18 @@ func (s sequences) join(ctx context.Context, j joining) error {
 		return errors.New("the video has another number of frames than there are pictures")
 	}
 	return nil
+}
+
+// soundOf is what a file holds that has sound. Errors: InvalidArgument.
+func soundOf(ctx context.Context, in *os.File, name string) (*ffmpeg.Info, error) {
+	info, err := programs().Probe(ctx, in)
+	if err == nil && len(info.Audio) == 0 {
+		err = ffmpeg.ErrNoAudio
+	}
+	if errors.Is(err, ffmpeg.ErrNotMedia) || errors.Is(err, ffmpeg.ErrNoAudio) {
+		return nil, job.E(job.InvalidArgument, "take the sound of "+job.Shown(name), err, "name a file with sound with audio=NAME")
+	}
+	return info, err
 }
 
 func clash(a, b string) error {
