@@ -41,16 +41,7 @@ func (t Joiner) Join(ctx context.Context, base string, id job.ID, op job.Operati
 	}
 	defer folder.Close()
 	name := parts[0].File
-	j := joining{parts: parts, input: func(name string) (*os.File, error) {
-		if err := confine.CheckName(name); err != nil {
-			return nil, reading(name, err)
-		}
-		file, err := folder.Open(path.Join(job.InputDir, name))
-		if err != nil {
-			return nil, reading(name, err)
-		}
-		return file, nil
-	}}
+	j := joining{parts: parts, input: func(name string) (*os.File, error) { return inputOf(folder, name) }}
 	defer j.close()
 	if j.source, err = j.input(name); err != nil {
 		return 0, err
@@ -89,6 +80,18 @@ func (t Joiner) Join(ctx context.Context, base string, id job.ID, op job.Operati
 		}
 	}
 	return written, nil
+}
+
+// inputOf opens a file of input_dir. Errors: *job.Error.
+func inputOf(folder *confine.Folder, name string) (*os.File, error) {
+	if err := confine.CheckName(name); err != nil {
+		return nil, reading(name, err)
+	}
+	file, err := folder.Open(path.Join(job.InputDir, name))
+	if err != nil {
+		return nil, reading(name, err)
+	}
+	return file, nil
 }
 
 func (j *joining) close() {
