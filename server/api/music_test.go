@@ -50,6 +50,7 @@ func (j *jukebox) Choose(ctx context.Context, id int64, mix job.Mix) error {
 func (j *jukebox) Song(ctx context.Context, id int64) (job.Music, error) { return j.Music(ctx, id) }
 func (j *jukebox) Songs(ctx context.Context) ([]job.Music, error)        { return j.AllMusic(ctx) }
 func (j *jukebox) Parts(ctx context.Context) ([]job.MusicPart, error)    { return j.MusicParts(ctx) }
+
 func (j *jukebox) Part(ctx context.Context, song int64, n int) (job.MusicPart, error) {
 	return j.MusicPart(ctx, song, n)
 }

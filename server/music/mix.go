@@ -126,15 +126,8 @@ func add(ctx context.Context, readers []*sound.WAVReader, sink sound.Sink, block
 			return err
 		}
 		for _, r := range readers[1:] {
-			k, err := fill(r, own[:n])
-			if err == nil && k < n {
-				err = io.ErrUnexpectedEOF
-			}
-			if err != nil {
+			if err := addOne(r, sum[:n], own[:n]); err != nil {
 				return err
-			}
-			for i, x := range own[:n] {
-				sum[i] += x
 			}
 		}
 		if n == 0 {
@@ -144,6 +137,18 @@ func add(ctx context.Context, readers []*sound.WAVReader, sink sound.Sink, block
 			return err
 		}
 	}
+}
+
+// addOne adds what in has to sum, by way of own. It must have as much.
+func addOne(in sound.Source, sum, own []float32) error {
+	n, err := fill(in, own)
+	if err == nil && n < len(own) {
+		err = io.ErrUnexpectedEOF
+	}
+	for i, x := range own[:n] {
+		sum[i] += x
+	}
+	return err
 }
 
 // fill reads as much of p as there is.

@@ -248,10 +248,6 @@ func partsOf(song job.Music, tasks []job.TaskInfo) []job.MusicPart {
 func (m *Music) Reset(ctx context.Context) error {
 	m.settling.Lock()
 	defer m.settling.Unlock()
-	songs, err := m.store.AllMusic(ctx)
-	if err != nil {
-		return err
-	}
 	m.mu.Lock()
 	works := make([]*work, 0, len(m.works))
 	for _, w := range m.works {
@@ -266,8 +262,9 @@ func (m *Music) Reset(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	// Read again: a job may have come before its work was stopped.
-	if songs, err = m.store.AllMusic(ctx); err != nil {
+	songs, err := m.store.AllMusic(ctx)
+	if err != nil {
+		m.nudge() // what was stopped goes on
 		return err
 	}
 	for _, song := range songs {
