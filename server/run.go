@@ -16,6 +16,7 @@ import (
 	"spillway/rpc"
 	"spillway/server/account"
 	"spillway/server/cluster"
+	"spillway/server/music"
 	"spillway/server/scheduler"
 	"spillway/server/split"
 	"spillway/server/store"
@@ -129,6 +130,7 @@ const inMemory = "memory"
 type keeper interface {
 	scheduler.Store
 	account.Store
+	music.Store
 	Close() error
 }
 

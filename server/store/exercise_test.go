@@ -84,6 +84,9 @@ func exercise(t *testing.T, open func(t testing.TB) keeper) {
 		{"users are kept by name", keepsUsers},
 		{"tokens are kept until they end, or their user does", keepsTokens},
 		{"two users of one name are one", addsAUserOnce},
+		{"songs are kept with what was done for them", keepsMusic},
+		{"a song that finds no place is not kept", undoesMusic},
+		{"the parts of songs are kept", keepsMusicParts},
 		{"an ended context is told", heedsContext},
 		{"a closed store says so", refusesWhenClosed},
 	}

@@ -20,6 +20,7 @@ type Memory struct {
 	closed bool
 
 	accounts accounts
+	songs    songs
 }
 
 // remembered is a job in memory.
@@ -39,6 +40,7 @@ func NewMemory() *Memory {
 	return &Memory{
 		jobs:     map[job.ID]*remembered{},
 		accounts: accounts{users: map[string]job.User{}, tokens: map[[32]byte]job.Token{}},
+		songs:    songs{kept: map[int64]job.Music{}, parts: map[int64][]job.MusicPart{}},
 	}
 }
 
