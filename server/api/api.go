@@ -69,6 +69,8 @@ type Config struct {
 	// Requests bounds the calls that are answered at once; one more is told to come
 	// again. Streams of events do not count. Default 512.
 	Requests int
+	// Metrics answers GET /metrics. Default: there is no such call.
+	Metrics http.Handler
 }
 
 // API answers HTTP requests.
@@ -101,6 +103,7 @@ func New(cfg Config) *API {
 	a.addUsers()
 	a.addJobs()
 	a.addNodes()
+	a.addMetrics()
 	a.addDescription()
 	a.handler = a.chain(a.mux)
 	return a
