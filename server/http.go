@@ -12,6 +12,7 @@ import (
 	"spillway/rpc"
 	"spillway/server/account"
 	"spillway/server/api"
+	"spillway/server/metrics"
 )
 
 const (
@@ -28,6 +29,7 @@ const demoUser, demoPassword = "username", "password"
 type web struct {
 	cfg      config
 	listener net.Listener // nil: there is no API
+	metrics  *metrics.Metrics
 	log      *slog.Logger
 	stderr   io.Writer
 }
@@ -36,7 +38,7 @@ type web struct {
 // no error, since nobody asked for it.
 // Errors: InvalidArgument, FailedPrecondition (the port is taken), PermissionDenied.
 func listenHTTP(cfg config, log *slog.Logger, stderr io.Writer) (web, error) {
-	w := web{cfg: cfg, log: log, stderr: stderr}
+	w := web{cfg: cfg, log: log, stderr: stderr, metrics: metrics.New()}
 	if cfg.http == noHTTP || cfg.http == "" {
 		return w, nil
 	}
@@ -82,7 +84,7 @@ func (w web) api(ctx context.Context, s service, kept account.Store) (func(conte
 			return false
 		}
 	}
-	face := api.New(api.Config{Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready})
+	face := api.New(api.Config{Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready, Metrics: w.metrics.Handler(s.Nodes)})
 	at := w.listener.Addr()
 	w.log.Info("HTTP API ready", "address", at, "docs", w.scheme()+"://"+at.String()+"/docs")
 	return func(ctx context.Context) error { return face.Serve(ctx, w.listener) }, nil
