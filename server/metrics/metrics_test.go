@@ -27,3 +27,12 @@ func TestMetrics_CountAttemptsAndDropNodesThatLeft(t *testing.T) {
 	require.Contains(t, text, "go_goroutines")
 	require.NotContains(t, text, "gone")
 }
+
+// BenchmarkMetrics_Attempt is what the end of one attempt and its task costs.
+func BenchmarkMetrics_Attempt(b *testing.B) {
+	m := New()
+	for b.Loop() {
+		m.Attempted("pull", "blur", "done", "node_0", time.Millisecond)
+		m.Ended(job.TaskDone)
+	}
+}
