@@ -15,6 +15,7 @@ import (
 	"spillway/rpc"
 	"spillway/server/account"
 	"spillway/server/api"
+	"spillway/server/metrics"
 	"spillway/server/music"
 )
 
@@ -32,6 +33,7 @@ const demoUser, demoPassword = "username", "password"
 type web struct {
 	cfg      config
 	listener net.Listener // nil: there is no API
+	metrics  *metrics.Metrics
 	log      *slog.Logger
 	stderr   io.Writer
 }
@@ -40,7 +42,7 @@ type web struct {
 // no error, since nobody asked for it.
 // Errors: InvalidArgument, FailedPrecondition (the port is taken), PermissionDenied.
 func listenHTTP(cfg config, log *slog.Logger, stderr io.Writer) (web, error) {
-	w := web{cfg: cfg, log: log, stderr: stderr}
+	w := web{cfg: cfg, log: log, stderr: stderr, metrics: metrics.New()}
 	if cfg.http == noHTTP || cfg.http == "" {
 		return w, nil
 	}
@@ -90,7 +92,7 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 	if err != nil {
 		return nil, err
 	}
-	face := api.New(api.Config{Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready, Music: songs})
+	face := api.New(api.Config{Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready, Music: songs, Metrics: w.metrics.Handler(s.Nodes)})
 	at := w.listener.Addr()
 	w.log.Info("HTTP API ready", "address", at, "docs", w.scheme()+"://"+at.String()+"/docs")
 	return func(ctx context.Context) error {

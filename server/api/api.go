@@ -71,6 +71,8 @@ type Config struct {
 	// Requests bounds the calls that are answered at once; one more is told to come
 	// again. Streams of events do not count. Default 512.
 	Requests int
+	// Metrics answers GET /metrics. Default: there is no such call.
+	Metrics http.Handler
 }
 
 // API answers HTTP requests.
@@ -104,6 +106,7 @@ func New(cfg Config) *API {
 	a.addJobs()
 	a.addNodes()
 	a.addMusic()
+	a.addMetrics()
 	a.addDescription()
 	a.handler = a.chain(a.mux)
 	return a

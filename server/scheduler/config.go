@@ -42,6 +42,8 @@ type Config struct {
 	Carry func(base string, id job.ID) (Carrier, error)
 	// Joiner joins what the parts of inputs became. Default: nothing is joined.
 	Joiner Joiner
+	// Observer hears of attempts and tasks that end. Default: nobody does.
+	Observer Observer
 }
 
 // DefaultGrace is the time of grace where none is configured.

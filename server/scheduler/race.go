@@ -306,6 +306,7 @@ func (s *Scheduler) lap(ctx context.Context, y *try, i, number int, late latenes
 		l.superseded = errors.Is(context.Cause(ctx), errSuperseded)
 	}
 	y.d.observe(l, y)
+	s.tellAttempt(y, l)
 	return l
 }
 

@@ -242,6 +242,9 @@ func (s *Scheduler) conclude(y *try, state job.TaskState, last job.Attempt) bool
 	trouble := func(err error) { y.r.stuck(y.f, "its end cannot be kept: "+job.AsError(err).Err.Error()) }
 	err := s.keep("end of a task", trouble, func(ctx context.Context) error { return s.store.Finish(ctx, o) })
 	if err == nil {
+		if s.cfg.Observer != nil {
+			s.cfg.Observer.Ended(state)
+		}
 		return true
 	}
 	y.r.drop(y.f)
