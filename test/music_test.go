@@ -5,6 +5,7 @@ package test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -88,7 +89,7 @@ func decoded(t *testing.T, path string) ([]float32, map[string]string) {
 	for {
 		n, err := in.Read(block)
 		all = append(all, block[:n]...)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return all, info.Tags
 		}
 		require.NoError(t, err)

@@ -159,7 +159,7 @@ func (a *API) getMusic(w http.ResponseWriter, r *http.Request) error {
 	for i, m := range songs {
 		out[i] = musicOf(m)
 	}
-	return write(w, http.StatusOK, out)
+	return write(w, out)
 }
 
 // pathID is the id in r's path. Errors: NotFound, for whatever is no id.
@@ -235,7 +235,7 @@ func (a *API) musicProgress(w http.ResponseWriter, r *http.Request) error {
 		p := problemOf(song.Err)
 		out.Error, out.Hint = p.What, p.Hint
 	}
-	return write(w, http.StatusOK, out)
+	return write(w, out)
 }
 
 // self is how the caller reaches this server, "http://HOST:PORT"; "" where the
@@ -264,7 +264,7 @@ func (a *API) musicJobs(w http.ResponseWriter, r *http.Request) error {
 			ids = append(ids, j.ID)
 		}
 	}
-	return write(w, http.StatusOK, ids)
+	return write(w, ids)
 }
 
 func (a *API) musicJob(w http.ResponseWriter, r *http.Request) error {
@@ -280,7 +280,7 @@ func (a *API) musicJob(w http.ResponseWriter, r *http.Request) error {
 	}
 	for _, j := range part.Jobs() {
 		if j.ID == id {
-			return write(w, http.StatusOK, musicJobJSON{j.ID, j.Bytes, j.Took.Seconds(), j.Music, j.Track})
+			return write(w, musicJobJSON{j.ID, j.Bytes, j.Took.Seconds(), j.Music, j.Track})
 		}
 	}
 	return job.E(job.NotFound, "", errors.New("there is no such job"), hint)
@@ -292,5 +292,5 @@ func (a *API) resetMusic(w http.ResponseWriter, r *http.Request) error {
 	if err := a.cfg.Music.Reset(ctx); err != nil {
 		return err
 	}
-	return write(w, http.StatusOK, resetJSON{"all music is removed"})
+	return write(w, resetJSON{"all music is removed"})
 }

@@ -39,7 +39,7 @@ func (a *API) postMusic(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch {
 	case err == nil:
-		return write(w, http.StatusOK, musicOf(song))
+		return write(w, musicOf(song))
 	case tooLong(err):
 		writeTooLong(w, much)
 		return nil

@@ -67,7 +67,7 @@ func (a *API) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return write(w, http.StatusOK, session{User: t.User, Token: token})
+	return write(w, session{User: t.User, Token: token})
 }
 
 // loginOf reads name and password from wherever they stand.
@@ -117,7 +117,7 @@ func (a *API) logout(w http.ResponseWriter, r *http.Request) error {
 	if err := a.cfg.Accounts.Logout(r.Context(), token); err != nil {
 		return err
 	}
-	return write(w, http.StatusOK, farewell{Message: principal(r.Context()).User + " is logged out"})
+	return write(w, farewell{Message: principal(r.Context()).User + " is logged out"})
 }
 
 // unreadable is the error for a body that is not what it should be.
@@ -129,9 +129,8 @@ func unreadable(op string, err error) error {
 }
 
 // write answers with JSON.
-func write(w http.ResponseWriter, status int, body any) error {
+func write(w http.ResponseWriter, body any) error {
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body) // the caller has left: there is nobody to tell
 	return nil
 }

@@ -69,12 +69,11 @@ func (m *Music) look(ctx context.Context, in *os.File) (job.Music, error) {
 // for shorter. Nodes would refuse it. Errors: ffmpeg.ErrCut.
 func wholeWAV(in *os.File, a ffmpeg.Audio) error {
 	r, err := sound.NewWAVReader(io.NewSectionReader(in, 0, math.MaxInt64))
-	if err != nil || r.Moments < 0 {
-		return nil // of a kind that FFmpeg alone reads, or without a claim
-	}
-	claimed, holds := float64(r.Moments)/float64(r.Format.Rate), a.Duration.Seconds()
-	if claimed > holds*1.01+0.1 {
-		return fmt.Errorf("%w: it ends after %.1f s, and its header claims %.1f s", ffmpeg.ErrCut, holds, claimed)
+	if err == nil && r.Moments >= 0 { // else of a kind that FFmpeg alone reads, or without a claim
+		claimed, holds := float64(r.Moments)/float64(r.Format.Rate), a.Duration.Seconds()
+		if claimed > holds*1.01+0.1 {
+			return fmt.Errorf("%w: it ends after %.1f s, and its header claims %.1f s", ffmpeg.ErrCut, holds, claimed)
+		}
 	}
 	return nil
 }

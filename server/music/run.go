@@ -291,11 +291,10 @@ func (m *Music) cancel(ctx context.Context, song job.Music) error {
 	if song.Job == "" || song.Separated {
 		return nil
 	}
-	err := m.jobs.Cancel(ctx, song.Job)
-	if job.CodeOf(err) == job.NotFound && err != nil { // never submitted, or forgotten
+	switch err := m.jobs.Cancel(ctx, song.Job); {
+	case job.CodeOf(err) == job.NotFound: // never submitted, or forgotten
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	j, err := m.follow(ctx, song)
