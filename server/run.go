@@ -87,10 +87,8 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 		c, err := split.Carry(cfg.roots, base, id)
 		return carrier{c, func() { fleet.Forget(context.WithoutCancel(ctx), id) }}, err
 	}
-	if face.listener != nil {
-		if face.listener != nil { // nobody else asks
+	if face.listener != nil { // nobody else asks
 		cfg.scheduler.Observer = face.metrics
-	}
 	}
 	jobs := scheduler.New(cfg.scheduler, open, fleet, kept, log)
 	log.Info("server ready", "address", listener.Addr(), "nodes", fleet.Len(), "roots", cfg.roots.String(),
