@@ -47,7 +47,7 @@ func principal(ctx context.Context) job.Principal {
 
 // chain puts before the calls what holds for all of them.
 func (a *API) chain(next http.Handler) http.Handler {
-	return a.named(secured(a.recovered(a.audited(a.bounded(a.guarded(unmatched(a.mux, next)))))))
+	return a.named(secured(a.recovered(a.audited(a.bounded(a.guarded(next))))))
 }
 
 // named gives each request an id that its answer and the log have.
@@ -114,7 +114,7 @@ func (a *API) bounded(next http.Handler) http.Handler {
 // guarded lets through whom the declaration of the call allows.
 func (a *API) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, pattern := a.mux.Handler(r)
+		h, pattern := a.mux.Handler(r)
 		who, declared := a.rules[pattern]
 		switch {
 		case declared && who.role == "":
@@ -132,6 +132,10 @@ func (a *API) guarded(next http.Handler) http.Handler {
 		}
 		if err != nil {
 			a.fail(r.Context(), err).write(w)
+			return
+		}
+		if pattern == "" {
+			unmatched(w, r, h)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), principalKey, p)))
@@ -182,25 +186,20 @@ func (who access) check(p job.Principal) error {
 	return nil
 }
 
-// unmatched answers what no call is declared for as all errors are answered.
-func unmatched(mux *http.ServeMux, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h, pattern := mux.Handler(r)
-		if pattern != "" {
-			next.ServeHTTP(w, r)
-			return
-		}
-		c := &statusCatcher{header: http.Header{}, status: http.StatusOK}
-		h.ServeHTTP(c, r)
-		if allow := c.header.Get("Allow"); allow != "" {
-			w.Header().Set("Allow", allow)
-		}
-		p := newProblem(c.status, codeOf(c.status), "there is no such call", "GET /docs lists the calls")
-		if c.status == http.StatusMethodNotAllowed {
-			p = newProblem(c.status, codeOf(c.status), "this path does not take "+r.Method, "it takes "+c.header.Get("Allow"))
-		}
-		p.write(w)
-	})
+// unmatched answers what no call is declared for as all errors are answered; h is what
+// the multiplexer would answer with.
+func unmatched(w http.ResponseWriter, r *http.Request, h http.Handler) {
+	c := &statusCatcher{header: http.Header{}, status: http.StatusOK}
+	h.ServeHTTP(c, r)
+	allow := c.header.Get("Allow")
+	p := newProblem(c.status, codeOf(c.status), "there is no such call", "GET /docs lists the calls")
+	if c.status == http.StatusMethodNotAllowed {
+		p = newProblem(c.status, codeOf(c.status), "this path does not take "+r.Method, "it takes "+allow)
+	}
+	if allow != "" {
+		w.Header().Set("Allow", allow)
+	}
+	p.write(w)
 }
 
 // statusCatcher takes an answer and keeps no more of it than its head.
