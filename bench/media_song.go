@@ -63,12 +63,9 @@ func plainSong(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	defer in.Close()
 	var p ffmpeg.Programs
-	info, err := p.Probe(ctx, in)
+	info, err := p.ProbeSound(ctx, in)
 	if err != nil {
 		return err
-	}
-	if len(info.Audio) == 0 {
-		return ffmpeg.ErrNoAudio
 	}
 	format := ffmpeg.Sound{Rate: info.Audio[0].Rate, Channels: min(2, info.Audio[0].Channels)}
 	decoder, err := p.Samples(ctx, in, info.Audio[0], format)

@@ -85,10 +85,7 @@ func (h Here) addSound(ctx context.Context, silent string, c job.Creation, out s
 		return err
 	}
 	defer sound.Close()
-	info, err := h.Programs.Probe(ctx, sound)
-	if err == nil && len(info.Audio) == 0 {
-		err = ffmpeg.ErrNoAudio
-	}
+	info, err := h.Programs.ProbeSound(ctx, sound)
 	if err != nil {
 		return err
 	}

@@ -147,12 +147,9 @@ func openSong(ctx context.Context, in *os.File, part *job.SongStream) (*songSour
 
 // probeSong looks at a whole song.
 func probeSong(ctx context.Context, in *os.File) (*job.SongStream, map[string]string, error) {
-	info, err := programs().Probe(ctx, in)
+	info, err := programs().ProbeSound(ctx, in)
 	if err != nil {
 		return nil, nil, err
-	}
-	if len(info.Audio) == 0 {
-		return nil, nil, ffmpeg.ErrNoAudio
 	}
 	if err := info.Whole(); err != nil {
 		return nil, nil, err

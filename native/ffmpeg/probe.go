@@ -80,6 +80,18 @@ type Video struct {
 	End int64
 }
 
+// ProbeSound is Probe of a file that must have sound. Errors: ErrNoAudio; those of Probe.
+func (p Programs) ProbeSound(ctx context.Context, in *os.File) (*Info, error) {
+	info, err := p.Probe(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	if len(info.Audio) == 0 {
+		return nil, ErrNoAudio
+	}
+	return info, nil
+}
+
 // Begin is when the first frame is shown, on the file's clock.
 func (v *Video) Begin() time.Duration {
 	if len(v.Times) == 0 {

@@ -132,10 +132,7 @@ func (s sequences) join(ctx context.Context, j joining) error {
 
 // soundOf is what a file holds that has sound. Errors: InvalidArgument.
 func soundOf(ctx context.Context, in *os.File, name string) (*ffmpeg.Info, error) {
-	info, err := programs().Probe(ctx, in)
-	if err == nil && len(info.Audio) == 0 {
-		err = ffmpeg.ErrNoAudio
-	}
+	info, err := programs().ProbeSound(ctx, in)
 	if errors.Is(err, ffmpeg.ErrNotMedia) || errors.Is(err, ffmpeg.ErrNoAudio) {
 		return nil, job.E(job.InvalidArgument, "take the sound of "+job.Shown(name), err, "name a file with sound with audio=NAME")
 	}
