@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -44,6 +47,7 @@ type config struct {
 	pool          machine.Pool
 	roots         confine.Roots
 	state         string // the directory of the server's own files
+	files         string // the directory of the files of the HTTP API, absolute
 	db            string // URL of the database; empty: SQLite in state
 	http          string // where the HTTP API listens; "off": nowhere
 	httpChosen    bool   // by a flag
@@ -72,6 +76,7 @@ func parse(args []string, stdout io.Writer) (config, error) {
 	flags.BoolVar(&cfg.demo, "demo", false, "add an admin \"username\" with the password \"password\" to the HTTP API, for trying it out")
 	flags.StringArrayVar(&roots, "root", nil, "`directory` below which a job's folder must lie; may be given again (default: the working directory)")
 	flags.StringVar(&cfg.state, "state", "data/state", "`directory` for the jobs, of this server alone")
+	flags.StringVar(&cfg.files, "files", "data/files", "`directory` for what the HTTP API is given, and makes of it, of this server alone; jobs may read it as if it were a --root")
 	flags.StringVar(&cfg.db, "db", "", "keep the jobs in PostgreSQL, as `URL` postgres://..., which several servers may share; memory: nowhere, to measure without it (default: SQLite in --state)")
 	flags.IntVar(&cfg.scheduler.Jobs, "jobs", 0, "jobs that run at once; the others wait in order (default 8)")
 	flags.DurationVar(&cfg.scheduler.Keep, "keep", 0, "how long a job is remembered after its end (default 168h0m0s)")
@@ -120,8 +125,8 @@ func (c *config) load(roots []string) (err error) {
 	if c.credentials, err = c.tls.Load(rpc.ServerRole); err != nil {
 		return err
 	}
-	if c.roots, err = confine.NewRoots(roots...); err != nil {
-		return job.E(job.InvalidArgument, "--root", err, "name directories that exist")
+	if err := c.openRoots(roots); err != nil {
+		return err
 	}
 	if c.machines != "" {
 		if c.pool, err = machine.Read(c.machines); err != nil {
@@ -133,6 +138,30 @@ func (c *config) load(roots []string) (err error) {
 		if servers := c.pool.Servers(); len(servers) > 0 {
 			c.listen = servers[0].Addr
 		}
+	}
+	return nil
+}
+
+// openRoots opens the roots, among which the directory for the HTTP API's files is one
+// where it is below none of the others.
+func (c *config) openRoots(roots []string) (err error) {
+	if c.roots, err = confine.NewRoots(roots...); err != nil {
+		return job.E(job.InvalidArgument, "--root", err, "name directories that exist")
+	}
+	if c.files, err = filepath.Abs(c.files); err != nil {
+		return job.E(job.InvalidArgument, "--files", err, "")
+	}
+	if _, err := c.roots.Path(c.files); err == nil || c.http == noHTTP {
+		return nil
+	}
+	if err := os.MkdirAll(c.files, 0o755); err != nil {
+		return job.E(job.InvalidArgument, "--files", err, "name a directory that the server can make and write")
+	}
+	if len(roots) == 0 {
+		roots = []string{"."}
+	}
+	if c.roots, err = confine.NewRoots(append(slices.Clone(roots), c.files)...); err != nil {
+		return job.E(job.InvalidArgument, "--files", err, "name a directory that the server can make and write")
 	}
 	return nil
 }

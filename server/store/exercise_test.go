@@ -84,6 +84,8 @@ func exercise(t *testing.T, open func(t testing.TB) keeper) {
 		{"users are kept by name", keepsUsers},
 		{"tokens are kept until they end, or their user does", keepsTokens},
 		{"two users of one name are one", addsAUserOnce},
+		{"workloads are kept, each with a folder of its own", keepsWorkloads},
+		{"images of a workload are numbered from 0", keepsImages},
 		{"an ended context is told", heedsContext},
 		{"a closed store says so", refusesWhenClosed},
 	}

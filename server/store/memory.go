@@ -19,7 +19,8 @@ type Memory struct {
 	seq    int64
 	closed bool
 
-	accounts accounts
+	accounts  accounts
+	workloads workloads
 }
 
 // remembered is a job in memory.
@@ -37,8 +38,9 @@ type remembered struct {
 // NewMemory makes an empty store.
 func NewMemory() *Memory {
 	return &Memory{
-		jobs:     map[job.ID]*remembered{},
-		accounts: accounts{users: map[string]job.User{}, tokens: map[[32]byte]job.Token{}},
+		jobs:      map[job.ID]*remembered{},
+		accounts:  accounts{users: map[string]job.User{}, tokens: map[[32]byte]job.Token{}},
+		workloads: workloads{all: map[int64]job.Workload{}, images: map[int64][]job.Image{}},
 	}
 }
 
