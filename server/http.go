@@ -8,10 +8,13 @@ import (
 	"log/slog"
 	"net"
 
+	"golang.org/x/sync/errgroup"
+
 	"spillway/job"
 	"spillway/rpc"
 	"spillway/server/account"
 	"spillway/server/api"
+	"spillway/server/workload"
 )
 
 const (
@@ -66,7 +69,7 @@ func (w web) close() error {
 
 // api wires the API, and makes its first accounts. What it returns serves until its
 // context ends.
-func (w web) api(ctx context.Context, s service, kept account.Store) (func(context.Context) error, error) {
+func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Context) error, error) {
 	if w.listener == nil {
 		return func(context.Context) error { return nil }, nil
 	}
@@ -82,10 +85,19 @@ func (w web) api(ctx context.Context, s service, kept account.Store) (func(conte
 			return false
 		}
 	}
-	face := api.New(api.Config{Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready})
+	flows, err := workload.New(workload.Config{Dir: w.cfg.files}, s, kept, w.log)
+	if err != nil {
+		return nil, err
+	}
+	face := api.New(api.Config{Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready, Workloads: flows})
 	at := w.listener.Addr()
 	w.log.Info("HTTP API ready", "address", at, "docs", w.scheme()+"://"+at.String()+"/docs")
-	return func(ctx context.Context) error { return face.Serve(ctx, w.listener) }, nil
+	return func(ctx context.Context) error {
+		g, ctx := errgroup.WithContext(ctx)
+		g.Go(func() error { return face.Serve(ctx, w.listener) })
+		g.Go(func() error { return flows.Run(ctx) })
+		return g.Wait()
+	}, nil
 }
 
 func (w web) scheme() string {

@@ -19,6 +19,7 @@ import (
 	"spillway/server/scheduler"
 	"spillway/server/split"
 	"spillway/server/store"
+	"spillway/server/workload"
 	"spillway/systemd"
 )
 
@@ -129,6 +130,7 @@ const inMemory = "memory"
 type keeper interface {
 	scheduler.Store
 	account.Store
+	workload.Store
 	Close() error
 }
 

@@ -61,6 +61,8 @@ type Config struct {
 	Nodes    Nodes
 	Accounts Accounts
 	Log      *slog.Logger
+	// Workloads filters images as they come. nil: the calls for it are not offered.
+	Workloads Workloads
 	// Audit gets a line for every call that may change something: who, what, from
 	// where, and how it ended. Default: Log.
 	Audit *slog.Logger
@@ -101,6 +103,7 @@ func New(cfg Config) *API {
 	a.addUsers()
 	a.addJobs()
 	a.addNodes()
+	a.addWorkloads()
 	a.addDescription()
 	a.handler = a.chain(a.mux)
 	return a
