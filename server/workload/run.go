@@ -106,9 +106,6 @@ func (w *Workloads) round(ctx context.Context, following *sync.WaitGroup) error 
 	return w.each(ctx, func(l job.Workload) error {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if err := w.gather(ctx, l); err != nil {
-			return err
-		}
 		working, err := w.Images(ctx, l.ID, job.ImageWorking, -1, jobsAtOnce*imagesOfJob)
 		if err != nil {
 			return err
@@ -127,7 +124,7 @@ func (w *Workloads) round(ctx context.Context, following *sync.WaitGroup) error 
 			w.follows[id] = l.ID
 			following.Go(func() { b.follow(ctx) })
 		}
-		return nil
+		return w.gather(ctx, l)
 	})
 }
 
@@ -151,7 +148,11 @@ func (w *Workloads) gather(ctx context.Context, l job.Workload) error {
 		waiting[n].State = job.ImageWorking
 		waiting[n].Job = job.ID(fmt.Sprintf("workload-%d-%d-%d", l.Created.UnixMilli(), l.ID, waiting[0].ID))
 	}
-	return w.SetImages(ctx, waiting...)
+	if err := w.SetImages(ctx, waiting...); err != nil {
+		return err
+	}
+	w.nudge() // the next round follows it
+	return nil
 }
 
 // batch is a job of a workload, and its images that have not ended.
