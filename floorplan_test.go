@@ -21,7 +21,7 @@ import (
 var floors = map[string]int{
 	"client": 3, "server": 3, "computenode": 3, "bench": 4, "bench/scenario": 3, "test": 3, "test/chaos": 3,
 
-	"server/cluster": 2, "server/scheduler": 2, "server/project": 2, "server/api": 2, "server/music": 2,
+	"server/cluster": 2, "server/scheduler": 2, "server/project": 2, "server/api": 2, "server/music": 2, "server/workload": 2,
 	"computenode/worker": 2, "computenode/files": 2, "computenode/media": 2, "computenode/textport": 2, "bench/load": 2, "bench/sim": 2,
 
 	"rpc": 1, "machine": 1, "server/split": 1, "server/policy": 1, "server/tail": 1, "server/store": 1, "server/account": 1, "server/metrics": 1,

@@ -17,6 +17,7 @@ import (
 	"spillway/server/api"
 	"spillway/server/metrics"
 	"spillway/server/music"
+	"spillway/server/workload"
 )
 
 const (
@@ -92,13 +93,21 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 	if err != nil {
 		return nil, err
 	}
-	face := api.New(api.Config{Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready, Music: songs, Metrics: w.metrics.Handler(s.Nodes)})
+	flows, err := workload.New(workload.Config{Dir: filepath.Join(w.cfg.files, "workloads")}, s, kept, w.log)
+	if err != nil {
+		return nil, err
+	}
+	face := api.New(api.Config{
+		Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready,
+		Music: songs, Workloads: flows, Metrics: w.metrics.Handler(s.Nodes),
+	})
 	at := w.listener.Addr()
 	w.log.Info("HTTP API ready", "address", at, "docs", w.scheme()+"://"+at.String()+"/docs")
 	return func(ctx context.Context) error {
 		g, ctx := errgroup.WithContext(ctx)
 		g.Go(func() error { return face.Serve(ctx, w.listener) })
 		g.Go(func() error { return songs.Run(ctx) })
+		g.Go(func() error { return flows.Run(ctx) })
 		return g.Wait()
 	}, nil
 }

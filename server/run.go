@@ -20,6 +20,7 @@ import (
 	"spillway/server/scheduler"
 	"spillway/server/split"
 	"spillway/server/store"
+	"spillway/server/workload"
 	"spillway/systemd"
 )
 
@@ -134,6 +135,7 @@ type keeper interface {
 	scheduler.Store
 	account.Store
 	music.Store
+	workload.Store
 	Close() error
 }
 

@@ -63,6 +63,8 @@ type Config struct {
 	Log      *slog.Logger
 	// Music takes songs apart. nil: the calls for it are not offered.
 	Music Music
+	// Workloads filters images as they come. nil: the calls for it are not offered.
+	Workloads Workloads
 	// Audit gets a line for every call that may change something: who, what, from
 	// where, and how it ended. Default: Log.
 	Audit *slog.Logger
@@ -107,6 +109,7 @@ func New(cfg Config) *API {
 	a.addNodes()
 	a.addMusic()
 	a.addMetrics()
+	a.addWorkloads()
 	a.addDescription()
 	a.handler = a.chain(a.mux)
 	return a

@@ -87,6 +87,8 @@ func exercise(t *testing.T, open func(t testing.TB) keeper) {
 		{"songs are kept with what was done for them", keepsMusic},
 		{"a song that finds no place is not kept", undoesMusic},
 		{"the parts of songs are kept", keepsMusicParts},
+		{"workloads are kept, each with a folder of its own", keepsWorkloads},
+		{"images of a workload are numbered from 0", keepsImages},
 		{"an ended context is told", heedsContext},
 		{"a closed store says so", refusesWhenClosed},
 	}

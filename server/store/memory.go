@@ -19,8 +19,9 @@ type Memory struct {
 	seq    int64
 	closed bool
 
-	accounts accounts
-	songs    songs
+	accounts  accounts
+	songs     songs
+	workloads workloads
 }
 
 // remembered is a job in memory.
@@ -38,9 +39,10 @@ type remembered struct {
 // NewMemory makes an empty store.
 func NewMemory() *Memory {
 	return &Memory{
-		jobs:     map[job.ID]*remembered{},
-		accounts: accounts{users: map[string]job.User{}, tokens: map[[32]byte]job.Token{}},
-		songs:    songs{kept: map[int64]job.Music{}, parts: map[int64][]job.MusicPart{}},
+		jobs:      map[job.ID]*remembered{},
+		accounts:  accounts{users: map[string]job.User{}, tokens: map[[32]byte]job.Token{}},
+		songs:     songs{kept: map[int64]job.Music{}, parts: map[int64][]job.MusicPart{}},
+		workloads: workloads{all: map[int64]job.Workload{}, images: map[int64][]job.Image{}},
 	}
 }
 

@@ -1,0 +1,29 @@
+-- +goose Up
+
+CREATE TABLE workloads (
+    id      BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- never given twice
+    name    TEXT   NOT NULL,
+    dir     TEXT   NOT NULL UNIQUE,
+    filter  TEXT   NOT NULL,
+    created BIGINT NOT NULL,
+    images  BIGINT NOT NULL
+);
+
+CREATE TABLE images (
+    workload BIGINT NOT NULL REFERENCES workloads (id) ON DELETE CASCADE,
+    id       BIGINT NOT NULL,
+    state    TEXT   NOT NULL,
+    original TEXT   NOT NULL,
+    result   TEXT   NOT NULL,
+    upload   TEXT   NOT NULL,
+    job      TEXT   NOT NULL,
+    code     TEXT   NOT NULL, -- why it failed
+    cause    TEXT   NOT NULL,
+    hint     TEXT   NOT NULL,
+    PRIMARY KEY (workload, id)
+);
+CREATE INDEX images_by_state ON images (workload, state, id);
+
+-- +goose Down
+DROP TABLE images;
+DROP TABLE workloads;
