@@ -98,6 +98,9 @@ func codeOf(status int) job.Code {
 // problemOf is what the caller is told of err. The cause of a fault of ours stays
 // in the log.
 func problemOf(err error) *ProblemError {
+	if p, ok := errors.AsType[*ProblemError](err); ok {
+		return p // a call chose the status itself
+	}
 	code := job.CodeOf(err)
 	p := newProblem(statusOf(code), code, err.Error(), job.HintOf(err))
 	if e, ok := errors.AsType[*job.Error](err); ok {
