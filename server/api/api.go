@@ -105,6 +105,7 @@ func New(cfg Config) *API {
 	a.addJobs()
 	a.addNodes()
 	a.addFiles()
+	a.addUploads()
 	a.addDescription()
 	a.handler = a.chain(a.mux)
 	return a

@@ -95,7 +95,7 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(job.E(job.FailedPrecondition, "--files "+s.dir, errors.New("another server has it"), "choose another directory with --files"), s.Close())
 	}
-	if err := s.sweepParts(); err != nil {
+	if err := errors.Join(s.sweepParts(), s.adopt()); err != nil {
 		return nil, errors.Join(trouble("--files", err), s.Close())
 	}
 	return s, nil
