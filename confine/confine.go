@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -48,6 +49,15 @@ func NewRoots(dirs ...string) (Roots, error) {
 		r.dirs, r.direct = append(r.dirs, abs), append(r.direct, direct)
 	}
 	return r, nil
+}
+
+// With are the roots and one more, which must exist.
+func (r Roots) With(dir string) (Roots, error) {
+	more, err := NewRoots(dir)
+	if err != nil {
+		return r, err
+	}
+	return Roots{slices.Concat(r.dirs, more.dirs), slices.Concat(r.direct, more.direct)}, nil
 }
 
 // notDirectory is the error that the system gives for a file in a folder's place.

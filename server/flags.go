@@ -48,6 +48,8 @@ type config struct {
 	http          string // where the HTTP API listens; "off": nowhere
 	httpChosen    bool   // by a flag
 	demo          bool
+	files         string // the directory of the HTTP API's folders
+	filesQuota    int64  // GiB; 0: no bound but the disk
 	scheduler     scheduler.Config
 	cluster       cluster.Config
 }
@@ -70,6 +72,8 @@ func parse(args []string, stdout io.Writer) (config, error) {
 	flags.StringVar(&cfg.listen, "listen", "", "`HOST:PORT` to listen on (default: the server of machine.txt, or "+defaultListen+")")
 	flags.StringVar(&cfg.http, "http", defaultHTTP, "`HOST:PORT` of the HTTP API; off: none (docs/api.md)")
 	flags.BoolVar(&cfg.demo, "demo", false, "add an admin \"username\" with the password \"password\" to the HTTP API, for trying it out")
+	flags.StringVar(&cfg.files, "files", "data/files", "`directory` for what comes by the HTTP API, of this server alone; jobs may read it")
+	flags.Int64Var(&cfg.filesQuota, "files-quota", 0, "`GiB` that all files there may have (default: what the disk has)")
 	flags.StringArrayVar(&roots, "root", nil, "`directory` below which a job's folder must lie; may be given again (default: the working directory)")
 	flags.StringVar(&cfg.state, "state", "data/state", "`directory` for the jobs, of this server alone")
 	flags.StringVar(&cfg.db, "db", "", "keep the jobs in PostgreSQL, as `URL` postgres://..., which several servers may share; memory: nowhere, to measure without it (default: SQLite in --state)")

@@ -3,15 +3,20 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 
+	"golang.org/x/sync/errgroup"
+
+	"spillway/confine"
 	"spillway/job"
 	"spillway/rpc"
 	"spillway/server/account"
 	"spillway/server/api"
+	"spillway/server/files"
 )
 
 const (
@@ -30,6 +35,7 @@ type web struct {
 	listener net.Listener // nil: there is no API
 	log      *slog.Logger
 	stderr   io.Writer
+	files    *files.Store // nil where there is no API
 }
 
 // listenHTTP listens where --http says. The default address being another program's is
@@ -56,12 +62,34 @@ func listenHTTP(cfg config, log *slog.Logger, stderr io.Writer) (web, error) {
 	return w, nil
 }
 
+// open opens the folders of files, and returns the roots with theirs added, so that
+// jobs may read them. Errors: FailedPrecondition, InvalidArgument, Unavailable.
+func (w *web) open(roots confine.Roots) (confine.Roots, error) {
+	if w.listener == nil {
+		return roots, nil
+	}
+	kept, err := files.Open(files.Config{Dir: w.cfg.files, Quota: w.cfg.filesQuota << 30})
+	if err != nil {
+		return roots, err
+	}
+	w.files = kept
+	return roots.With(kept.Dir())
+}
+
 // close stops listening.
 func (w web) close() error {
 	if w.listener == nil {
 		return nil
 	}
-	return w.listener.Close()
+	return errors.Join(w.listener.Close(), w.closeFiles())
+}
+
+// closeFiles gives the directory of the files free.
+func (w web) closeFiles() error {
+	if w.files == nil {
+		return nil
+	}
+	return w.files.Close()
 }
 
 // api wires the API, and makes its first accounts. What it returns serves until its
@@ -82,10 +110,15 @@ func (w web) api(ctx context.Context, s service, kept account.Store) (func(conte
 			return false
 		}
 	}
-	face := api.New(api.Config{Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready})
+	face := api.New(api.Config{Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready, Files: w.files})
 	at := w.listener.Addr()
 	w.log.Info("HTTP API ready", "address", at, "docs", w.scheme()+"://"+at.String()+"/docs")
-	return func(ctx context.Context) error { return face.Serve(ctx, w.listener) }, nil
+	return func(ctx context.Context) error {
+		loops, ctx := errgroup.WithContext(ctx)
+		loops.Go(func() error { return w.files.Run(ctx) })
+		loops.Go(func() error { return face.Serve(ctx, w.listener) })
+		return loops.Wait()
+	}, nil
 }
 
 func (w web) scheme() string {

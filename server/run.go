@@ -74,6 +74,10 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	if err != nil {
 		return errors.Join(err, listener.Close(), kept.Close())
 	}
+	if cfg.roots, err = face.open(cfg.roots); err != nil {
+		return errors.Join(err, face.close(), listener.Close(), kept.Close())
+	}
+	defer func() { _ = face.closeFiles() }() // nothing of it is open any more
 	defer func() {
 		if err := kept.Close(); err != nil {
 			log.Warn("store closed with an error", "err", err)
