@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 	"spillway/rpc"
 	"spillway/server/account"
 	"spillway/server/api"
+	"spillway/server/files"
 	"spillway/server/metrics"
 	"spillway/server/music"
 	"spillway/server/workload"
@@ -97,9 +99,13 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 	if err != nil {
 		return nil, err
 	}
+	folders, err := files.Open(files.Config{Dir: filepath.Join(w.cfg.files, "folders"), Quota: w.cfg.filesQuota << 30})
+	if err != nil {
+		return nil, err
+	}
 	face := api.New(api.Config{
 		Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready,
-		Music: songs, Workloads: flows, Metrics: w.metrics.Handler(s.Nodes),
+		Music: songs, Workloads: flows, Files: folders, Metrics: w.metrics.Handler(s.Nodes),
 	})
 	at := w.listener.Addr()
 	w.log.Info("HTTP API ready", "address", at, "docs", w.scheme()+"://"+at.String()+"/docs")
@@ -108,7 +114,8 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 		g.Go(func() error { return face.Serve(ctx, w.listener) })
 		g.Go(func() error { return songs.Run(ctx) })
 		g.Go(func() error { return flows.Run(ctx) })
-		return g.Wait()
+		g.Go(func() error { return folders.Run(ctx) })
+		return errors.Join(g.Wait(), folders.Close())
 	}, nil
 }
 
