@@ -104,7 +104,7 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 		return nil, err
 	}
 	face := api.New(api.Config{
-		Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready,
+		Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready, Policy: w.cfg.scheduler.Policy,
 		Music: songs, Workloads: flows, Files: folders, Metrics: w.metrics.Handler(s.Nodes),
 	})
 	at := w.listener.Addr()

@@ -62,6 +62,8 @@ type Config struct {
 	Nodes    Nodes
 	Accounts Accounts
 	Log      *slog.Logger
+	// Policy is the policy of jobs that name none, for who asks.
+	Policy string
 	// Music takes songs apart. nil: the calls for it are not offered.
 	Music Music
 	// Workloads filters images as they come. nil: the calls for it are not offered.
@@ -87,6 +89,7 @@ type API struct {
 	mux     *http.ServeMux
 	rules   map[string]access // who may make which call, by its pattern
 	slots   chan struct{}     // full while cfg.Requests calls are being answered
+	once    *once
 	handler http.Handler
 	// stopping is closed when the server stops: streams end then.
 	stopping chan struct{}
@@ -103,7 +106,7 @@ func New(cfg Config) *API {
 	if cfg.Requests == 0 {
 		cfg.Requests = 512
 	}
-	a := &API{cfg: cfg, mux: http.NewServeMux(), rules: map[string]access{}, slots: make(chan struct{}, cfg.Requests), stopping: make(chan struct{})}
+	a := &API{cfg: cfg, mux: http.NewServeMux(), rules: map[string]access{}, slots: make(chan struct{}, cfg.Requests), stopping: make(chan struct{}), once: newOnce()}
 	a.huma = humago.New(a.mux, description())
 	a.addSystem()
 	a.addSessions()
@@ -189,6 +192,9 @@ func (a *API) stream(op huma.Operation, who access, handle func(w http.ResponseW
 // declare tells the guard and the description who may make a call.
 func (a *API) declare(op *huma.Operation, who access) {
 	a.allow(op.Method+" "+op.Path, who)
+	if keyed(op.Method + " " + op.Path) {
+		op.Parameters = append(op.Parameters, keyParam())
+	}
 	if who.role == "" {
 		return
 	}

@@ -138,7 +138,12 @@ func (a *API) guarded(next http.Handler) http.Handler {
 			unmatched(w, r, h)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), principalKey, p)))
+		r = r.WithContext(context.WithValue(r.Context(), principalKey, p))
+		if r.Header.Get(keyHeader) == "" || !keyed(pattern) {
+			next.ServeHTTP(w, r)
+		} else if err := a.answerOnce(w, r, pattern, next); err != nil {
+			a.fail(r.Context(), err).write(w)
+		}
 	})
 }
 
