@@ -109,10 +109,13 @@ func (v *visit) settle() {
 	if v.deadlines == nil {
 		return
 	}
-	if v.inBody {
-		_ = v.deadlines.SetReadDeadline(time.Now().Add(drainTime))
-	}
 	now := time.Now()
+	switch {
+	case v.broken:
+		_ = v.deadlines.SetReadDeadline(past()) // nobody waits for the rest
+	case v.inBody:
+		_ = v.deadlines.SetReadDeadline(now.Add(drainTime))
+	}
 	switch {
 	case v.cutOff.Load():
 		_ = v.deadlines.SetWriteDeadline(now.Add(drainTime))
@@ -148,6 +151,7 @@ func (f inflow) Read(b []byte) (int, error) {
 	v.begin(begun)
 	n, err := f.ReadCloser.Read(b)
 	v.end(&v.in, begun, n)
+	v.broken = v.broken || err != nil && !errors.Is(err, io.EOF)
 	if errors.Is(err, io.EOF) && v.inBody {
 		v.inBody = false
 		if v.deadlines != nil {

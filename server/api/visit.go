@@ -24,6 +24,7 @@ type visit struct {
 	status    int
 	streams   bool // over HTTP/2, where a call has a stream of a connection
 	inBody    bool // its body has not been read to the end
+	broken    bool // its body could not be read
 	in, out   pace
 	renewed   time.Time    // when the deadline for writing was set; 0: there is none
 	waiting   atomic.Int64 // since when the peer is waited for, in Unix nanoseconds; 0: it is not
