@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"spillway/rpc"
 	"spillway/server/account"
 	"spillway/server/api"
+	"spillway/server/files"
 	"spillway/server/metrics"
 	"spillway/server/music"
 	"spillway/server/workload"
@@ -93,13 +95,17 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 	if err != nil {
 		return nil, err
 	}
+	folders, err := files.Open(files.Config{Dir: filepath.Join(w.cfg.files, "folders"), Quota: w.cfg.filesQuota << 30})
+	if err != nil {
+		return nil, err
+	}
 	audit, err := api.OpenAuditFile(w.cfg.state, w.log)
 	if err != nil {
 		return nil, err
 	}
 	face := api.New(api.Config{
 		Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready,
-		Music: songs, Workloads: flows, Metrics: w.metrics.Handler(s.Nodes),
+		Music: songs, Workloads: flows, Files: folders, Metrics: w.metrics.Handler(s.Nodes),
 		TLS: w.cfg.credentials.Web(), Audit: slog.New(slog.NewJSONHandler(audit, nil)),
 	})
 	at := w.listener.Addr()
@@ -110,7 +116,8 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 		g.Go(func() error { return face.Serve(ctx, w.listener) })
 		g.Go(func() error { return songs.Run(ctx) })
 		g.Go(func() error { return flows.Run(ctx) })
-		return g.Wait()
+		g.Go(func() error { return folders.Run(ctx) })
+		return errors.Join(g.Wait(), folders.Close())
 	}, nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"spillway/job"
+	"spillway/server/files"
 )
 
 // Nodes is what is known of the compute nodes, and what can be done with them.
@@ -71,6 +72,8 @@ type Config struct {
 	Audit *slog.Logger
 	// Ready tells that jobs are taken. Default: they are.
 	Ready func() bool
+	// Files are the folders that users upload to. Default: none, and no calls for them.
+	Files *files.Store
 	// Requests bounds the calls that are answered at once; one more takes the place of
 	// one whose peer is slow, or is told to come again. Streams of events do not count.
 	// Default 512.
@@ -120,6 +123,8 @@ func New(cfg Config) *API {
 	a.addMusic()
 	a.addMetrics()
 	a.addWorkloads()
+	a.addFiles()
+	a.addUploads()
 	a.addDescription()
 	a.handler = a.chain(a.mux)
 	return a

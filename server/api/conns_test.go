@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// at is a connection from an address, which remembers that it was closed.
-type at struct {
+// remote is a connection from an address, which remembers that it was closed.
+type remote struct {
 	net.Conn
 	from   string
 	closed *bool
@@ -25,14 +25,14 @@ type addr string
 func (a addr) Network() string { return "tcp" }
 func (a addr) String() string  { return string(a) }
 
-func (c at) RemoteAddr() net.Addr { return addr(c.from) }
-func (c at) Close() error         { *c.closed = true; return nil }
+func (c remote) RemoteAddr() net.Addr { return addr(c.from) }
+func (c remote) Close() error         { *c.closed = true; return nil }
 
 // come has a connection come, and tells how to see its guest and its end.
 func come(t *testing.T, c *crowd, from string) (g *guest, closed *bool) {
 	t.Helper()
 	closed = new(bool)
-	ctx := c.admit(t.Context(), at{from: from, closed: closed})
+	ctx := c.admit(t.Context(), remote{from: from, closed: closed})
 	g, _ = ctx.Value(guestKey).(*guest)
 	return g, closed
 }

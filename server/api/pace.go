@@ -10,9 +10,8 @@ import (
 // How slow a peer may be. One that gives or takes bytes may take all the time that
 // they need at leastRate.
 const (
-	stallTime = 30 * time.Second // without a byte
-	graceTime = 30 * time.Second // of waiting, beyond what leastRate allows
-	leastRate = 1 << 10          // bytes/s
+	graceTime = stalled // of waiting, beyond what leastRate allows
+	leastRate = 1 << 10 // bytes/s
 	// goodRate is that of a peer who need not make room for others, in bytes/s.
 	goodRate = 64 << 10
 	// drainTime is how long what is left of a body may take once its call is answered.
@@ -34,7 +33,7 @@ func (p *pace) add(n int, waited time.Duration) {
 // patience is how long the next bytes may take; not positive: the peer is too slow.
 func (p *pace) patience() time.Duration {
 	earned := time.Duration(p.bytes/leastRate) * time.Second
-	return min(stallTime, graceTime+earned-p.waited)
+	return min(stalled, graceTime+earned-p.waited)
 }
 
 // lagging is how far the peer of v is behind goodRate.
@@ -87,7 +86,6 @@ func (v *visit) beginWrite() time.Time {
 	begun := time.Now()
 	if v.deadlines != nil {
 		_ = v.deadlines.SetWriteDeadline(begun.Add(v.out.patience()))
-		v.renewed = begun
 		if v.cutOff.Load() {
 			_ = v.deadlines.SetWriteDeadline(past())
 		}
@@ -100,7 +98,6 @@ func (v *visit) endWrite(begun time.Time, n int) {
 	v.end(&v.out, begun, n)
 	if v.deadlines != nil && v.streams { // a stream ends with its deadline, also while nothing is written
 		_ = v.deadlines.SetWriteDeadline(time.Time{})
-		v.renewed = time.Time{}
 	}
 }
 
@@ -116,12 +113,11 @@ func (v *visit) settle() {
 	case v.inBody:
 		_ = v.deadlines.SetReadDeadline(now.Add(drainTime))
 	}
-	switch {
-	case v.cutOff.Load():
-		_ = v.deadlines.SetWriteDeadline(now.Add(drainTime))
-	case now.Sub(v.renewed) > time.Second:
-		_ = v.deadlines.SetWriteDeadline(now.Add(stallTime))
+	left := stalled
+	if v.cutOff.Load() {
+		left = drainTime
 	}
+	_ = v.deadlines.SetWriteDeadline(now.Add(left))
 }
 
 // cut ends a call that waits for its peer.
@@ -172,8 +168,8 @@ func (v *visit) paced(r *http.Request) {
 		return
 	}
 	now := time.Now()
-	_ = v.deadlines.SetReadDeadline(now.Add(stallTime))
+	_ = v.deadlines.SetReadDeadline(now.Add(stalled))
 	if !v.streams {
-		_ = v.deadlines.SetWriteDeadline(now.Add(stallTime)) // of "100 Continue", and in place of an earlier call's
+		_ = v.deadlines.SetWriteDeadline(now.Add(stalled)) // of "100 Continue", and in place of an earlier call's
 	}
 }

@@ -127,7 +127,7 @@ func TestPace_ABodyThatDoesNotComeEnds(t *testing.T) {
 			p, begun := dial(), time.Now()
 			p.send("%s", post(path, 1000)+`{"user`)
 			require.Equal(t, http.StatusRequestTimeout, p.status(), path)
-			require.Equal(t, stallTime, time.Since(begun))
+			require.Equal(t, stalled, time.Since(begun))
 		}
 		stop()
 	})
@@ -174,7 +174,7 @@ func TestPace_AnAnswerThatNobodyReadsEnds(t *testing.T) {
 		dial, stop := pacedAPI(t, 1)
 		p := dial()
 		p.send("GET /flood HTTP/1.1\r\nHost: x\r\n\r\n")
-		time.Sleep(stallTime + time.Second)
+		time.Sleep(stalled + time.Second)
 		_, err := io.Copy(io.Discard, p.conn)
 		require.NoError(t, err, "it was closed")
 		q := dial()
@@ -252,11 +252,11 @@ func TestPlaces_CallsThatWorkMakeNoRoom(t *testing.T) {
 
 func TestPace_Patience(t *testing.T) {
 	var p pace
-	require.Equal(t, stallTime, p.patience())
+	require.Equal(t, stalled, p.patience())
 	p.add(10*leastRate, graceTime)
 	require.Equal(t, 10*time.Second, p.patience(), "what the bytes earned")
 	p.add(0, 10*time.Second)
 	require.Zero(t, p.patience())
 	p.add(1<<40, 0)
-	require.Equal(t, stallTime, p.patience())
+	require.Equal(t, stalled, p.patience())
 }

@@ -99,7 +99,7 @@ func codeOf(status int) job.Code {
 // in the log.
 func problemOf(err error) *ProblemError {
 	if p, ok := errors.AsType[*ProblemError](err); ok {
-		return p
+		return p // a call chose the status itself
 	}
 	code := job.CodeOf(err)
 	p := newProblem(statusOf(code), code, err.Error(), job.HintOf(err))

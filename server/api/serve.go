@@ -81,8 +81,8 @@ func (a *API) server(ctx context.Context) *http.Server {
 			MaxDecoderHeaderTableSize:     tableBytes,
 			MaxReceiveBufferPerConnection: connWindow,
 			MaxReceiveBufferPerStream:     streamWindow,
-			SendPingTimeout:               stallTime,
-			WriteByteTimeout:              stallTime,
+			SendPingTimeout:               stalled,
+			WriteByteTimeout:              stalled,
 		},
 	}
 	if a.cfg.TLS != nil {

@@ -26,7 +26,6 @@ type visit struct {
 	inBody    bool // its body has not been read to the end
 	broken    bool // its body could not be read
 	in, out   pace
-	renewed   time.Time    // when the deadline for writing was set; 0: there is none
 	waiting   atomic.Int64 // since when the peer is waited for, in Unix nanoseconds; 0: it is not
 	lag       atomic.Int64 // nanoseconds that the peer was behind goodRate before that
 	cutOff    atomic.Bool  // it has to make room
