@@ -219,6 +219,7 @@ func TestPlaces_SlowCallsMakeRoom(t *testing.T) {
 			p.send("%s", post("/sink", 1000))
 			ends = append(ends, p.drip(time.Second/2))
 		}
+		synctest.Wait() // both are being answered
 		q := dial()
 		q.send(get)
 		require.Equal(t, http.StatusServiceUnavailable, q.status(), "nobody is slow yet")
