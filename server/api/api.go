@@ -8,6 +8,7 @@ package api
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net/http"
 	"reflect"
@@ -75,9 +76,15 @@ type Config struct {
 	Ready func() bool
 	// Files are the folders that users upload to. Default: none, and no calls for them.
 	Files *files.Store
-	// Requests bounds the calls that are answered at once; one more is told to come
-	// again. Streams of events do not count. Default 512.
+	// Requests bounds the calls that are answered at once; one more takes the place of
+	// one whose peer is slow, or is told to come again. Streams of events do not count.
+	// Default 512.
 	Requests int
+	// Conns bounds the connections that are open at once; one more closes an idle one.
+	// Default: a fourth of the descriptors that the process may have, up to 4096.
+	Conns int
+	// TLS makes it HTTPS, over HTTP/1.1 and HTTP/2. nil: HTTP.
+	TLS *tls.Config
 	// Metrics answers GET /metrics. Default: there is no such call.
 	Metrics http.Handler
 	// Lines has the latest of the server's own log. nil: the calls for it are not offered.
@@ -90,7 +97,7 @@ type API struct {
 	huma    huma.API
 	mux     *http.ServeMux
 	rules   map[string]access // who may make which call, by its pattern
-	slots   chan struct{}     // full while cfg.Requests calls are being answered
+	places  *places
 	once    *once
 	handler http.Handler
 	// stopping is closed when the server stops: streams end then.
@@ -108,13 +115,20 @@ func New(cfg Config) *API {
 	if cfg.Requests == 0 {
 		cfg.Requests = 512
 	}
-	a := &API{cfg: cfg, mux: http.NewServeMux(), rules: map[string]access{}, slots: make(chan struct{}, cfg.Requests), stopping: make(chan struct{}), once: newOnce()}
+	if cfg.Conns == 0 {
+		cfg.Conns = connsDefault()
+	}
+	a := &API{
+		cfg: cfg, mux: http.NewServeMux(), rules: map[string]access{}, places: newPlaces(cfg.Requests), once: newOnce(),
+		stopping: make(chan struct{}),
+	}
 	a.huma = humago.New(a.mux, description())
 	a.addSystem()
 	a.addSessions()
 	a.addUsers()
 	a.addJobs()
 	a.addNodes()
+	a.addLog()
 	a.addMusic()
 	a.addMetrics()
 	a.addWorkloads()
