@@ -142,7 +142,8 @@ func (a *API) tus(w http.ResponseWriter, r *http.Request, behind http.Handler) e
 		return err
 	}
 	c := &tusCall{ResponseWriter: w}
-	ctx := context.WithValue(r.Context(), tusKey{}, c)
+	ctx, end := context.WithCancel(context.WithValue(r.Context(), tusKey{}, c)) // the library waits for its end
+	defer end()
 	if id := r.PathValue("id"); id != "" {
 		info, err := a.upload(r, id)
 		if err != nil {
