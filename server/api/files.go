@@ -79,7 +79,7 @@ func (a *API) addFiles() {
 		OperationID: "put-file", Method: http.MethodPut, Path: "/files/{folder}/input_dir/{name}", Tags: tag, Summary: "Upload a file of at most 1 GiB",
 		Description: "The body is the file. Content-Digest: sha-256=:BASE64: is checked where it is given; overwrite=true replaces a file. Greater files come by the tus protocol, at /files/uploads.",
 		Parameters:  append(params("folder", "name"), heading("Content-Digest", false, "sha-256=:BASE64:"), overwriteParam()),
-		RequestBody: &huma.RequestBody{Content: map[string]*huma.MediaType{"application/octet-stream": {Schema: binary()}}},
+		RequestBody: &huma.RequestBody{Content: map[string]*huma.MediaType{"application/octet-stream": {Schema: octets()}}},
 		Responses: a.answers(headOnly(http.StatusCreated, "Kept"), http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict,
 			http.StatusLengthRequired, http.StatusRequestEntityTooLarge, http.StatusInsufficientStorage),
 	}, by(job.Operator), a.putFile)
@@ -98,7 +98,7 @@ func (a *API) addFiles() {
 
 // fileAnswer describes an answer that is a file.
 func fileAnswer(kind string) described {
-	return described{http.StatusOK, &huma.Response{Description: "The file", Content: map[string]*huma.MediaType{kind: {Schema: binary()}}}}
+	return described{http.StatusOK, &huma.Response{Description: "The file", Content: map[string]*huma.MediaType{kind: {Schema: octets()}}}}
 }
 
 // overwriteParam describes the query that has a file replaced.

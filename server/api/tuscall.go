@@ -87,7 +87,7 @@ func (c *tusCall) problem() error {
 	case code == "ERR_UPLOAD_INTERRUPTED" || c.status == http.StatusLocked:
 		return newProblem(http.StatusLocked, job.Unavailable, "another call works on the upload", later)
 	case code == "ERR_READ_TIMEOUT":
-		return newProblem(http.StatusRequestTimeout, job.DeadlineExceeded, "nothing came for "+stalled.String(), later)
+		return newProblem(http.StatusRequestTimeout, job.DeadlineExceeded, "nothing came for too long", later)
 	case c.status == http.StatusInsufficientStorage:
 		return fileProblem(job.E(job.ResourceExhausted, "upload", files.ErrFull, later+" when something was deleted"))
 	case c.status >= http.StatusInternalServerError && c.status != http.StatusNotImplemented:

@@ -19,7 +19,7 @@ func (a *API) tusCalls() []huma.Operation {
 	}
 	version := heading("Tus-Resumable", true, "1.0.0")
 	offset := heading("Upload-Offset", true, "the number of bytes that have come")
-	chunk := &huma.RequestBody{Content: map[string]*huma.MediaType{"application/offset+octet-stream": {Schema: binary()}}}
+	chunk := &huma.RequestBody{Content: map[string]*huma.MediaType{"application/offset+octet-stream": {Schema: octets()}}}
 	one := uploadBase + "/{id}"
 
 	how := op("upload-protocol", http.MethodOptions, uploadBase, "What of the tus protocol is spoken")
@@ -59,8 +59,8 @@ func heading(name string, required bool, words string) *huma.Param {
 	return &huma.Param{Name: name, In: "header", Required: required, Description: words, Schema: &huma.Schema{Type: huma.TypeString}}
 }
 
-// binary is the schema of bytes.
-func binary() *huma.Schema { return &huma.Schema{Type: huma.TypeString, Format: "binary"} }
+// octets is the schema of bytes.
+func octets() *huma.Schema { return &huma.Schema{Type: huma.TypeString, Format: "binary"} }
 
 // headOnly describes an answer without a body, and its headers.
 func headOnly(status int, words string, headers ...string) described {
