@@ -86,7 +86,7 @@ func (a *API) addFiles() {
 	a.stream(huma.Operation{
 		OperationID: "get-file", Method: http.MethodGet, Path: "/files/{folder}/{dir}/{name}", Tags: tag, Summary: "Download a file",
 		Description: "With ETag and Range; HEAD tells what GET would.", Parameters: params("folder", "dir", "name"),
-		Responses: a.answers(fileAnswer("application/octet-stream"), http.StatusBadRequest, http.StatusNotFound, http.StatusRequestedRangeNotSatisfiable),
+		Responses: a.answers(fileAnswer("image/*", "video/*", "audio/*", "application/octet-stream"), http.StatusBadRequest, http.StatusNotFound, http.StatusRequestedRangeNotSatisfiable),
 	}, by(job.Viewer), a.getFile)
 	a.stream(huma.Operation{
 		OperationID: "zip-folder", Method: http.MethodGet, Path: "/files/{folder}/{archive}", Tags: tag, Summary: "Download a directory as one zip",
@@ -97,8 +97,12 @@ func (a *API) addFiles() {
 }
 
 // fileAnswer describes an answer that is a file.
-func fileAnswer(kind string) described {
-	return described{http.StatusOK, &huma.Response{Description: "The file", Content: map[string]*huma.MediaType{kind: {Schema: octets()}}}}
+func fileAnswer(kinds ...string) described {
+	content := map[string]*huma.MediaType{}
+	for _, kind := range kinds {
+		content[kind] = &huma.MediaType{Schema: octets()}
+	}
+	return described{http.StatusOK, &huma.Response{Description: "The file", Content: content}}
 }
 
 // overwriteParam describes the query that has a file replaced.

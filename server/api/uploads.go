@@ -192,4 +192,3 @@ func (a *API) userLeft(name string) {
 		a.cfg.Log.Warn("the uploads of a user who was removed have not all ended: they expire", "err", err)
 	}
 }
-
