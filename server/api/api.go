@@ -78,6 +78,8 @@ type Config struct {
 	Requests int
 	// Metrics answers GET /metrics. Default: there is no such call.
 	Metrics http.Handler
+	// Observer hears of calls, to count them. Default: nobody does.
+	Observer Observer
 }
 
 // API answers HTTP requests.

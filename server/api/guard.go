@@ -31,6 +31,7 @@ const (
 	requestKey key = iota
 	principalKey
 	entryKey
+	meterKey
 )
 
 // requestID names the request of ctx in the log; "" outside of one.
@@ -47,7 +48,7 @@ func principal(ctx context.Context) job.Principal {
 
 // chain puts before the calls what holds for all of them.
 func (a *API) chain(next http.Handler) http.Handler {
-	return a.named(secured(a.recovered(a.audited(a.bounded(a.guarded(next))))))
+	return a.named(a.measured(secured(a.recovered(a.audited(a.bounded(a.guarded(next)))))))
 }
 
 // named gives each request an id that its answer and the log have.
@@ -115,6 +116,7 @@ func (a *API) bounded(next http.Handler) http.Handler {
 func (a *API) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := a.mux.Handler(r)
+		routed(r.Context(), pattern)
 		who, declared := a.rules[pattern]
 		switch {
 		case declared && who.role == "":

@@ -64,6 +64,7 @@ func (a *API) login(w http.ResponseWriter, r *http.Request) error {
 		from = r.RemoteAddr
 	}
 	token, t, err := a.cfg.Accounts.Login(r.Context(), name, password, from)
+	a.tellLogin(err)
 	if err != nil {
 		return err
 	}
