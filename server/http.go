@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -37,6 +36,7 @@ type web struct {
 	cfg      config
 	listener net.Listener // nil: there is no API
 	metrics  *metrics.Metrics
+	lines    *api.LogRing
 	log      *slog.Logger
 	stderr   io.Writer
 }
@@ -59,9 +59,6 @@ func listenHTTP(cfg config, counts *metrics.Metrics, log *slog.Logger, stderr io
 		return w, job.E(e.Code, "--http: "+e.Op, e.Err, "choose another address with --http, or --http off")
 	}
 	w.listener = l
-	if https := cfg.credentials.Web(); https != nil {
-		w.listener = tls.NewListener(l, https)
-	}
 	return w, nil
 }
 
@@ -103,6 +100,10 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 	if err != nil {
 		return nil, err
 	}
+	audit, err := api.OpenAuditFile(w.cfg.state, w.log)
+	if err != nil {
+		return nil, err
+	}
 	var face *api.API
 	sources := metrics.Sources{
 		Nodes: s.Nodes, Users: accounts.Users, Standing: s.Standing, Calls: func() int { return face.InFlight() },
@@ -111,12 +112,14 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 		sources.Unkept = db.Unkept
 	}
 	face = api.New(api.Config{
-		Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready,
-		Music: songs, Workloads: flows, Files: folders, Metrics: w.metrics.Handler(sources), Observer: w.metrics,
+		Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready, Policy: w.cfg.scheduler.Policy,
+		Music: songs, Workloads: flows, Files: folders, Metrics: w.metrics.Handler(sources), Observer: w.metrics, Lines: w.lines,
+		TLS: w.cfg.credentials.Web(), Audit: slog.New(slog.NewJSONHandler(audit, nil)),
 	})
 	at := w.listener.Addr()
 	w.log.Info("HTTP API ready", "address", at, "docs", w.scheme()+"://"+at.String()+"/docs")
 	return func(ctx context.Context) error {
+		defer audit.Close()
 		g, ctx := errgroup.WithContext(ctx)
 		g.Go(func() error { return face.Serve(ctx, w.listener) })
 		g.Go(func() error { return songs.Run(ctx) })
