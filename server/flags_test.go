@@ -21,6 +21,7 @@ import (
 	"spillway/job"
 	"spillway/rpc"
 	"spillway/server/policy"
+	"spillway/server/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -190,7 +191,7 @@ func TestServer_ServesUntilToldToStopAndGoesOnLater(t *testing.T) {
 func TestServer_KeepsJobsInMemoryWhereToldTo(t *testing.T) {
 	dir := t.TempDir()
 	cfg := config{db: inMemory, state: filepath.Join(dir, "state")}
-	kept, err := openStore(t.Context(), &cfg, slog.New(slog.DiscardHandler))
+	kept, err := openStore(t.Context(), &cfg, store.Config{Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	require.NoError(t, kept.Close())
 	require.NoDirExists(t, cfg.state)
