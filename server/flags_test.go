@@ -56,6 +56,7 @@ func TestServer_WrongCommandLinesGiveOneLineAndExitCodeTwo(t *testing.T) {
 		{"log level", []string{"--log-level", "loud"}, `--log-level "loud" is none of debug, info, warn, error`},
 		{"window zero", []string{"--window", "0"}, "--window 0 leaves no room for a task"},
 		{"window negative", []string{"--window", "-4"}, "--window -4 leaves no room for a task"},
+		{"files quota", []string{"--files-quota", "-1"}, "--files-quota -1 is no number of GiB from 0 to 2^30"},
 		{"window not a number", []string{"--window", "many"}, "--window"},
 		{"policy", []string{"--policy", "best"}, `policy "best": no such policy; use one of ` + strings.Join(policy.Names(), ", ")},
 		{"balance policy", []string{"--balance-policy", "best"}, `--balance-policy: policy "best": no such policy; use one of ` + strings.Join(policy.Names(), ", ")},

@@ -88,17 +88,18 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 			return false
 		}
 	}
-	songs, err := music.New(music.Config{Dir: filepath.Join(w.cfg.files, "music")}, s, kept, w.log)
+	// First, since it is what refuses a directory that another server has.
+	folders, err := files.Open(files.Config{Dir: filepath.Join(w.cfg.files, "folders"), Quota: w.cfg.filesQuota << 30, Locate: w.cfg.roots.Path, Log: w.log})
 	if err != nil {
 		return nil, err
+	}
+	songs, err := music.New(music.Config{Dir: filepath.Join(w.cfg.files, "music")}, s, kept, w.log)
+	if err != nil {
+		return nil, errors.Join(err, folders.Close())
 	}
 	flows, err := workload.New(workload.Config{Dir: filepath.Join(w.cfg.files, "workloads")}, s, kept, w.log)
 	if err != nil {
-		return nil, err
-	}
-	folders, err := files.Open(files.Config{Dir: filepath.Join(w.cfg.files, "folders"), Quota: w.cfg.filesQuota << 30})
-	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, folders.Close())
 	}
 	audit, err := api.OpenAuditFile(w.cfg.state, w.log)
 	if err != nil {
