@@ -307,7 +307,11 @@ class Client:
             if kind is None:
                 raise
         finally:
-            self._session.close()
+            self.close()
+
+    def close(self) -> None:
+        """Close the connections. The token lives on."""
+        self._session.close()
 
     # Accounts
 
