@@ -91,7 +91,7 @@ class Rules(unittest.TestCase):
             self.sleep.assert_not_called()
 
     def test_a_post_is_sent_again_under_the_same_key(self) -> None:
-        with made_up(Answer(0), Answer(409, '{"error":"it runs","code":"resource_exhausted"}'), Answer(201, '{"id":"j"}')) as (c, calls):
+        with made_up(Answer(0), Answer(409, '{"error":"it runs","code":"resource_exhausted"}', Retry_After="1"), Answer(201, '{"id":"j"}')) as (c, calls):
             self.assertEqual("j", c.submit("data")["id"])
             keys = {headers["Idempotency-Key"] for _, _, headers, _ in calls}
             self.assertEqual((3, 1), (len(calls), len(keys)))
@@ -292,6 +292,7 @@ class Server(unittest.TestCase):
         self.assertEqual("draining", self.c.node(name)["state"])
         self.assertNotEqual("draining", self.c.undrain(name)["state"])
         self.assertTrue(self.c.node_log(name, 5))
+        self.assertEqual("node takes work again", [line for line in self.c.log() if line["message"].startswith("node ")][-1]["message"])
         with self.assertRaises(spillway.NotFound):
             self.c.node("nobody")
 
@@ -333,6 +334,10 @@ class Server(unittest.TestCase):
         self.assertEqual(5_000_000, max(sent))
         self.assertLess(sum(b - a for a, b in zip([0, *sent], sent) if b > a), 10_000_000, "what came is not sent again")
         self.assertEqual(1, len(urls))
+        cutter.up = 0
+        cuts = iter([cutter.cut])
+        c.upload("great", path, "late.png", progress=lambda at, of: next(cuts, lambda: None)() if at == of else None)
+        self.assertEqual({5_000_000}, {f["size"] for f in self.c.files("great")}, "whole, though its answer was lost")
 
         cutter.up, cutter.down = 0, 1_500_000
         cutter.cut()
@@ -346,9 +351,9 @@ class Server(unittest.TestCase):
         cutter.up, c.retries = 1_000_000, 0
         with self.assertRaises(spillway.SpillwayError):
             c.upload("left", path, begun=urls.append)
+        self.assertEqual(["great.png"], [u["filename"] for u in self.c.uploads()])
         at = list[int]()
-        later = urls[0].replace(cutter.url, URL)
-        self.c.upload("left", path, url=later, progress=lambda sent, of: at.append(sent))
+        self.c.upload("left", path, url=self.c.uploads()[0]["url"], progress=lambda sent, of: at.append(sent))
         self.assertGreater(at[0], 100_000, "not from the beginning")
         self.c.delete_folder("left")
 
