@@ -81,7 +81,10 @@ func (x *target) testBodies(t *testing.T) {
 		if c.method == http.MethodDelete || c.path == "/login" && c.method != http.MethodPost {
 			continue // they would end what the other tests need
 		}
-		for _, b := range bodies {
+		for i, b := range bodies {
+			if c.path == "/music" && i%5 != 0 {
+				continue // another program looks at each, which takes a quarter of a second
+			}
 			if len(b.body) > 1<<20 { // the library waits half a second before it hangs up
 				if !c.body || large == 0 {
 					continue
@@ -202,13 +205,16 @@ func (x *target) crowdOfPeers(t *testing.T, n int, from, first string) (end func
 
 // testCrowds opens far more connections than the server keeps.
 func (x *target) testCrowds(t *testing.T) {
-	for _, row := range []struct{ name, from, first string }{
-		{"idle", "127.0.0.1", ""},
-		{"half a head", "127.0.0.2", "GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: "},
-		{"after a call", "127.0.0.1", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"},
+	for _, row := range []struct {
+		name, from, first string
+		peers             int
+	}{
+		{"idle", "127.0.0.1", "", 10_000},
+		{"half a head", "127.0.0.2", "GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: ", 6_000},
+		{"after a call", "127.0.0.1", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 6_000},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			end := x.crowdOfPeers(t, most(t, 10_000), row.from, row.first)
+			end := x.crowdOfPeers(t, most(t, row.peers), row.from, row.first)
 			defer end()
 			x.requireServed(t, 50)
 		})
