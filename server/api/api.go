@@ -63,6 +63,8 @@ type Config struct {
 	Nodes    Nodes
 	Accounts Accounts
 	Log      *slog.Logger
+	// Policy is the policy of jobs that name none, for who asks.
+	Policy string
 	// Music takes songs apart. nil: the calls for it are not offered.
 	Music Music
 	// Workloads filters images as they come. nil: the calls for it are not offered.
@@ -85,6 +87,10 @@ type Config struct {
 	TLS *tls.Config
 	// Metrics answers GET /metrics. Default: there is no such call.
 	Metrics http.Handler
+	// Observer hears of calls, to count them. Default: nobody does.
+	Observer Observer
+	// Lines has the latest of the server's own log. nil: the calls for it are not offered.
+	Lines *LogRing
 }
 
 // API answers HTTP requests.
@@ -94,6 +100,7 @@ type API struct {
 	mux     *http.ServeMux
 	rules   map[string]access // who may make which call, by its pattern
 	places  *places
+	once    *once
 	handler http.Handler
 	// stopping is closed when the server stops: streams end then.
 	stopping chan struct{}
@@ -113,13 +120,17 @@ func New(cfg Config) *API {
 	if cfg.Conns == 0 {
 		cfg.Conns = connsDefault()
 	}
-	a := &API{cfg: cfg, mux: http.NewServeMux(), rules: map[string]access{}, places: newPlaces(cfg.Requests), stopping: make(chan struct{})}
+	a := &API{
+		cfg: cfg, mux: http.NewServeMux(), rules: map[string]access{}, places: newPlaces(cfg.Requests), once: newOnce(),
+		stopping: make(chan struct{}),
+	}
 	a.huma = humago.New(a.mux, description())
 	a.addSystem()
 	a.addSessions()
 	a.addUsers()
 	a.addJobs()
 	a.addNodes()
+	a.addLog()
 	a.addMusic()
 	a.addMetrics()
 	a.addWorkloads()
@@ -185,6 +196,12 @@ func register[I, O any](a *API, op huma.Operation, who access, handle func(conte
 // passes. An error that handle returns is answered unless it has begun to answer.
 func (a *API) stream(op huma.Operation, who access, handle func(w http.ResponseWriter, r *http.Request) error) {
 	a.declare(&op, who)
+	if op.Responses == nil {
+		op.Responses = map[string]*huma.Response{}
+	}
+	if op.Responses["default"] == nil {
+		op.Responses["default"] = &huma.Response{Description: "Error", Content: map[string]*huma.MediaType{problemType: {Schema: schema[ProblemError](a)}}}
+	}
 	if !op.Hidden {
 		a.huma.OpenAPI().AddOperation(&op)
 	}
@@ -199,6 +216,9 @@ func (a *API) stream(op huma.Operation, who access, handle func(w http.ResponseW
 // declare tells the guard and the description who may make a call.
 func (a *API) declare(op *huma.Operation, who access) {
 	a.allow(op.Method+" "+op.Path, who)
+	if keyed(op.Method + " " + op.Path) {
+		op.Parameters = append(op.Parameters, keyParam())
+	}
 	if who.role == "" {
 		return
 	}

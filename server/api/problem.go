@@ -139,8 +139,11 @@ func (p *ProblemError) GetHeaders() http.Header {
 	switch p.Status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Bearer realm="spillway"`)
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusConflict:
 		wait := p.retryAfter
+		if wait <= 0 && p.Status == http.StatusConflict {
+			break // waiting does not help
+		}
 		if wait <= 0 {
 			wait = retryDefault
 		}
@@ -168,11 +171,10 @@ func asProblem(_ huma.Context, _ string, body any) (any, error) {
 	if !ok {
 		return body, nil
 	}
-	p := newProblem(m.Status, codeOf(m.Status), m.Detail, "")
+	p := newProblem(m.Status, codeOf(m.Status), m.Detail, "GET /docs says what the call takes")
 	p.Errors = m.Errors
 	if len(m.Errors) > 0 {
 		p.What = m.Errors[0].Error()
-		p.Hint = "GET /docs says what the call takes"
 	}
 	return p, nil
 }
