@@ -37,6 +37,7 @@ type web struct {
 	cfg      config
 	listener net.Listener // nil: there is no API
 	metrics  *metrics.Metrics
+	lines    *api.LogRing
 	log      *slog.Logger
 	stderr   io.Writer
 }
@@ -105,7 +106,7 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 	}
 	face := api.New(api.Config{
 		Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready,
-		Music: songs, Workloads: flows, Files: folders, Metrics: w.metrics.Handler(s.Nodes),
+		Music: songs, Workloads: flows, Files: folders, Metrics: w.metrics.Handler(s.Nodes), Lines: w.lines,
 	})
 	at := w.listener.Addr()
 	w.log.Info("HTTP API ready", "address", at, "docs", w.scheme()+"://"+at.String()+"/docs")

@@ -78,6 +78,8 @@ type Config struct {
 	Requests int
 	// Metrics answers GET /metrics. Default: there is no such call.
 	Metrics http.Handler
+	// Lines has the latest of the server's own log. nil: the calls for it are not offered.
+	Lines *LogRing
 }
 
 // API answers HTTP requests.
