@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -60,9 +59,6 @@ func listenHTTP(cfg config, log *slog.Logger, stderr io.Writer) (web, error) {
 		return w, job.E(e.Code, "--http: "+e.Op, e.Err, "choose another address with --http, or --http off")
 	}
 	w.listener = l
-	if https := cfg.credentials.Web(); https != nil {
-		w.listener = tls.NewListener(l, https)
-	}
 	return w, nil
 }
 
@@ -104,13 +100,19 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 	if err != nil {
 		return nil, err
 	}
+	audit, err := api.OpenAuditFile(w.cfg.state, w.log)
+	if err != nil {
+		return nil, err
+	}
 	face := api.New(api.Config{
-		Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready,
+		Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready, Policy: w.cfg.scheduler.Policy,
 		Music: songs, Workloads: flows, Files: folders, Metrics: w.metrics.Handler(s.Nodes), Lines: w.lines,
+		TLS: w.cfg.credentials.Web(), Audit: slog.New(slog.NewJSONHandler(audit, nil)),
 	})
 	at := w.listener.Addr()
 	w.log.Info("HTTP API ready", "address", at, "docs", w.scheme()+"://"+at.String()+"/docs")
 	return func(ctx context.Context) error {
+		defer audit.Close()
 		g, ctx := errgroup.WithContext(ctx)
 		g.Go(func() error { return face.Serve(ctx, w.listener) })
 		g.Go(func() error { return songs.Run(ctx) })

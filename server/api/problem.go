@@ -139,8 +139,11 @@ func (p *ProblemError) GetHeaders() http.Header {
 	switch p.Status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Bearer realm="spillway"`)
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusConflict:
 		wait := p.retryAfter
+		if wait <= 0 && p.Status == http.StatusConflict {
+			break // waiting does not help
+		}
 		if wait <= 0 {
 			wait = retryDefault
 		}
