@@ -87,6 +87,8 @@ type Config struct {
 	TLS *tls.Config
 	// Metrics answers GET /metrics. Default: there is no such call.
 	Metrics http.Handler
+	// Observer hears of calls, to count them. Default: nobody does.
+	Observer Observer
 	// Lines has the latest of the server's own log. nil: the calls for it are not offered.
 	Lines *LogRing
 	// Listeners bounds the streams of events that are open at once; one user may have

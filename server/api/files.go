@@ -62,12 +62,9 @@ func (a *API) addFiles() {
 	register(a, huma.Operation{OperationID: "folder", Method: http.MethodGet, Path: "/files/{folder}", Tags: tag, Summary: "List the files of a folder"}, by(job.Viewer), a.folder)
 	register(a, huma.Operation{
 		OperationID: "delete-folder", Method: http.MethodDelete, Path: "/files/{folder}", Tags: tag, Summary: "Remove a folder with all its files",
-	}, by(job.Operator), func(_ context.Context, in *struct {
-		Folder string `path:"folder"`
-	},
-	) (*struct{}, error) {
-		return nil, a.cfg.Files.DeleteFolder(in.Folder)
-	})
+		Description: "Not while a job that has not ended has it as its source: 409. Uploads to it that are not whole go on, and make it anew.",
+		Errors:      []int{http.StatusConflict},
+	}, by(job.Operator), a.deleteFolder)
 	register(a, huma.Operation{
 		OperationID: "delete-file", Method: http.MethodDelete, Path: "/files/{folder}/{dir}/{name}", Tags: tag, Summary: "Remove a file",
 	}, by(job.Operator), func(_ context.Context, in *struct {
@@ -81,16 +78,77 @@ func (a *API) addFiles() {
 	a.stream(huma.Operation{
 		OperationID: "put-file", Method: http.MethodPut, Path: "/files/{folder}/input_dir/{name}", Tags: tag, Summary: "Upload a file of at most 1 GiB",
 		Description: "The body is the file. Content-Digest: sha-256=:BASE64: is checked where it is given; overwrite=true replaces a file. Greater files come by the tus protocol, at /files/uploads.",
-		Parameters:  params("folder", "name"),
+		Parameters:  append(params("folder", "name"), heading("Content-Digest", false, "sha-256=:BASE64:"), overwriteParam()),
+		RequestBody: &huma.RequestBody{Content: map[string]*huma.MediaType{"application/octet-stream": {Schema: octets()}}},
+		Responses: a.answers(headOnly(http.StatusCreated, "Kept"), http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict,
+			http.StatusLengthRequired, http.StatusRequestEntityTooLarge, http.StatusInsufficientStorage),
 	}, by(job.Operator), a.putFile)
 	a.stream(huma.Operation{
 		OperationID: "get-file", Method: http.MethodGet, Path: "/files/{folder}/{dir}/{name}", Tags: tag, Summary: "Download a file",
-		Description: "With ETag and Range.", Parameters: params("folder", "dir", "name"),
+		Description: "With ETag and Range; HEAD tells what GET would.", Parameters: params("folder", "dir", "name"),
+		Responses: a.answers(fileAnswer("image/*", "video/*", "audio/*", "application/octet-stream"), http.StatusBadRequest, http.StatusNotFound, http.StatusRequestedRangeNotSatisfiable),
 	}, by(job.Viewer), a.getFile)
 	a.stream(huma.Operation{
 		OperationID: "zip-folder", Method: http.MethodGet, Path: "/files/{folder}/{archive}", Tags: tag, Summary: "Download a directory as one zip",
-		Description: "archive is input_dir.zip or output_dir.zip.", Parameters: params("folder", "archive"),
+		Description: "archive is input_dir.zip or output_dir.zip. It is made as it goes: there is no length, no ETag and no Range. One that cannot be made whole breaks off.",
+		Parameters:  params("folder", "archive"),
+		Responses:   a.answers(fileAnswer("application/zip"), http.StatusBadRequest, http.StatusNotFound),
 	}, by(job.Viewer), a.zipFolder)
+}
+
+// fileAnswer describes an answer that is a file.
+func fileAnswer(kinds ...string) described {
+	content := map[string]*huma.MediaType{}
+	for _, kind := range kinds {
+		content[kind] = &huma.MediaType{Schema: octets()}
+	}
+	return described{http.StatusOK, &huma.Response{Description: "The file", Content: content}}
+}
+
+// overwriteParam describes the query that has a file replaced.
+func overwriteParam() *huma.Param {
+	return &huma.Param{Name: "overwrite", In: "query", Description: "true: replace a file of that name", Schema: &huma.Schema{Type: huma.TypeBoolean}}
+}
+
+// deleteFolder removes a folder, unless a job works on it.
+func (a *API) deleteFolder(ctx context.Context, in *struct {
+	Folder string `path:"folder"`
+},
+) (*struct{}, error) {
+	if err := files.CheckFolder(in.Folder); err != nil {
+		return nil, err
+	}
+	if err := a.unused(ctx, in.Folder); err != nil {
+		return nil, err
+	}
+	return nil, a.cfg.Files.DeleteFolder(in.Folder)
+}
+
+// unused reports that a job works on a folder, or will. Errors: Unavailable, and a
+// conflict.
+func (a *API) unused(ctx context.Context, folder string) error {
+	if a.cfg.Service == nil {
+		return nil
+	}
+	f := job.Filter{States: []job.State{job.Queued, job.Running}, Limit: 1000}
+	for {
+		page, err := a.cfg.Service.Jobs(ctx, f)
+		if job.CodeOf(err) == job.NotFound && err != nil && f.After != "" {
+			return nil // what it stood at is forgotten, and older ones with it
+		}
+		if err != nil {
+			return err
+		}
+		for _, j := range page {
+			if a.cfg.Files.Uses(j.Spec.Source, folder) {
+				return newProblem(http.StatusConflict, job.FailedPrecondition, "job "+string(j.ID)+" works on the folder", "wait for the job's end, or cancel it")
+			}
+		}
+		if len(page) < f.Limit {
+			return nil
+		}
+		f.After = page[len(page)-1].ID
+	}
 }
 
 // params describes path parameters.
@@ -133,7 +191,14 @@ func (a *API) folder(_ context.Context, in *folderIn) (*folderOut, error) {
 
 // putFile takes a file that comes in one body.
 func (a *API) putFile(w http.ResponseWriter, r *http.Request) error {
-	n := files.New{Folder: r.PathValue("folder"), Name: r.PathValue("name"), Size: r.ContentLength, Overwrite: r.URL.Query().Get("overwrite") == "true"}
+	n := files.New{Folder: r.PathValue("folder"), Name: r.PathValue("name"), Size: r.ContentLength}
+	switch r.URL.Query().Get("overwrite") {
+	case "", "false":
+	case "true":
+		n.Overwrite = true
+	default:
+		return job.E(job.InvalidArgument, "overwrite", errors.New("it is neither true nor false"), "say true, or leave it out")
+	}
 	if n.Size < 0 {
 		return newProblem(http.StatusLengthRequired, job.InvalidArgument, "the length of the body is not known", "send Content-Length")
 	}
@@ -193,6 +258,9 @@ func (a *API) zipFolder(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	attach(w, "application/zip", folder+"-"+dir+".zip")
+	if r.Method == http.MethodHead {
+		return nil // else all would be read for nobody
+	}
 	out, end := outgoing(w)
 	defer end()
 	z := zip.NewWriter(out)

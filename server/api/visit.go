@@ -19,6 +19,7 @@ type visit struct {
 	deadlines deadliner // nil: a test's writer, which has none
 	id        string
 	who       job.Principal // nobody in a call that anybody may make
+	pattern   string        // of the call that is declared; "": none is, or it is not looked up yet
 	user      string        // who makes the call, or wants to, for the audit log
 	from      netip.Addr
 	status    int
@@ -132,6 +133,13 @@ func (p *places) slowest(now time.Time) *visit {
 		}
 	}
 	return worst
+}
+
+// count is how many places are taken.
+func (p *places) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.taken)
 }
 
 // leave gives back the place of v, if it still has it.

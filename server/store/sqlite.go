@@ -37,7 +37,7 @@ func OpenSQLite(ctx context.Context, dir string, cfg Config) (*SQL, error) {
 		err = s.open(ctx, goose.DialectSQLite3)
 	}
 	if err == nil {
-		err = s.write(ctx, "open "+file, func(tx *sql.Tx) error {
+		err = s.write(ctx, "open", func(tx *sql.Tx) error {
 			_, err := s.exec(ctx, tx, "UPDATE jobs SET owner = '', lease = 0 WHERE state IN ('queued', 'running')")
 			return err
 		})
