@@ -18,20 +18,20 @@ import (
 	"spillway/view"
 )
 
-// shelf is a node's own files, in memory.
-type shelf struct {
+// ownFiles are a node's own files, in memory.
+type ownFiles struct {
 	files  map[string][]byte
 	part   []byte // of the file that comes
 	opened int
 	short  bool // files end early
 }
 
-func (s *shelf) Close() error {
+func (s *ownFiles) Close() error {
 	s.opened--
 	return nil
 }
 
-func (s *shelf) file(name string) ([]byte, error) {
+func (s *ownFiles) file(name string) ([]byte, error) {
 	if err := job.CheckFileName(name); err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (s *shelf) file(name string) ([]byte, error) {
 	return b, nil
 }
 
-func (s *shelf) Put(_ context.Context, p job.Piece) error {
+func (s *ownFiles) Put(_ context.Context, p job.Piece) error {
 	if err := errors.Join(job.CheckFileName(p.Name), p.Check()); err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (s *shelf) Put(_ context.Context, p job.Piece) error {
 	return nil
 }
 
-func (s *shelf) Get(_ context.Context, name string, offset int64) (job.Piece, error) {
+func (s *ownFiles) Get(_ context.Context, name string, offset int64) (job.Piece, error) {
 	b, err := s.file(name)
 	if err != nil {
 		return job.Piece{}, err
@@ -68,7 +68,7 @@ func (s *shelf) Get(_ context.Context, name string, offset int64) (job.Piece, er
 	return p, nil
 }
 
-func (s *shelf) List(context.Context) (all []job.FileInfo, err error) {
+func (s *ownFiles) List(context.Context) (all []job.FileInfo, err error) {
 	for name, b := range s.files {
 		all = append(all, job.FileInfo{Name: name, Size: int64(len(b))})
 	}
@@ -76,24 +76,24 @@ func (s *shelf) List(context.Context) (all []job.FileInfo, err error) {
 	return all, nil
 }
 
-func (s *shelf) Delete(_ context.Context, name string) error {
+func (s *ownFiles) Delete(_ context.Context, name string) error {
 	_, err := s.file(name)
 	delete(s.files, name)
 	return err
 }
 
-func (s *shelf) DeleteAll(context.Context) error {
+func (s *ownFiles) DeleteAll(context.Context) error {
 	clear(s.files)
 	return nil
 }
 
-func (s *shelf) PutOffset(context.Context, string, int64) (int64, error) { return 0, nil }
+func (s *ownFiles) PutOffset(context.Context, string, int64) (int64, error) { return 0, nil }
 
-func (s *shelf) View(context.Context) ([]job.Activity, error) {
+func (s *ownFiles) View(context.Context) ([]job.Activity, error) {
 	return []job.Activity{{File: "clip.12.png", Operation: "edges", Since: time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)}}, nil
 }
 
-func (s *shelf) Metadata(_ context.Context, name string) (job.VideoInfo, error) {
+func (s *ownFiles) Metadata(_ context.Context, name string) (job.VideoInfo, error) {
 	if strings.HasPrefix(name, "bad") {
 		return job.VideoInfo{}, job.E(job.DataLoss, "read "+name, errors.New("it is cut off"), "copy it again")
 	}
@@ -101,29 +101,29 @@ func (s *shelf) Metadata(_ context.Context, name string) (job.VideoInfo, error) 
 	return job.VideoInfo{Rate: job.Rate{Num: 25, Den: 1}, Duration: 2 * time.Second, Width: 640, Height: 480, Codec: "h264", Frames: 50}, err
 }
 
-func (s *shelf) Extract(_ context.Context, e job.Extraction) ([]string, error) {
+func (s *ownFiles) Extract(_ context.Context, e job.Extraction) ([]string, error) {
 	_, err := s.file(e.Name)
 	return []string{job.FrameName("clip", int64(e.From.Seconds()*e.Rate.Float()))}, err
 }
 
-func (s *shelf) Create(_ context.Context, c job.Creation) (string, error) { return c.Output, nil }
+func (s *ownFiles) Create(_ context.Context, c job.Creation) (string, error) { return c.Output, nil }
 
-func (s *shelf) DetectFace(_ context.Context, name string) ([]job.Point, error) {
+func (s *ownFiles) DetectFace(_ context.Context, name string) ([]job.Point, error) {
 	if _, err := s.file(name); err != nil || name == "wall.png" {
 		return nil, err
 	}
 	return make([]job.Point, job.FacePoints), nil
 }
 
-func (s *shelf) DrawMesh(_ context.Context, name string, _ []job.Point) (string, error) {
+func (s *ownFiles) DrawMesh(_ context.Context, name string, _ []job.Point) (string, error) {
 	return job.MeshPrefix + name, nil
 }
 
-// reached has node_0's shelf behind its API.
-func reached(t *testing.T) (*API, *shelf) {
+// reached has node_0's own files behind its API.
+func reached(t *testing.T) (*API, *ownFiles) {
 	t.Helper()
 	cfg, _ := works(t)
-	s := &shelf{files: map[string][]byte{}}
+	s := &ownFiles{files: map[string][]byte{}}
 	cfg.Reach = func(job.Node) NodeSpace {
 		s.opened++
 		return s

@@ -63,7 +63,7 @@ func everything(t *testing.T) *whole {
 	require.NoError(t, os.WriteFile(filepath.Join(songs.dir, "vocals.wav"), []byte("la"), 0o600))
 	cfg.Accounts, cfg.Files, cfg.Workloads, cfg.Music = accounts, kept, flows, songs
 	cfg.Metrics, cfg.Lines = http.NotFoundHandler(), NewLogRing(0)
-	space := &shelf{files: map[string][]byte{}}
+	space := &ownFiles{files: map[string][]byte{}}
 	cfg.Reach = func(job.Node) NodeSpace { return space }
 	return &whole{API: New(cfg), cfg: cfg, token: token, root: root}
 }
