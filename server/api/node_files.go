@@ -261,14 +261,20 @@ func (a *API) getNodeFile(w http.ResponseWriter, r *http.Request) error {
 			if piece.Size != size || piece.Last() && !bytes.Equal(piece.Sum, sum.Sum(nil)) {
 				panic(http.ErrAbortHandler) // the answer has begun: only its end can tell
 			}
-			if _, err := w.Write(piece.Data); err != nil || piece.Last() {
-				return nil // whole, or the caller has left
+			if !passed(w, piece.Data) || piece.Last() {
+				return nil
 			}
 			if piece, err = s.Get(r.Context(), name, piece.Offset+int64(len(piece.Data))); err != nil {
 				panic(http.ErrAbortHandler)
 			}
 		}
 	})
+}
+
+// passed writes b; false: the caller has left, and there is nobody to tell.
+func passed(w io.Writer, b []byte) bool {
+	_, err := w.Write(b)
+	return err == nil
 }
 
 // putNodeFile passes a file on, piece by piece.
