@@ -92,7 +92,7 @@ var walk = []visitPlan{
 	{"issue-token", "", map[string]string{"scope": "metrics"}, 201},
 	{"remove-user", "/users/grace", nil, 204},
 
-	{"submit-job", "", map[string]any{"source": "data", "operation": map[string]any{"name": "blur", "params": map[string]any{"kernel": 7}}}, 201},
+	{"submit-job", "", map[string]any{"source": "more", "operation": map[string]any{"name": "blur", "params": map[string]any{"kernel": 7}}}, 201},
 	{"submit-job", "", map[string]any{"source": "nowhere"}, 404},
 	{"jobs", "/jobs?limit=1", nil, 200},
 	{"job", "/jobs/JOB", nil, 200},
@@ -159,6 +159,7 @@ var last = []visitPlan{
 func TestOpenAPI_EveryCallAnswersAsItIsDescribed(t *testing.T) {
 	w := everything(t)
 	inputs(t, w.root, "data", "a.png", "bad.png")
+	inputs(t, w.root, "more", "a.png") // jobs do not share an output_dir
 	id, err := w.cfg.Service.Submit(t.Context(), job.Spec{Source: "data"})
 	require.NoError(t, err)
 	ended(t, w.cfg.Service, id)
