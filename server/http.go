@@ -107,7 +107,7 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 	}
 	var face *api.API
 	sources := metrics.Sources{
-		Nodes: s.Nodes, Users: accounts.Users, Standing: s.Standing, Calls: func() int { return face.InFlight() },
+		Nodes: s.Nodes, Users: accounts.Users, Standing: s.Standing, Calls: func() int { return face.InFlight() }, Listeners: func() int { return face.Listeners() },
 	}
 	if db, ok := kept.(interface{ Unkept() int }); ok {
 		sources.Unkept = db.Unkept

@@ -124,7 +124,7 @@ func (a *API) follow(w http.ResponseWriter, r *http.Request, who access, name st
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	l := &listener{a: a, t: t, w: w, control: http.NewResponseController(w), beat: heartbeat, check: checkEvery}
+	l := &follower{a: a, t: t, w: w, control: http.NewResponseController(w), beat: heartbeat, check: checkEvery}
 	l.alive = func() bool {
 		p, err := a.authenticate(r)
 		if err == nil {
