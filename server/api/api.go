@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"maps"
 	"net/http"
 	"reflect"
 	"time"
@@ -157,6 +158,9 @@ func description() huma.Config {
 		"POST /login gives a token, which all other calls take as Authorization: Bearer."
 	// Pages of our own, made once; and no $schema in bodies.
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath, c.CreateHooks = "", "", "", nil
+	// curl -d says that of whatever it sends; what is no JSON is told apart all the same.
+	c.Formats = maps.Clone(c.Formats) // the library's own, of all that use it
+	c.Formats["application/x-www-form-urlencoded"] = huma.DefaultJSONFormat
 	c.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[ProblemError]())
 	c.Transformers = append(c.Transformers, asProblem)
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
