@@ -91,7 +91,7 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 	if err != nil {
 		return nil, err
 	}
-	flows, err := workload.New(workload.Config{Dir: filepath.Join(w.cfg.files, "workloads")}, s, kept, w.log)
+	flows, err := workload.New(workload.Config{Dir: filepath.Join(w.cfg.files, "workloads"), Quota: w.cfg.filesQuota << 30}, s, kept, w.log)
 	if err != nil {
 		return nil, err
 	}
