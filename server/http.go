@@ -36,6 +36,7 @@ type web struct {
 	cfg      config
 	listener net.Listener // nil: there is no API
 	metrics  *metrics.Metrics
+	lines    *api.LogRing
 	log      *slog.Logger
 	stderr   io.Writer
 }
@@ -91,7 +92,7 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 	if err != nil {
 		return nil, err
 	}
-	flows, err := workload.New(workload.Config{Dir: filepath.Join(w.cfg.files, "workloads"), Quota: w.cfg.filesQuota << 30}, s, kept, w.log)
+	flows, err := workload.New(workload.Config{Dir: filepath.Join(w.cfg.files, "workloads"), Quota: w.cfg.filesQuota << 30, NodesWith: s.NodesWith}, s, kept, w.log)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +106,7 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 	}
 	face := api.New(api.Config{
 		Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready, Policy: w.cfg.scheduler.Policy,
-		Music: songs, Workloads: flows, Files: folders, Metrics: w.metrics.Handler(s.Nodes),
+		Music: songs, Workloads: flows, Files: folders, Metrics: w.metrics.Handler(s.Nodes), Lines: w.lines,
 		TLS: w.cfg.credentials.Web(), Audit: slog.New(slog.NewJSONHandler(audit, nil)),
 	})
 	at := w.listener.Addr()

@@ -15,6 +15,7 @@ import (
 	"spillway/job"
 	"spillway/rpc"
 	"spillway/server/account"
+	"spillway/server/api"
 	"spillway/server/cluster"
 	"spillway/server/music"
 	"spillway/server/scheduler"
@@ -57,7 +58,8 @@ func (c carrier) Close() error {
 // run wires the server and serves until ctx ends. It returns when nothing that
 // it started runs any more.
 func run(ctx context.Context, cfg config, stderr io.Writer) error {
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.level}))
+	lines := api.NewLogRing(0)
+	log := slog.New(lines.Handler(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.level})))
 	manager := systemd.Find(log)
 	hangup, ignore := hangups()
 	defer ignore()
@@ -81,6 +83,7 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 			log.Warn("store closed with an error", "err", err)
 		}
 	}()
+	face.lines = lines
 	fleet := cluster.New(cfg.cluster, members(cfg.pool), connect(cfg), log)
 	open := func(path string, op job.Operation) (scheduler.Source, error) { return split.Open(cfg.roots, path, op) }
 	cfg.scheduler.Joiner = split.Joiner{Roots: cfg.roots}

@@ -87,6 +87,8 @@ type Config struct {
 	TLS *tls.Config
 	// Metrics answers GET /metrics. Default: there is no such call.
 	Metrics http.Handler
+	// Lines has the latest of the server's own log. nil: the calls for it are not offered.
+	Lines *LogRing
 }
 
 // API answers HTTP requests.
@@ -126,6 +128,7 @@ func New(cfg Config) *API {
 	a.addUsers()
 	a.addJobs()
 	a.addNodes()
+	a.addLog()
 	a.addMusic()
 	a.addMetrics()
 	a.addWorkloads()
@@ -191,6 +194,12 @@ func register[I, O any](a *API, op huma.Operation, who access, handle func(conte
 // passes. An error that handle returns is answered unless it has begun to answer.
 func (a *API) stream(op huma.Operation, who access, handle func(w http.ResponseWriter, r *http.Request) error) {
 	a.declare(&op, who)
+	if op.Responses == nil {
+		op.Responses = map[string]*huma.Response{}
+	}
+	if op.Responses["default"] == nil {
+		op.Responses["default"] = &huma.Response{Description: "Error", Content: map[string]*huma.MediaType{problemType: {Schema: schema[ProblemError](a)}}}
+	}
 	if !op.Hidden {
 		a.huma.OpenAPI().AddOperation(&op)
 	}

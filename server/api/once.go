@@ -186,9 +186,7 @@ func (a *API) answerOnce(w http.ResponseWriter, r *http.Request, pattern string,
 	if err := checkKey(keys[0]); err != nil {
 		return err
 	}
-	done := incoming(w, r, onceRequest)
-	body, err := io.ReadAll(r.Body)
-	done()
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, onceRequest))
 	if err != nil {
 		return badBody(w, err, "the call", fmt.Sprintf("a call with a key takes at most %d bytes", onceRequest))
 	}

@@ -171,11 +171,10 @@ func asProblem(_ huma.Context, _ string, body any) (any, error) {
 	if !ok {
 		return body, nil
 	}
-	p := newProblem(m.Status, codeOf(m.Status), m.Detail, "")
+	p := newProblem(m.Status, codeOf(m.Status), m.Detail, "GET /docs says what the call takes")
 	p.Errors = m.Errors
 	if len(m.Errors) > 0 {
 		p.What = m.Errors[0].Error()
-		p.Hint = "GET /docs says what the call takes"
 	}
 	return p, nil
 }

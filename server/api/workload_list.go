@@ -25,7 +25,7 @@ type (
 	}
 	imagesIn struct {
 		Workload string `path:"workload_id"`
-		pageIn
+		PageIn
 	}
 	imageJSON struct {
 		ID     int64  `json:"image_id" doc:"from 0, in upload order"`
@@ -89,7 +89,7 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) error {
 // pageIDs bounds the ids of images in a page of workloads: behind as many, it ends.
 const pageIDs = 200_000
 
-func (a *API) listWorkloads(ctx context.Context, in *pageIn) (*workloadsOut, error) {
+func (a *API) listWorkloads(ctx context.Context, in *PageIn) (*workloadsOut, error) {
 	const list = "workloads"
 	after, err := a.afterID(*in, list)
 	if err != nil {
@@ -121,7 +121,7 @@ func (a *API) listWorkloads(ctx context.Context, in *pageIn) (*workloadsOut, err
 
 // afterID is the id behind which a page begins; -1 for the first page.
 // Errors: InvalidArgument.
-func (a *API) afterID(in pageIn, list string) (int64, error) {
+func (a *API) afterID(in PageIn, list string) (int64, error) {
 	place, err := in.after(list)
 	if err != nil || place == "" {
 		return -1, err
@@ -135,7 +135,7 @@ func (a *API) listImages(ctx context.Context, in *imagesIn) (*imagesOut, error) 
 		return nil, err
 	}
 	list := "images-" + in.Workload
-	after, err := a.afterID(in.pageIn, list)
+	after, err := a.afterID(in.PageIn, list)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 
 // zipWorkload sends all filtered images, as they are read.
 func (a *API) zipWorkload(w http.ResponseWriter, r *http.Request) error {
-	id, err := workloadIDOf(r)
+	id, err := workloadID(r)
 	if err != nil {
 		return err
 	}

@@ -43,8 +43,8 @@ type workload struct {
 	Filtered []int64 `json:"filtered_images" doc:"ids of the images that are done, in order"`
 }
 
-// workloadID is the answer to the end of a workload.
-type workloadID struct {
+// deletedWorkload is the answer to the end of one.
+type deletedWorkload struct {
 	ID int64 `json:"workload_id"`
 }
 
@@ -65,7 +65,7 @@ func (a *API) addWorkloads() {
 	}
 	one := a.answers(answer[workload](a, http.StatusOK, "The workload"), http.StatusBadRequest, http.StatusNotFound)
 	made := a.answers(answer[workload](a, http.StatusOK, "The workload"), http.StatusBadRequest, http.StatusTooManyRequests)
-	deleted := a.answers(answer[workloadID](a, http.StatusOK, "It is gone"), http.StatusBadRequest, http.StatusNotFound)
+	deleted := a.answers(answer[deletedWorkload](a, http.StatusOK, "It is gone"), http.StatusBadRequest, http.StatusNotFound)
 	zipped := a.answers(described{http.StatusOK, &huma.Response{Description: "The zip", Content: bytesOf("application/zip")}}, http.StatusBadRequest, http.StatusNotFound)
 	declare := func(method, path, id, summary string, responses map[string]*huma.Response) huma.Operation {
 		return huma.Operation{OperationID: id, Method: method, Path: path, Tags: []string{"workloads"}, Summary: summary, Responses: responses}
@@ -201,12 +201,12 @@ func (a *API) filter(ctx context.Context, text string) (job.Operation, error) {
 	return op, err
 }
 
-func workloadIDOf(r *http.Request) (int64, error) {
+func workloadID(r *http.Request) (int64, error) {
 	return number("workload_id", r.PathValue("workload_id"))
 }
 
 func (a *API) getWorkload(w http.ResponseWriter, r *http.Request) error {
-	id, err := workloadIDOf(r)
+	id, err := workloadID(r)
 	if err != nil {
 		return err
 	}
@@ -214,7 +214,7 @@ func (a *API) getWorkload(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) renameWorkload(w http.ResponseWriter, r *http.Request) error {
-	id, err := workloadIDOf(r)
+	id, err := workloadID(r)
 	if err != nil {
 		return err
 	}
@@ -229,18 +229,18 @@ func (a *API) renameWorkload(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) deleteWorkload(w http.ResponseWriter, r *http.Request) error {
-	id, err := workloadIDOf(r)
+	id, err := workloadID(r)
 	if err == nil {
 		err = a.cfg.Workloads.Delete(r.Context(), id)
 	}
 	if err != nil {
 		return err
 	}
-	return write(w, workloadID{id})
+	return write(w, deletedWorkload{id})
 }
 
 func (a *API) cancelWorkload(w http.ResponseWriter, r *http.Request) error {
-	id, err := workloadIDOf(r)
+	id, err := workloadID(r)
 	if err == nil {
 		err = a.cfg.Workloads.Cancel(r.Context(), id)
 	}

@@ -33,7 +33,7 @@ func (bare) Nodes(context.Context) ([]job.Node, error) { return nil, nil }
 // withWorkloads is an API whose workloads nobody works on.
 func withWorkloads(t *testing.T) (*API, *store.Memory) {
 	kept := store.NewMemory()
-	w, err := workloads.New(workloads.Config{Dir: t.TempDir()}, holding{}, kept, slog.New(slog.DiscardHandler))
+	w, err := workloads.New(workloads.Config{Dir: t.TempDir(), NodesWith: holding{}.NodesWith}, holding{}, kept, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	c := config()
 	c.Workloads, c.Nodes = w, bare{}

@@ -169,6 +169,7 @@ func upload(t *testing.T, w *workload.Workloads, to int64, body string) job.Imag
 // open makes the workloads of a folder, and one of them.
 func open(t *testing.T, cfg workload.Config, s *service) (*workload.Workloads, job.Workload) {
 	t.Helper()
+	cfg.NodesWith = s.NodesWith
 	w, err := workload.New(cfg, s, store.NewMemory(), slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	return w, create(t, w)

@@ -88,7 +88,7 @@ func (w *Workloads) Holds(ctx context.Context, workload, image int64, node job.N
 }
 
 func (w *Workloads) holds(i job.Image, node job.NodeID) error {
-	if i.State == job.ImageWorking && slices.Contains(w.jobs.NodesWith(i.Job, i.Original), node) {
+	if i.State == job.ImageWorking && slices.Contains(w.cfg.NodesWith(i.Job, i.Original), node) {
 		return nil
 	}
 	return notHeld()

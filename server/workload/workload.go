@@ -36,13 +36,6 @@ type Store interface {
 	Images(ctx context.Context, workload int64, state job.ImageState, after int64, most int) ([]job.Image, error)
 }
 
-// Service is what does the jobs.
-type Service interface {
-	job.Service
-	// NodesWith are the nodes that have a task of a job at the moment, by its name.
-	NodesWith(id job.ID, task string) []job.NodeID
-}
-
 // Config of the workloads.
 type Config struct {
 	// Dir is the absolute folder for all files, which jobs may read. It belongs to one
@@ -55,6 +48,9 @@ type Config struct {
 	// Workloads and Images bound how many workloads there are, and images in one of
 	// them. Default 10,000 and 100,000.
 	Workloads, Images int64
+	// NodesWith are the nodes that have a task of a job at the moment, by its name.
+	// Default: none has.
+	NodesWith func(id job.ID, task string) []job.NodeID
 	// Free is the free bytes of the disk below Dir; of the system by default.
 	Free func() (int64, error)
 }
@@ -70,7 +66,7 @@ const (
 type Workloads struct {
 	Store
 	cfg  Config
-	jobs Service
+	jobs job.Service
 	log  *slog.Logger
 	wake chan struct{}
 	room room
@@ -86,10 +82,13 @@ type Workloads struct {
 
 // New makes the folders. It starts nothing.
 // Errors: Unavailable.
-func New(cfg Config, jobs Service, kept Store, log *slog.Logger) (*Workloads, error) {
+func New(cfg Config, jobs job.Service, kept Store, log *slog.Logger) (*Workloads, error) {
 	cfg.Spare = cmp.Or(cfg.Spare, 64<<20)
 	cfg.Workloads = cmp.Or(cfg.Workloads, 10_000)
 	cfg.Images = cmp.Or(cfg.Images, 100_000)
+	if cfg.NodesWith == nil {
+		cfg.NodesWith = func(job.ID, string) []job.NodeID { return nil }
+	}
 	w := &Workloads{Store: kept, cfg: cfg, jobs: jobs, log: log, wake: make(chan struct{}, 1), follows: map[job.ID]*batch{}, began: time.Now()}
 	for _, dir := range []string{w.uploads(), w.batches(), cfg.Dir} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
