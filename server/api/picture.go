@@ -93,10 +93,13 @@ func (a *API) file(r *http.Request, p *picture, body io.Reader) error {
 	return err
 }
 
-// known reports a workload that there is not, before a file is read that is for it.
+// largeBody is where looking up the workload costs little beside reading what is for it.
+const largeBody = 1 << 20 // bytes
+
+// known reports a workload that there is not, before a large file is read that is for it.
 func (a *API) known(r *http.Request, p picture) error {
 	text := p.fields.Get("workload_id")
-	if _, node := principal(r.Context()).Scope.Node(); node || text == "" {
+	if _, node := principal(r.Context()).Scope.Node(); node || text == "" || r.ContentLength >= 0 && r.ContentLength < largeBody {
 		return nil
 	}
 	id, err := number("workload_id", text)

@@ -68,12 +68,6 @@ func (w *Workloads) lead(ctx context.Context) {
 	}()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := syncDir(w.uploads()); err != nil {
-		for _, a := range group {
-			a.err = full(err)
-		}
-		return
-	}
 	byWorkload := map[int64][]*arrival{}
 	for _, a := range group {
 		byWorkload[a.workload] = append(byWorkload[a.workload], a)
@@ -91,7 +85,8 @@ func (w *Workloads) lead(ctx context.Context) {
 }
 
 // admit gives ids to uploads of one workload; mu is held. A server that ends halfway
-// leaves images that arrive, which the next one has arrive.
+// leaves images that arrive, which the next one has arrive. The files are on the disk
+// already; their names are with the syncing of the last folder.
 func (w *Workloads) admit(ctx context.Context, id int64, some []*arrival) error {
 	l, err := w.Workload(ctx, id)
 	if err != nil {
