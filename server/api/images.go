@@ -120,7 +120,7 @@ func (a *API) twin(r *http.Request, workload int64, p picture) (*int64, error) {
 	}
 	_, err = a.cfg.Workloads.Image(r.Context(), workload, id)
 	if job.CodeOf(err) == job.NotFound && err != nil {
-		return nil, nil //nolint:nilnil // the number is something else
+		return nil, nil //nolint:nilerr,nilnil // the number is something else
 	}
 	return &id, err
 }

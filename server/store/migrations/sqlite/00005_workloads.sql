@@ -24,7 +24,7 @@ CREATE TABLE images (
 );
 CREATE INDEX images_by_state ON images (workload, state, id);
 -- What goes on is found however much has completed.
-CREATE INDEX images_open ON images (workload) WHERE state IN ('arriving', 'waiting', 'working');
+CREATE INDEX images_open ON images (state, workload) WHERE state IN ('arriving', 'waiting', 'working');
 CREATE INDEX workloads_idle ON workloads (id) WHERE images = 0;
 
 -- +goose Down
