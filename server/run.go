@@ -17,6 +17,7 @@ import (
 	"spillway/server/account"
 	"spillway/server/api"
 	"spillway/server/cluster"
+	"spillway/server/metrics"
 	"spillway/server/music"
 	"spillway/server/scheduler"
 	"spillway/server/split"
@@ -67,14 +68,16 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	kept, err := openStore(ctx, &cfg, log)
+	var fleet *cluster.Cluster
+	counts := metrics.New(func() []job.OperationInfo { return fleet.Operations() })
+	kept, err := openStore(ctx, &cfg, store.Config{Log: log, Observer: counts})
 	if err != nil && ctx.Err() != nil {
 		return listener.Close()
 	}
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	face, err := listenHTTP(cfg, log, stderr)
+	face, err := listenHTTP(cfg, counts, log, stderr)
 	if err != nil {
 		return errors.Join(err, listener.Close(), kept.Close())
 	}
@@ -84,7 +87,7 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 		}
 	}()
 	face.lines = lines
-	fleet := cluster.New(cfg.cluster, members(cfg.pool), connect(cfg), log)
+	fleet = cluster.New(cfg.cluster, members(cfg.pool), connect(cfg), log)
 	open := func(path string, op job.Operation) (scheduler.Source, error) { return split.Open(cfg.roots, path, op) }
 	cfg.scheduler.Joiner = split.Joiner{Roots: cfg.roots}
 	cfg.scheduler.Carry = func(base string, id job.ID) (scheduler.Carrier, error) {
@@ -92,7 +95,7 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 		return carrier{c, func() { fleet.Forget(context.WithoutCancel(ctx), id) }}, err
 	}
 	if face.listener != nil { // nobody else asks
-		cfg.scheduler.Observer = face.metrics
+		cfg.scheduler.Observer = counts
 	}
 	jobs := scheduler.New(cfg.scheduler, open, fleet, kept, log)
 	log.Info("server ready", "address", listener.Addr(), "nodes", fleet.Len(), "roots", cfg.roots.String(),
@@ -144,16 +147,16 @@ type keeper interface {
 
 // openStore opens what keeps the jobs: PostgreSQL where a URL is given, and else
 // SQLite.
-func openStore(ctx context.Context, cfg *config, log *slog.Logger) (keeper, error) {
+func openStore(ctx context.Context, cfg *config, c store.Config) (keeper, error) {
 	switch cfg.db {
 	case "":
 		cfg.scheduler.Owner = localOwner
-		return store.OpenSQLite(ctx, cfg.state, store.Config{Log: log})
+		return store.OpenSQLite(ctx, cfg.state, c)
 	case inMemory:
-		log.Warn("jobs are kept in memory, and lost when this server ends: --db memory is for measuring")
+		c.Log.Warn("jobs are kept in memory, and lost when this server ends: --db memory is for measuring")
 		return store.NewMemory(), nil
 	}
-	return store.OpenPostgres(ctx, cfg.db, store.Config{Log: log})
+	return store.OpenPostgres(ctx, cfg.db, c)
 }
 
 // lastWords is how long clients may ask how their jobs ended when the server stops.

@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"maps"
 	"net/http"
 	"reflect"
 	"time"
@@ -87,6 +88,8 @@ type Config struct {
 	TLS *tls.Config
 	// Metrics answers GET /metrics. Default: there is no such call.
 	Metrics http.Handler
+	// Observer hears of calls, to count them. Default: nobody does.
+	Observer Observer
 	// Lines has the latest of the server's own log. nil: the calls for it are not offered.
 	Lines *LogRing
 }
@@ -149,6 +152,9 @@ func description() huma.Config {
 		"POST /login gives a token, which all other calls take as Authorization: Bearer."
 	// Pages of our own, made once; and no $schema in bodies.
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath, c.CreateHooks = "", "", "", nil
+	// curl -d says that of whatever it sends; what is no JSON is told apart all the same.
+	c.Formats = maps.Clone(c.Formats) // the library's own, of all that use it
+	c.Formats["application/x-www-form-urlencoded"] = huma.DefaultJSONFormat
 	c.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[ProblemError]())
 	c.Transformers = append(c.Transformers, asProblem)
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{

@@ -30,21 +30,13 @@ import (
 
 // undescribed are the patterns that the description leaves out, and why.
 var undescribed = map[string]string{
-	"GET /openapi.json":          "the description itself",
-	"GET /docs":                  "the description for people",
-	"GET /metrics":               "Prometheus' own format",
-	"GET /debug/pprof/":          "Go's own",
-	"GET /debug/pprof/profile":   "Go's own",
-	"GET /debug/pprof/trace":     "Go's own",
-	"POST /files/uploads":        "the tus protocol has its own description",
-	"OPTIONS /files/uploads":     "the tus protocol",
-	"HEAD /files/uploads/{id}":   "the tus protocol",
-	"PATCH /files/uploads/{id}":  "the tus protocol",
-	"DELETE /files/uploads/{id}": "the tus protocol",
+	"GET /openapi.json":        "the description itself",
+	"GET /docs":                "the description for people",
+	"GET /metrics":             "Prometheus' own format",
+	"GET /debug/pprof/":        "Go's own",
+	"GET /debug/pprof/profile": "Go's own",
+	"GET /debug/pprof/trace":   "Go's own",
 }
-
-// vague are the calls that do not describe yet what they answer when all is well.
-var vague = map[string]bool{"put-file": true, "get-file": true, "zip-folder": true}
 
 // whole is an API with all its parts, over stores in memory, and the token of an admin.
 type whole struct {
@@ -262,9 +254,6 @@ func (a *whole) fits(t *testing.T, op *huma.Operation, w *httptest.ResponseRecor
 	if response == nil && w.Code >= 400 {
 		response = op.Responses["default"]
 	}
-	if vague[op.OperationID] && response == nil {
-		return
-	}
 	require.NotNil(t, response, "%s, which is not described", at)
 	if len(response.Content) == 0 {
 		require.Empty(t, w.Body.String(), at)
@@ -294,7 +283,7 @@ func TestOpenAPI_HasEveryPatternOfTheServer(t *testing.T) {
 		described[op.Method+" "+op.Path] = true
 	}
 	for pattern := range w.rules {
-		require.True(t, described[pattern] != (undescribed[pattern] != ""), "%s must either be described, or be in the list of those that are not", pattern)
+		require.NotEqual(t, described[pattern], undescribed[pattern] != "", "%s must either be described, or be in the list of those that are not", pattern)
 	}
 	for pattern := range described {
 		_, served := w.rules[pattern]

@@ -42,7 +42,7 @@ type Config struct {
 	Carry func(base string, id job.ID) (Carrier, error)
 	// Joiner joins what the parts of inputs became. Default: nothing is joined.
 	Joiner Joiner
-	// Observer hears of attempts and tasks that end. Default: nobody does.
+	// Observer hears of attempts, tasks and jobs, to count them. Default: nobody does.
 	Observer Observer
 }
 

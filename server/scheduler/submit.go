@@ -31,6 +31,7 @@ func (s *Scheduler) Submit(ctx context.Context, asked job.Spec) (job.ID, error) 
 		}
 		again, err := s.submit(ctx, spec, asked)
 		if !again {
+			s.tellSubmission(ctx, err)
 			return spec.ID, err
 		}
 	}
@@ -72,6 +73,7 @@ func (s *Scheduler) submit(ctx context.Context, spec, asked job.Spec) (again boo
 	r.adopt(j)
 	s.begin(r)
 	s.mu.Unlock()
+	s.tellSplits(source)
 	s.log.Info("job accepted", "job", spec.ID, "source", source.Base(), "op", spec.Operation.String(), "policy", spec.Policy, "tasks", j.Total)
 	return false, nil
 }
