@@ -22,16 +22,23 @@ func (s *Scheduler) tellAttempt(y *try, l lap) {
 	if s.cfg.Observer == nil {
 		return
 	}
-	outcome := "failed"
+	s.cfg.Observer.Attempted(cmp.Or(y.r.spec.Policy, s.cfg.Policy), y.t.Operation.Name, l.outcome(y.t), l.res.Node, l.took)
+}
+
+// failedOutcome is the outcome of an attempt that somebody must hear of.
+const failedOutcome = "failed"
+
+// outcome is the word for how an attempt of t ended.
+func (l lap) outcome(t job.Task) string {
 	switch {
 	case l.err == nil:
-		outcome = "done"
+		return "done"
 	case l.superseded:
-		outcome = "superseded"
+		return "superseded"
 	case l.unwanted:
-		outcome = "cancelled"
-	case l.rejected(y.t):
-		outcome = "rejected"
+		return "cancelled"
+	case l.rejected(t):
+		return "rejected"
 	}
-	s.cfg.Observer.Attempted(cmp.Or(y.r.spec.Policy, s.cfg.Policy), y.t.Operation.Name, outcome, l.res.Node, l.took)
+	return failedOutcome
 }

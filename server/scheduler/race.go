@@ -295,7 +295,8 @@ func (s *Scheduler) lap(ctx context.Context, y *try, i, number int, late latenes
 	defer y.d.watch(l.late, i, late)()
 	t := y.t
 	t.Attempt = number
-	l.res, l.err = s.execute(ctx, y, t, i)
+	sending, span := s.attemptSpan(ctx, y, i, number)
+	l.res, l.err = s.execute(sending, y, t, i)
 	l.took = time.Since(l.sent)
 	l.res.Node = s.fleet.ID(i)
 	if l.err != nil && !t.Deadline.IsZero() && !time.Now().Before(t.Deadline) {
@@ -307,6 +308,7 @@ func (s *Scheduler) lap(ctx context.Context, y *try, i, number int, late latenes
 	}
 	y.d.observe(l, y)
 	s.tellAttempt(y, l)
+	endAttempt(span, l.outcome(y.t), l.err)
 	return l
 }
 
