@@ -99,7 +99,7 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 	}
 	face := api.New(api.Config{
 		Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready,
-		Music: songs, Workloads: flows, Metrics: w.metrics.Handler(s.Nodes),
+		Music: songs, Workloads: flows, Metrics: w.metrics.Handler(s.Nodes), Tracer: s.tracer,
 	})
 	at := w.listener.Addr()
 	w.log.Info("HTTP API ready", "address", at, "docs", w.scheme()+"://"+at.String()+"/docs")

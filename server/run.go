@@ -22,6 +22,8 @@ import (
 	"spillway/server/store"
 	"spillway/server/workload"
 	"spillway/systemd"
+	"spillway/trace"
+	"spillway/trace/otlp"
 )
 
 // service is what clients see: the scheduler's jobs and the cluster's nodes.
@@ -29,7 +31,11 @@ type service struct {
 	*scheduler.Scheduler
 	*cluster.Cluster
 	balancePolicy string
+	tracer        *trace.Tracer
 }
+
+// Tracer implements rpc.Traced.
+func (s service) Tracer() *trace.Tracer { return s.tracer }
 
 // Policy is the policy of the assignment's call.
 func (s service) Policy(isRandom bool) string {
@@ -57,7 +63,7 @@ func (c carrier) Close() error {
 // run wires the server and serves until ctx ends. It returns when nothing that
 // it started runs any more.
 func run(ctx context.Context, cfg config, stderr io.Writer) error {
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.level}))
+	log := slog.New(trace.Handler(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.level})))
 	manager := systemd.Find(log)
 	hangup, ignore := hangups()
 	defer ignore()
@@ -81,6 +87,12 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 			log.Warn("store closed with an error", "err", err)
 		}
 	}()
+	spans, err := otlp.Start(otlp.Config{Endpoint: cfg.otlp, Service: "spillway-server", Instance: listener.Addr().String(), Log: log})
+	if err != nil {
+		return errors.Join(job.E(job.InvalidArgument, "traces", err, tracesHint), listener.Close(), face.close())
+	}
+	defer spans.Close()
+	cfg.scheduler.Tracer = spans.Tracer()
 	fleet := cluster.New(cfg.cluster, members(cfg.pool), connect(cfg), log)
 	open := func(path string, op job.Operation) (scheduler.Source, error) { return split.Open(cfg.roots, path, op) }
 	cfg.scheduler.Joiner = split.Joiner{Roots: cfg.roots}
@@ -102,7 +114,7 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	watchdog.Go(func() { manager.Watch(living, func(ctx context.Context) { _, _ = fleet.Nodes(ctx) }) })
 	defer watchdog.Wait()
 	defer die()
-	all := service{jobs, fleet, cfg.balancePolicy}
+	all := service{jobs, fleet, cfg.balancePolicy, spans.Tracer()}
 	serveHTTP, err := face.api(ctx, all, kept)
 	if err != nil {
 		return errors.Join(err, face.close(), listener.Close())
@@ -120,6 +132,9 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 		return nil
 	})
 }
+
+// tracesHint is the mend for traces that cannot be sent.
+const tracesHint = "docs/tracing.md tells which flag and variables count"
 
 // serving is what the service manager shows of a server that is well.
 const serving = "taking jobs"

@@ -1,7 +1,9 @@
 package trace_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -134,4 +136,13 @@ func BenchmarkTracer_Off(b *testing.B) {
 	for b.Loop() {
 		step(b.Context(), nil, "")
 	}
+}
+
+func TestHandler_LinesWithinASpanHaveItsTrace(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.New(trace.Handler(slog.NewTextHandler(&out, nil))).With("node", "node_0")
+	log.InfoContext(t.Context(), "outside")
+	require.NotContains(t, out.String(), "trace_id")
+	log.InfoContext(trace.Under(t.Context(), known), "inside")
+	require.Contains(t, out.String(), "msg=inside node=node_0 trace_id="+traceID+" span_id=00f067aa0ba902b7")
 }

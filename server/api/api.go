@@ -17,6 +17,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"spillway/job"
+	"spillway/trace"
 )
 
 // Nodes is what is known of the compute nodes, and what can be done with them.
@@ -75,6 +76,8 @@ type Config struct {
 	Requests int
 	// Metrics answers GET /metrics. Default: there is no such call.
 	Metrics http.Handler
+	// Tracer makes a span of each call. Default: there are none.
+	Tracer *trace.Tracer
 }
 
 // API answers HTTP requests.
@@ -197,7 +200,7 @@ func (a *API) declare(op *huma.Operation, who access) {
 func (a *API) fail(ctx context.Context, err error) *ProblemError {
 	p := problemOf(err)
 	if p.Status >= http.StatusInternalServerError && ctx.Err() == nil {
-		a.cfg.Log.Error("call failed", "request", requestID(ctx), "err", err)
+		a.cfg.Log.ErrorContext(ctx, "call failed", "request", requestID(ctx), "err", err)
 	}
 	return p
 }

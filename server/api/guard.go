@@ -47,7 +47,7 @@ func principal(ctx context.Context) job.Principal {
 
 // chain puts before the calls what holds for all of them.
 func (a *API) chain(next http.Handler) http.Handler {
-	return a.named(secured(a.recovered(a.audited(a.bounded(a.guarded(next))))))
+	return a.named(a.traced(secured(a.recovered(a.audited(a.bounded(a.guarded(next)))))))
 }
 
 // named gives each request an id that its answer and the log have.
@@ -88,7 +88,7 @@ func (a *API) recovered(next http.Handler) http.Handler {
 			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(p) // the way to end an answer that has begun
 			}
-			a.cfg.Log.Error("call panicked", "request", requestID(r.Context()), "panic", p, "stack", string(debug.Stack()))
+			a.cfg.Log.ErrorContext(r.Context(), "call panicked", "request", requestID(r.Context()), "panic", p, "stack", string(debug.Stack()))
 			problemOf(errors.New("panic")).write(w)
 		}()
 		next.ServeHTTP(w, r)
@@ -138,6 +138,7 @@ func (a *API) guarded(next http.Handler) http.Handler {
 			unmatched(w, r, h)
 			return
 		}
+		tracedUser(r.Context(), p.User)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), principalKey, p)))
 	})
 }

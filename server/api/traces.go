@@ -1,0 +1,91 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"spillway/trace"
+)
+
+// quiet are calls that are made all the time, and traced only for callers that trace
+// them themselves.
+var quiet = map[string]bool{"/healthz": true, "/readyz": true, "/metrics": true}
+
+// traced puts each request into a span, below its caller's traceparent.
+func (a *API) traced(next http.Handler) http.Handler {
+	if a.cfg.Tracer == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		parent := ""
+		if sent := r.Header.Values("Traceparent"); len(sent) == 1 {
+			parent = trace.Parse(sent[0])
+		}
+		if parent == "" && quiet[r.URL.Path] {
+			next.ServeHTTP(w, r)
+			return
+		}
+		_, pattern := a.mux.Handler(r)
+		ctx, span := a.cfg.Tracer.Start(trace.Under(r.Context(), parent), spanName(r.Method, pattern), trace.Server)
+		s := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		defer func() { endCall(span, s.status) }()
+		if span.On() {
+			span.Set(trace.Text(trace.HTTPMethod, method(r.Method)))
+			if route := route(pattern); route != "" {
+				span.Set(trace.Text(trace.HTTPRoute, route))
+			}
+		}
+		next.ServeHTTP(s, r.WithContext(ctx))
+	})
+}
+
+// endCall ends the span of a request. What the caller did wrong is no failure of the
+// server.
+func endCall(span trace.Span, status int) {
+	if span.On() {
+		span.Set(trace.Number(trace.HTTPStatus, int64(status)))
+		if status >= http.StatusInternalServerError {
+			span.Fail(strconv.Itoa(status), http.StatusText(status))
+		}
+	}
+	span.End()
+}
+
+// tracedUser tells the span of ctx whose call it is, once that is certain.
+func tracedUser(ctx context.Context, user string) {
+	if span := trace.Of(ctx); span.On() {
+		span.Set(trace.Text(trace.User, user))
+	}
+}
+
+// spanName is the method with the pattern: of either there are few, whatever callers send.
+func spanName(m, pattern string) string {
+	if m = method(m); m == otherMethod {
+		m = "HTTP"
+	}
+	return strings.TrimSpace(m + " " + route(pattern))
+}
+
+// route is a pattern without its method.
+func route(pattern string) string {
+	if _, path, found := strings.Cut(pattern, " "); found {
+		return path
+	}
+	return pattern
+}
+
+// otherMethod stands for those that no call has.
+const otherMethod = "_OTHER"
+
+func method(m string) string {
+	known := []string{
+		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
+	}
+	if slices.Contains(known, m) {
+		return m
+	}
+	return otherMethod
+}
