@@ -24,7 +24,7 @@ var floors = map[string]int{
 	"server/cluster": 2, "server/scheduler": 2, "server/project": 2, "server/api": 2, "server/music": 2, "server/workload": 2,
 	"computenode/worker": 2, "computenode/files": 2, "computenode/media": 2, "computenode/textport": 2, "bench/load": 2, "bench/sim": 2,
 
-	"rpc": 1, "machine": 1, "server/split": 1, "server/policy": 1, "server/tail": 1, "server/store": 1, "server/account": 1, "server/metrics": 1,
+	"rpc": 1, "view": 1, "machine": 1, "server/split": 1, "server/policy": 1, "server/tail": 1, "server/store": 1, "server/account": 1, "server/metrics": 1, "server/files": 1,
 	"computenode/admission": 1, "computenode/operation": 1, "computenode/isolate": 1,
 	"computenode/workspace": 1, "bench/report": 1, "bench/closedform": 1, "trace/otlp": 1,
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"spillway/job"
+	"spillway/view"
 )
 
 // watch follows a job to its end, step by step; a job that failed is an error.
@@ -70,7 +71,7 @@ func (s *session) operations(ctx context.Context) error {
 // printOperation prints one operation with its parameters.
 func (s *session) printOperation(op job.OperationInfo) error {
 	if s.cfg.json {
-		return s.printJSON(operationView(op))
+		return s.printJSON(view.OfOperation(op))
 	}
 	fmt.Fprintf(s.out.stdout, "%s: %s\n", op.Name, op.Summary)
 	for _, p := range op.Params {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"spillway/job"
+	"spillway/view"
 )
 
 // jobs lists the jobs, newest first.
@@ -23,7 +24,7 @@ func (s *session) jobs(ctx context.Context) error {
 		return err
 	}
 	if s.cfg.json {
-		return printEach(s, all, jobView)
+		return printEach(s, all, jobNow)
 	}
 	t := tabwriter.NewWriter(s.out.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "job\tstate\tdone\tfailed\ttime s\tpolicy\toperation\tsource")
@@ -66,7 +67,7 @@ func (s *session) job(ctx context.Context) error {
 		return err
 	}
 	if s.cfg.json {
-		return s.printJSON(jobWithTasks{jobView(j), views(inputs, inputView), views(tasks, taskView)})
+		return s.printJSON(view.JobWithTasks{Job: jobNow(j), Inputs: inputs, Tasks: view.Each(tasks, view.OfTask)})
 	}
 	s.printJobs([]job.Job{j})
 	if j.Position > 0 {
@@ -120,7 +121,7 @@ func attemptCells(a job.Attempt) []string {
 	}
 	return []string{
 		string(a.Node), strconv.Itoa(a.Number),
-		fmt.Sprintf("%.1f", ms(a.Queued)), fmt.Sprintf("%.1f", ms(a.Run)), fmt.Sprintf("%.1f", ms(a.Took)), attemptError(a),
+		fmt.Sprintf("%.1f", view.Milliseconds(a.Queued)), fmt.Sprintf("%.1f", view.Milliseconds(a.Run)), fmt.Sprintf("%.1f", view.Milliseconds(a.Took)), attemptError(a),
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"spillway/job"
+	"spillway/view"
 )
 
 // node shows one node in full, with the end of its log, or runs a command on its files.
@@ -26,7 +27,7 @@ func (s *session) node(ctx context.Context) error {
 		text, untold = s.conn.NodeLog(ctx, n.ID, s.cfg.nodes.lines)
 	}
 	if s.cfg.json {
-		v := nodeView(n)
+		v := view.OfNode(n)
 		v.Log = text
 		return s.printJSON(v)
 	}
@@ -97,7 +98,7 @@ func (s *session) drain(ctx context.Context) error {
 		return err
 	}
 	if s.cfg.json {
-		return s.printJSON(nodeView(n))
+		return s.printJSON(view.OfNode(n))
 	}
 	printNodes(s.out.stdout, []job.Node{n}, s.cfg.nodes.wide)
 	return nil

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"spillway/job"
+	"spillway/view"
 )
 
 const (
@@ -47,7 +48,7 @@ func (s *session) nodes(ctx context.Context) error {
 func (s *session) showNodes(all []job.Node, first bool) error {
 	switch {
 	case s.cfg.json:
-		return printEach(s, all, nodeView)
+		return printEach(s, all, view.OfNode)
 	case s.cfg.nodes.watch && s.out.screen:
 		fmt.Fprint(s.out.stdout, redraw)
 	case !first:
@@ -115,7 +116,7 @@ func or(text string, known bool) string {
 // short is a time in milliseconds in at most five characters, while it is below
 // a hundred seconds.
 func short(d time.Duration) string {
-	if v := ms(d); v < 100 {
+	if v := view.Milliseconds(d); v < 100 {
 		return strconv.FormatFloat(v, 'f', 1, 64)
 	}
 	return strconv.FormatInt(d.Milliseconds(), 10)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"spillway/job"
+	"spillway/view"
 )
 
 // shownFailures bounds the failures that a summary names; --json names more.
@@ -19,7 +20,7 @@ const shownFailures = 20
 // printJobs prints what came out of one job, or of several side by side.
 func (s *session) printJobs(jobs []job.Job) {
 	if s.cfg.json {
-		_ = printEach(s, jobs, jobView)
+		_ = printEach(s, jobs, jobNow)
 		return
 	}
 	w := s.out.stdout
@@ -52,6 +53,9 @@ func printEach[T, V any](s *session, all []T, view func(T) V) error {
 	}
 	return nil
 }
+
+// jobNow is a job as it is told now.
+func jobNow(j job.Job) view.Job { return view.OfJob(j, time.Now()) }
 
 // printJSON prints one value on a line of its own.
 func (s *session) printJSON(v any) error { return json.NewEncoder(s.out.stdout).Encode(v) }
@@ -148,7 +152,7 @@ func mean(n job.Tally) string {
 	if n.Done == 0 {
 		return "-"
 	}
-	return fmt.Sprintf("%.1f", ms(n.Mean()))
+	return fmt.Sprintf("%.1f", view.Milliseconds(n.Mean()))
 }
 
 // nodeNames are the nodes of all jobs, sorted.

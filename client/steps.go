@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"spillway/job"
+	"spillway/view"
 )
 
 // stepLines is a line for each thing that happens to a job, and one now and then where
@@ -105,7 +106,7 @@ func (o *stepObjects) event(e job.Event) {
 		o.tell(e.Job)
 	}
 	for _, st := range e.Steps {
-		o.write(stepView(e.Job, st))
+		o.write(view.OfStep(e.Job, st))
 	}
 	o.show(e.Job)
 }
@@ -118,7 +119,7 @@ func (o *stepObjects) show(j job.Job) {
 
 // tell tells how far the job is.
 func (o *stepObjects) tell(j job.Job) {
-	v := progressView(j)
+	v := view.OfProgress(j)
 	v.Skipped, o.skipped = o.skipped, 0
 	o.write(v)
 }
@@ -143,62 +144,4 @@ func (s *session) newStepProgress() progress {
 		return s.newProgress()
 	}
 	return &stepLines{lines: lines{w: s.out.stderr, last: time.Now()}}
-}
-
-// The shapes of what client watch --json prints ahead of the job itself.
-type (
-	stepJSON struct {
-		Event    job.StepKind  `json:"event"` // split, task, joining, joined
-		Job      job.ID        `json:"job"`
-		Number   int64         `json:"number"`
-		At       time.Time     `json:"at"`
-		Name     string        `json:"name"`            // of the input
-		Part     int           `json:"part,omitempty"`  // of the input, that the task is about
-		Parts    int           `json:"parts,omitempty"` // of the input
-		TookMS   float64       `json:"took_ms"`
-		Bytes    int64         `json:"bytes,omitempty"`
-		State    job.TaskState `json:"state,omitempty"`
-		Percent  int           `json:"percent"` // of the job's tasks
-		Node     job.NodeID    `json:"node,omitempty"`
-		Attempts int           `json:"attempts,omitempty"`
-		QueuedMS float64       `json:"queued_ms,omitempty"`
-		RunMS    float64       `json:"run_ms,omitempty"`
-		Error    *errorJSON    `json:"error,omitempty"`
-	}
-	progressJSON struct {
-		Event   string    `json:"event"` // progress
-		Job     job.ID    `json:"job"`
-		State   job.State `json:"state"`
-		Total   int64     `json:"total"`
-		Done    int64     `json:"done"`
-		Failed  int64     `json:"failed"` // or quarantined
-		Percent int       `json:"percent"`
-		Skipped int64     `json:"skipped,omitempty"` // tasks ended of which no event tells
-		Waiting string    `json:"waiting,omitempty"`
-	}
-)
-
-func stepView(j job.Job, st job.Step) stepJSON {
-	v := stepJSON{
-		Event: st.Kind, Job: j.ID, Number: st.Number, At: st.At, Name: st.Name, Parts: st.Parts, TookMS: ms(st.Took), Bytes: st.Bytes,
-		State: st.State, Node: st.Node, Attempts: st.Attempts, QueuedMS: ms(st.Queued), RunMS: ms(st.Run), Error: errorView(st.Err),
-		Percent: j.Percent(),
-	}
-	if p, ok := job.ParsePart(st.Name); ok {
-		v.Name, v.Part, v.Parts = p.File, p.Number, p.Of
-	}
-	switch st.Kind {
-	case job.TaskStep:
-		v.Percent = job.Percent(st.Ended, j.Total)
-	case job.SplitStep: // comes before the first task
-		v.Percent = 0
-	}
-	return v
-}
-
-func progressView(j job.Job) progressJSON {
-	return progressJSON{
-		Event: "progress", Job: j.ID, State: j.State, Total: j.Total, Done: j.Done, Failed: j.Failed + j.Quarantined,
-		Percent: j.Percent(), Waiting: j.Waiting,
-	}
 }

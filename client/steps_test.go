@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"spillway/job"
+	"spillway/view"
 )
 
 // part is the name of a task.
@@ -105,7 +106,7 @@ func TestSteps_AreAPartOfTheBarOnATerminal(t *testing.T) {
 func TestInputs_TellHowLongEachTookToSplitAndToJoin(t *testing.T) {
 	var out bytes.Buffer
 	s := &session{out: output{stdout: &out}}
-	s.printInputs(inputsOf(story()))
+	s.printInputs(view.Inputs(story()))
 	require.Equal(t, `
 input           parts  split s  join s  size                         error
 clip.avi           16    0.800   0.410  1.0M
@@ -113,8 +114,8 @@ clip.avi           16    0.800   0.410  1.0M
 `, out.String())
 
 	failed := append([]job.Step{{Kind: job.JoinedStep, Name: "clip.avi", Err: job.E(job.Internal, "", errors.New("no"), "")}}, story()...)
-	require.True(t, inputsOf(failed)[0].joined, "the last time counts")
-	require.Nil(t, inputsOf(failed)[0].err)
+	require.True(t, view.Inputs(failed)[0].Joined, "the last time counts")
+	require.Nil(t, view.Inputs(failed)[0].Error)
 	out.Reset()
 	s.printInputs(nil)
 	require.Empty(t, out.String())

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,6 +15,7 @@ import (
 	"spillway/rpc"
 	"spillway/server/account"
 	"spillway/server/api"
+	"spillway/server/files"
 	"spillway/server/metrics"
 	"spillway/server/music"
 	"spillway/server/workload"
@@ -57,9 +58,6 @@ func listenHTTP(cfg config, log *slog.Logger, stderr io.Writer) (web, error) {
 		return w, job.E(e.Code, "--http: "+e.Op, e.Err, "choose another address with --http, or --http off")
 	}
 	w.listener = l
-	if https := cfg.credentials.Web(); https != nil {
-		w.listener = tls.NewListener(l, https)
-	}
 	return w, nil
 }
 
@@ -97,18 +95,29 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 	if err != nil {
 		return nil, err
 	}
+	folders, err := files.Open(files.Config{Dir: filepath.Join(w.cfg.files, "folders"), Quota: w.cfg.filesQuota << 30})
+	if err != nil {
+		return nil, err
+	}
+	audit, err := api.OpenAuditFile(w.cfg.state, w.log)
+	if err != nil {
+		return nil, err
+	}
 	face := api.New(api.Config{
-		Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready,
-		Music: songs, Workloads: flows, Metrics: w.metrics.Handler(s.Nodes), Tracer: s.tracer,
+		Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready, Policy: w.cfg.scheduler.Policy,
+		Music: songs, Workloads: flows, Files: folders, Metrics: w.metrics.Handler(s.Nodes), Tracer: s.tracer,
+		TLS: w.cfg.credentials.Web(), Audit: slog.New(slog.NewJSONHandler(audit, nil)),
 	})
 	at := w.listener.Addr()
 	w.log.Info("HTTP API ready", "address", at, "docs", w.scheme()+"://"+at.String()+"/docs")
 	return func(ctx context.Context) error {
+		defer audit.Close()
 		g, ctx := errgroup.WithContext(ctx)
 		g.Go(func() error { return face.Serve(ctx, w.listener) })
 		g.Go(func() error { return songs.Run(ctx) })
 		g.Go(func() error { return flows.Run(ctx) })
-		return g.Wait()
+		g.Go(func() error { return folders.Run(ctx) })
+		return errors.Join(g.Wait(), folders.Close())
 	}, nil
 }
 

@@ -19,15 +19,15 @@ const (
 	JobPolicy = "spillway.policy" // with its parameters
 	Operation = "spillway.operation"
 
-	Tasks      = "spillway.tasks"        // of the job
-	TasksDone  = "spillway.tasks.done"   // of them
-	TasksNot   = "spillway.tasks.failed" // given up or quarantined
-	TasksTold  = "spillway.tasks.traced" // have a span
-	TaskIndex  = "spillway.task.index"   // from 0
-	TaskName   = "spillway.task.name"    // of the input, or a part of it
-	TaskState  = "spillway.task.state"
-	Attempts   = "spillway.task.attempts"        // that nodes took
-	Untold     = "spillway.task.attempts.untold" // that were made, and have no span
+	Tasks     = "spillway.tasks"        // of the job
+	TasksDone = "spillway.tasks.done"   // of them
+	TasksNot  = "spillway.tasks.failed" // given up or quarantined
+	TasksTold = "spillway.tasks.traced" // have a span
+	TaskIndex = "spillway.task.index"   // from 0
+	TaskName  = "spillway.task.name"    // of the input, or a part of it
+	TaskState = "spillway.task.state"
+	Attempts  = "spillway.task.attempts"        // that nodes took
+	Untold    = "spillway.task.attempts.untold" // that were made, and have no span
 
 	Attempt = "spillway.attempt"         // its number, from 1
 	Hedge   = "spillway.attempt.hedge"   // it is a copy of one that takes long

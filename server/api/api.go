@@ -8,6 +8,7 @@ package api
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net/http"
 	"reflect"
@@ -17,6 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"spillway/job"
+	"spillway/server/files"
 	"spillway/trace"
 )
 
@@ -62,6 +64,8 @@ type Config struct {
 	Nodes    Nodes
 	Accounts Accounts
 	Log      *slog.Logger
+	// Policy is the policy of jobs that name none, for who asks.
+	Policy string
 	// Music takes songs apart. nil: the calls for it are not offered.
 	Music Music
 	// Workloads filters images as they come. nil: the calls for it are not offered.
@@ -71,9 +75,17 @@ type Config struct {
 	Audit *slog.Logger
 	// Ready tells that jobs are taken. Default: they are.
 	Ready func() bool
-	// Requests bounds the calls that are answered at once; one more is told to come
-	// again. Streams of events do not count. Default 512.
+	// Files are the folders that users upload to. Default: none, and no calls for them.
+	Files *files.Store
+	// Requests bounds the calls that are answered at once; one more takes the place of
+	// one whose peer is slow, or is told to come again. Streams of events do not count.
+	// Default 512.
 	Requests int
+	// Conns bounds the connections that are open at once; one more closes an idle one.
+	// Default: a fourth of the descriptors that the process may have, up to 4096.
+	Conns int
+	// TLS makes it HTTPS, over HTTP/1.1 and HTTP/2. nil: HTTP.
+	TLS *tls.Config
 	// Metrics answers GET /metrics. Default: there is no such call.
 	Metrics http.Handler
 	// Tracer makes a span of each call. Default: there are none.
@@ -86,7 +98,8 @@ type API struct {
 	huma    huma.API
 	mux     *http.ServeMux
 	rules   map[string]access // who may make which call, by its pattern
-	slots   chan struct{}     // full while cfg.Requests calls are being answered
+	places  *places
+	once    *once
 	handler http.Handler
 	// stopping is closed when the server stops: streams end then.
 	stopping chan struct{}
@@ -103,7 +116,13 @@ func New(cfg Config) *API {
 	if cfg.Requests == 0 {
 		cfg.Requests = 512
 	}
-	a := &API{cfg: cfg, mux: http.NewServeMux(), rules: map[string]access{}, slots: make(chan struct{}, cfg.Requests), stopping: make(chan struct{})}
+	if cfg.Conns == 0 {
+		cfg.Conns = connsDefault()
+	}
+	a := &API{
+		cfg: cfg, mux: http.NewServeMux(), rules: map[string]access{}, places: newPlaces(cfg.Requests), once: newOnce(),
+		stopping: make(chan struct{}),
+	}
 	a.huma = humago.New(a.mux, description())
 	a.addSystem()
 	a.addSessions()
@@ -113,6 +132,8 @@ func New(cfg Config) *API {
 	a.addMusic()
 	a.addMetrics()
 	a.addWorkloads()
+	a.addFiles()
+	a.addUploads()
 	a.addDescription()
 	a.handler = a.chain(a.mux)
 	return a
@@ -187,6 +208,9 @@ func (a *API) stream(op huma.Operation, who access, handle func(w http.ResponseW
 // declare tells the guard and the description who may make a call.
 func (a *API) declare(op *huma.Operation, who access) {
 	a.allow(op.Method+" "+op.Path, who)
+	if keyed(op.Method + " " + op.Path) {
+		op.Parameters = append(op.Parameters, keyParam())
+	}
 	if who.role == "" {
 		return
 	}

@@ -1,55 +1,80 @@
 package api
 
 import (
-	"context"
 	"net/http"
+	"sync"
+	"time"
 
 	"spillway/job"
 )
 
-// entry is what the audit log will say of a call, filled in while it is answered.
-type entry struct {
-	user string // who makes the call, or wants to
-}
-
 // audited writes down who did what: every call that may change something, whether it
 // was allowed or not.
 func (a *API) audited(next http.Handler) http.Handler {
+	refused := &sieve{burst: 1000, every: 100 * time.Millisecond}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions {
 			next.ServeHTTP(w, r)
 			return
 		}
-		e, s := &entry{}, &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		v := visitOf(r.Context())
+		method, path := r.Method, r.URL.Path // a library behind may change them
 		defer func() {
-			a.cfg.Audit.Info("audit", "user", job.Shown(clip(e.user)), "method", r.Method, "path", job.Shown(clip(r.URL.Path)),
-				"status", s.status, "from", r.RemoteAddr, "request", requestID(r.Context()))
+			omitted := 0
+			if turnedAway(v.status) {
+				var pass bool
+				if pass, omitted = refused.let(time.Now()); !pass {
+					return
+				}
+			}
+			words := []any{
+				"user", job.Shown(clip(v.user)), "method", job.Shown(clip(method)), "path", job.Shown(clip(path)),
+				"status", v.status, "from", r.RemoteAddr, "request", v.id,
+			}
+			if omitted > 0 {
+				words = append(words, "omitted", omitted)
+			}
+			a.cfg.Audit.Info("audit", words...)
 		}()
-		next.ServeHTTP(s, r.WithContext(context.WithValue(r.Context(), entryKey, e)))
+		next.ServeHTTP(w, r)
 	})
 }
 
-// byUser tells the audit log who makes the call of ctx.
-func byUser(ctx context.Context, user string) {
-	if e, ok := ctx.Value(entryKey).(*entry); ok {
-		e.user = user
+// turnedAway tells the answers that strangers can have as often as they like.
+func turnedAway(status int) bool {
+	switch status {
+	case http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusRequestTimeout:
+		return true
 	}
+	return false
 }
 
-// statusWriter remembers the status of an answer.
-type statusWriter struct {
-	http.ResponseWriter
-	status int
+// sieve lets burst lines through at once, and after that one every so often, so that
+// nobody can fill the log until it forgets.
+type sieve struct {
+	burst int
+	every time.Duration
+
+	mu      sync.Mutex // guards what follows
+	full    time.Time  // when as many as burst may come at once again
+	omitted int
 }
 
-// WriteHeader implements http.ResponseWriter.
-func (s *statusWriter) WriteHeader(status int) {
-	s.status = status
-	s.ResponseWriter.WriteHeader(status)
+// let tells whether a line may pass, and how many could not since the last that did.
+func (s *sieve) let(now time.Time) (pass bool, omitted int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.full.Before(now) {
+		s.full = now
+	}
+	if s.full.Sub(now) > time.Duration(s.burst-1)*s.every {
+		s.omitted++
+		return false, 0
+	}
+	s.full = s.full.Add(s.every)
+	omitted, s.omitted = s.omitted, 0
+	return true, omitted
 }
-
-// Unwrap lets http.ResponseController see the writer below.
-func (s *statusWriter) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
 // clip is the beginning of a text that a caller chose, for the log.
 func clip(s string) string {

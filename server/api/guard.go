@@ -1,13 +1,12 @@
 package api
 
 import (
-	"context"
-	"crypto/rand"
 	"errors"
 	"net/http"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"spillway/job"
 )
@@ -24,39 +23,9 @@ func (a *API) mount(pattern string, who access, h http.Handler) {
 	a.mux.Handle(pattern, h)
 }
 
-// key is the type of what this package keeps in contexts.
-type key int
-
-const (
-	requestKey key = iota
-	principalKey
-	entryKey
-)
-
-// requestID names the request of ctx in the log; "" outside of one.
-func requestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestKey).(string)
-	return id
-}
-
-// principal is who makes the call of ctx; nobody in a call that anybody may make.
-func principal(ctx context.Context) job.Principal {
-	p, _ := ctx.Value(principalKey).(job.Principal)
-	return p
-}
-
 // chain puts before the calls what holds for all of them.
 func (a *API) chain(next http.Handler) http.Handler {
-	return a.named(a.traced(secured(a.recovered(a.audited(a.bounded(a.guarded(next)))))))
-}
-
-// named gives each request an id that its answer and the log have.
-func (a *API) named(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := strings.ToLower(rand.Text()[:16])
-		w.Header().Set("X-Request-Id", id)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey, id)))
-	})
+	return a.visited(a.traced(secured(a.audited(a.recovered(a.bounded(a.plain(a.guarded(next))))))))
 }
 
 // secured sets the headers that keep browsers from doing with an answer what it is
@@ -95,19 +64,46 @@ func (a *API) recovered(next http.Handler) http.Handler {
 	})
 }
 
-// bounded turns away what comes while as many calls as may be are being answered.
+// bounded turns away what comes while as many calls as may be are being answered, and
+// none of them has a peer that keeps it waiting.
 func (a *API) bounded(next http.Handler) http.Handler {
 	busy := job.E(job.ResourceExhausted, "", errors.New("the server answers as many calls as it can"), "come again in a second")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case a.slots <- struct{}{}:
-			defer func() { <-a.slots }()
-			next.ServeHTTP(w, r)
-		default:
+		v := visitOf(r.Context())
+		if !a.places.enter(v, time.Now()) {
 			p := problemOf(busy)
 			p.Status, p.Title = http.StatusServiceUnavailable, http.StatusText(http.StatusServiceUnavailable)
 			p.write(w)
+			return
 		}
+		defer a.places.leave(v)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// maxRanges is how many ranges of a file are sent in one answer; who asks for more gets
+// the whole file, as RFC 9110 allows.
+const maxRanges = 16
+
+// plain takes from a request what would make it another one than it looks, and
+// refuses bodies that would have to be unpacked.
+func (a *API) plain(next http.Handler) http.Handler {
+	packed := newProblem(http.StatusUnsupportedMediaType, job.InvalidArgument, "compressed bodies are not taken", "send the body without Content-Encoding")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, name := range []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"} {
+			r.Header.Del(name) // a library behind the guard may do as they say
+		}
+		if strings.Count(strings.Join(r.Header["Range"], ","), ",") >= maxRanges {
+			r.Header.Del("Range")
+		}
+		for _, coding := range r.Header["Content-Encoding"] {
+			if coding != "" && !strings.EqualFold(coding, "identity") {
+				w.Header().Set("Accept-Encoding", "identity")
+				packed.write(w)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 
@@ -126,7 +122,8 @@ func (a *API) guarded(next http.Handler) http.Handler {
 			who = by(job.Viewer) // who has no token does not hear what there is
 		}
 		p, err := a.authenticate(r)
-		byUser(r.Context(), p.User)
+		v := visitOf(r.Context())
+		v.user = p.User
 		if err == nil {
 			err = who.check(p)
 		}
@@ -138,8 +135,12 @@ func (a *API) guarded(next http.Handler) http.Handler {
 			unmatched(w, r, h)
 			return
 		}
-		tracedUser(r.Context(), p.User)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), principalKey, p)))
+		v.who = p
+		if r.Header.Get(keyHeader) == "" || !keyed(pattern) {
+			next.ServeHTTP(w, r)
+		} else if err := a.answerOnce(w, r, pattern, next); err != nil {
+			a.fail(r.Context(), err).write(w)
+		}
 	})
 }
 

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"time"
+	"path/filepath"
 
 	"spillway/job"
 )
@@ -22,31 +22,15 @@ type uploaded struct {
 
 // The bounds of an upload.
 const (
-	imageBytes  = 256 << 20        // of a whole upload
-	uploadPause = 30 * time.Second // between two pieces of it
-	original    = "original"
-	filtered    = "filtered"
+	imageBytes = 256 << 20 // of a whole upload
+	original   = "original"
+	filtered   = "filtered"
 )
-
-// patient gives a body more time while bytes flow.
-type patient struct {
-	io.Reader
-	c *http.ResponseController
-}
-
-func (p patient) Read(b []byte) (int, error) {
-	_ = p.c.SetReadDeadline(time.Now().Add(uploadPause)) // a recorder in a test has none
-	return p.Reader.Read(b)
-}
 
 // postImage takes one picture. A workload_id that comes before the file, or in the
 // query, is used as the bytes come; else the file waits on the disk.
 func (a *API) postImage(w http.ResponseWriter, r *http.Request) error {
-	limited := http.MaxBytesReader(w, r.Body, imageBytes)
-	r.Body = struct {
-		io.Reader
-		io.Closer
-	}{patient{limited, http.NewResponseController(w)}, limited}
+	defer incoming(w, r, imageBytes)()
 	parts, err := r.MultipartReader()
 	if err != nil {
 		return job.E(job.InvalidArgument, "upload", errors.New("the body is not multipart/form-data"), "send the file with curl -F file=@a.jpg -F workload_id=ID")
@@ -57,7 +41,7 @@ func (a *API) postImage(w http.ResponseWriter, r *http.Request) error {
 		defer held.Close()
 	}
 	if err != nil {
-		return tooLarge(err)
+		return badBody(w, err, "the picture", fmt.Sprintf("an upload is %d MiB at the most", imageBytes>>20))
 	}
 	if held == nil {
 		return job.E(job.InvalidArgument, "upload", errors.New("there is no file"), "send it as a part with a file name")
@@ -114,20 +98,6 @@ func holdFile(parts *multipart.Reader, fields url.Values) (held *os.File, err er
 	}
 }
 
-// tooLarge is the error of a body that could not be read.
-func tooLarge(err error) error {
-	if _, known := errors.AsType[*job.Error](err); known {
-		return err
-	}
-	if _, over := errors.AsType[*http.MaxBytesError](err); over {
-		return newProblem(http.StatusRequestEntityTooLarge, job.InvalidArgument, fmt.Sprintf("the upload has more than %d MiB", imageBytes>>20), "send a smaller picture")
-	}
-	if _, disk := errors.AsType[*os.PathError](err); disk {
-		return job.E(job.Unavailable, "upload", errors.New("the server has no room for it"), "try again later")
-	}
-	return unreadable("upload", err)
-}
-
 // getImage answers with the bytes of an image, whole or in ranges.
 func (a *API) getImage(w http.ResponseWriter, r *http.Request) error {
 	id, err := number("image_id", r.PathValue("image_id"))
@@ -151,11 +121,5 @@ func (a *API) getImage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	w.Header().Set("ETag", fmt.Sprintf(`"%x-%x"`, info.Size(), info.ModTime().UnixNano()))
-	http.ServeContent(w, r, info.Name(), info.ModTime(), f)
-	return nil
+	return download(w, r, f, filepath.Base(f.Name()))
 }

@@ -99,7 +99,7 @@ func codeOf(status int) job.Code {
 // in the log.
 func problemOf(err error) *ProblemError {
 	if p, ok := errors.AsType[*ProblemError](err); ok {
-		return p
+		return p // a call chose the status itself
 	}
 	code := job.CodeOf(err)
 	p := newProblem(statusOf(code), code, err.Error(), job.HintOf(err))
@@ -139,8 +139,11 @@ func (p *ProblemError) GetHeaders() http.Header {
 	switch p.Status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Bearer realm="spillway"`)
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusConflict:
 		wait := p.retryAfter
+		if wait <= 0 && p.Status == http.StatusConflict {
+			break // waiting does not help
+		}
 		if wait <= 0 {
 			wait = retryDefault
 		}

@@ -20,22 +20,33 @@ const (
 	lastWords = 5 * time.Second
 )
 
+// Limits of a connection that speaks HTTP/2. Of calls that are begun and given up, the
+// library runs no more at once than maxStreams, keeps few more waiting, and hangs up.
+const (
+	maxStreams   = 100
+	tableBytes   = 4 << 10   // of remembered headers
+	streamWindow = 256 << 10 // bytes of a body that nobody reads yet
+	connWindow   = 1 << 20   // of all bodies of a connection
+)
+
 // Serve answers on l until ctx ends, and closes l. Calls that are being answered
 // have five seconds more, and streams end at once. It returns when nothing that it
 // started runs any more. Errors: Unavailable (the listener is lost).
 func (a *API) Serve(ctx context.Context, l net.Listener) error {
 	calls, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	s := &http.Server{
-		Handler:           a,
-		ReadHeaderTimeout: headerTime,
-		IdleTimeout:       idleTime,
-		MaxHeaderBytes:    headerBytes,
-		ErrorLog:          slog.NewLogLogger(a.cfg.Log.Handler(), slog.LevelDebug), // what peers do wrong
-		BaseContext:       func(net.Listener) context.Context { return calls },
-	}
+	s := a.server(calls)
+	crowd := newCrowd(a.cfg.Conns, a.cfg.Log)
+	s.ConnContext, s.ConnState = crowd.admit, crowd.state
+	l = doorway{l, crowd}
 	served := make(chan error, 1)
-	go func() { served <- s.Serve(l) }()
+	go func() {
+		if s.TLSConfig != nil {
+			served <- s.ServeTLS(l, "", "")
+			return
+		}
+		served <- s.Serve(l)
+	}()
 	select {
 	case err := <-served:
 		return job.E(job.Unavailable, "serve HTTP", err, "")
@@ -52,4 +63,30 @@ func (a *API) Serve(ctx context.Context, l net.Listener) error {
 		return job.E(job.Unavailable, "serve HTTP", err, "")
 	}
 	return nil
+}
+
+// server is the library's, whose calls end with ctx. What peers do wrong it tells
+// those who debug.
+func (a *API) server(ctx context.Context) *http.Server {
+	s := &http.Server{
+		Handler:                      a,
+		ReadHeaderTimeout:            headerTime,
+		IdleTimeout:                  idleTime,
+		MaxHeaderBytes:               headerBytes,
+		DisableGeneralOptionsHandler: true, // it would answer around the guard
+		ErrorLog:                     slog.NewLogLogger(a.cfg.Log.Handler(), slog.LevelDebug),
+		BaseContext:                  func(net.Listener) context.Context { return ctx },
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          maxStreams,
+			MaxDecoderHeaderTableSize:     tableBytes,
+			MaxReceiveBufferPerConnection: connWindow,
+			MaxReceiveBufferPerStream:     streamWindow,
+			SendPingTimeout:               stalled,
+			WriteByteTimeout:              stalled,
+		},
+	}
+	if a.cfg.TLS != nil {
+		s.TLSConfig = a.cfg.TLS.Clone()
+	}
+	return s
 }

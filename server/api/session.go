@@ -5,8 +5,8 @@ import (
 	"errors"
 	"io"
 	"mime"
-	"net"
 	"net/http"
+	"os"
 	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -58,12 +58,9 @@ func (a *API) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	byUser(r.Context(), name)
-	from, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		from = r.RemoteAddr
-	}
-	token, t, err := a.cfg.Accounts.Login(r.Context(), name, password, from)
+	v := visitOf(r.Context())
+	v.user = name
+	token, t, err := a.cfg.Accounts.Login(r.Context(), name, password, v.from.String())
 	if err != nil {
 		return err
 	}
@@ -122,6 +119,9 @@ func (a *API) logout(w http.ResponseWriter, r *http.Request) error {
 
 // unreadable is the error for a body that is not what it should be.
 func unreadable(op string, err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return newProblem(http.StatusRequestTimeout, job.DeadlineExceeded, "the body comes too slowly", "send it again, faster")
+	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return job.E(job.InvalidArgument, op, errors.New("the body is too long"), "send less")
 	}

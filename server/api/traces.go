@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"net/http"
 	"slices"
 	"strconv"
@@ -14,51 +13,45 @@ import (
 // them themselves.
 var quiet = map[string]bool{"/healthz": true, "/readyz": true, "/metrics": true}
 
-// traced puts each request into a span, below its caller's traceparent.
+// traced puts each request into a span, below its caller's traceparent. Where no spans are
+// made, the caller's trace goes on to the jobs.
 func (a *API) traced(next http.Handler) http.Handler {
-	if a.cfg.Tracer == nil {
-		return next
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		parent := ""
-		if sent := r.Header.Values("Traceparent"); len(sent) == 1 {
+		if sent := r.Header["Traceparent"]; len(sent) == 1 {
 			parent = trace.Parse(sent[0])
 		}
-		if parent == "" && quiet[r.URL.Path] {
+		if parent == "" && (a.cfg.Tracer == nil || quiet[r.URL.Path]) {
 			next.ServeHTTP(w, r)
 			return
 		}
 		_, pattern := a.mux.Handler(r)
 		ctx, span := a.cfg.Tracer.Start(trace.Under(r.Context(), parent), spanName(r.Method, pattern), trace.Server)
-		s := &statusWriter{ResponseWriter: w, status: http.StatusOK}
-		defer func() { endCall(span, s.status) }()
+		v := visitOf(r.Context())
+		defer func() { endCall(span, v) }()
 		if span.On() {
 			span.Set(trace.Text(trace.HTTPMethod, method(r.Method)))
 			if route := route(pattern); route != "" {
 				span.Set(trace.Text(trace.HTTPRoute, route))
 			}
 		}
-		next.ServeHTTP(s, r.WithContext(ctx))
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
 // endCall ends the span of a request. What the caller did wrong is no failure of the
 // server.
-func endCall(span trace.Span, status int) {
+func endCall(span trace.Span, v *visit) {
 	if span.On() {
-		span.Set(trace.Number(trace.HTTPStatus, int64(status)))
-		if status >= http.StatusInternalServerError {
-			span.Fail(strconv.Itoa(status), http.StatusText(status))
+		span.Set(trace.Number(trace.HTTPStatus, int64(v.status)))
+		if v.who.User != "" { // not v.user, which is who somebody says to be
+			span.Set(trace.Text(trace.User, v.who.User))
+		}
+		if v.status >= http.StatusInternalServerError {
+			span.Fail(strconv.Itoa(v.status), http.StatusText(v.status))
 		}
 	}
 	span.End()
-}
-
-// tracedUser tells the span of ctx whose call it is, once that is certain.
-func tracedUser(ctx context.Context, user string) {
-	if span := trace.Of(ctx); span.On() {
-		span.Set(trace.Text(trace.User, user))
-	}
 }
 
 // spanName is the method with the pattern: of either there are few, whatever callers send.

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -215,18 +216,14 @@ func fieldsOf(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 		if err := multipartForm(r, kind); err != nil {
 			return nil, unreadable("read the body", err)
 		}
-		for name, v := range r.MultipartForm.Value {
-			values[name] = v
-		}
+		maps.Copy(values, r.MultipartForm.Value)
 		return values, nil
 	}
 	form, err := url.ParseQuery(strings.TrimSpace(string(body)))
 	if err != nil {
 		return nil, unreadable("read the body", err)
 	}
-	for name, v := range form {
-		values[name] = v
-	}
+	maps.Copy(values, form)
 	return values, nil
 }
 
@@ -345,9 +342,10 @@ func (a *API) zipWorkload(w http.ResponseWriter, r *http.Request) error {
 	if _, err := a.cfg.Workloads.Workload(r.Context(), id); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/zip")
-	w.Header().Set("Content-Disposition", `attachment; filename="workload-`+strconv.FormatInt(id, 10)+`.zip"`)
-	z := zip.NewWriter(w)
+	attach(w, "application/zip", "workload-"+strconv.FormatInt(id, 10)+".zip")
+	out, end := outgoing(w)
+	defer end()
+	z := zip.NewWriter(out)
 	for after := int64(-1); ; {
 		images, err := a.cfg.Workloads.Images(r.Context(), id, job.ImageDone, after, listed)
 		for _, i := range images {

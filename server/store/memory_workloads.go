@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"spillway/job"
 )
@@ -109,7 +110,7 @@ func (m *Memory) AddImage(ctx context.Context, i job.Image) (job.Image, error) {
 		return i, job.NoWorkload(i.Workload)
 	}
 	i.ID = w.Images
-	i.Original = fmt.Sprint(i.ID) + i.Original
+	i.Original = strconv.FormatInt(i.ID, 10) + i.Original
 	w.Images++
 	m.workloads.all[w.ID] = w
 	m.workloads.images[w.ID] = append(m.workloads.images[w.ID], i)

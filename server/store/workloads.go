@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"spillway/job"
 )
@@ -116,7 +117,7 @@ func (s *SQL) AddImage(ctx context.Context, i job.Image) (job.Image, error) {
 		if err != nil {
 			return err
 		}
-		i.Original = fmt.Sprint(i.ID) + extension
+		i.Original = strconv.FormatInt(i.ID, 10) + extension
 		_, err = s.exec(ctx, tx, "INSERT INTO images (workload, id, state, original, result, upload, job, code, cause, hint) VALUES (?, ?, ?, ?, '', ?, '', '', '', '')",
 			i.Workload, i.ID, string(i.State), i.Original, i.Upload)
 		return err

@@ -73,6 +73,7 @@ func (w *Workloads) batches() string { return filepath.Join(w.cfg.Dir, ".batches
 func (w *Workloads) folder(l job.Workload) string {
 	return filepath.Join(w.cfg.Dir, l.Dir)
 }
+
 func (w *Workloads) original(l job.Workload, i job.Image) string {
 	return filepath.Join(w.folder(l), "original", i.Original)
 }

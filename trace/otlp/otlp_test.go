@@ -184,7 +184,7 @@ func TestPipeline_BusyCollectorIsAskedAgain(t *testing.T) {
 	s.pause = time.Millisecond
 	require.NoError(t, s.UploadTraces(t.Context(), nil))
 	require.Len(t, c.paths, 3)
-	c.answer = func(w http.ResponseWriter, _ *http.Request) { 
+	c.answer = func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Location", "/other")
 		w.WriteHeader(http.StatusTemporaryRedirect)
 	}

@@ -1,0 +1,119 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"spillway/job"
+)
+
+// stalled is how long a body may go without a byte, up or down.
+const stalled = time.Minute
+
+// incoming makes the body of r one of at most limit bytes that may take as long as it
+// likes while bytes come; after the returned func, the connection has no deadline.
+func incoming(w http.ResponseWriter, r *http.Request, limit int64) func() {
+	control := http.NewResponseController(w)
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{&flowing{http.MaxBytesReader(w, r.Body, limit), control.SetReadDeadline}, r.Body}
+	return func() { _ = control.SetReadDeadline(time.Time{}) }
+}
+
+// flowing is a body that may take as long as it likes while bytes come.
+type flowing struct {
+	in    io.Reader
+	until func(time.Time) error
+}
+
+func (f *flowing) Read(b []byte) (int, error) {
+	_ = f.until(time.Now().Add(stalled)) // writers of tests have none
+	return f.in.Read(b)
+}
+
+// badBody is the error of a body that could not be read whole, where err is no error of
+// the program's own: what is what was sent, most what its limit is.
+func badBody(w http.ResponseWriter, err error, what, most string) error {
+	if _, known := errors.AsType[*job.Error](err); known {
+		return err
+	}
+	if _, long := errors.AsType[*http.MaxBytesError](err); long {
+		return newProblem(http.StatusRequestEntityTooLarge, job.InvalidArgument, most, "send less")
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		w.Header().Set("Connection", "close")
+		return newProblem(http.StatusRequestTimeout, job.DeadlineExceeded, fmt.Sprintf("nothing came for %v", stalled), "send "+what+" again")
+	}
+	if _, disk := errors.AsType[*os.PathError](err); disk {
+		return job.E(job.Unavailable, "", errors.New("the server cannot keep it"), "its disk may be full: try again later")
+	}
+	return job.E(job.InvalidArgument, "", errors.New("the body ends early, or is no form with parts"), "send "+what+" again, whole")
+}
+
+// outgoing makes of w an answer that may take as long as it likes while bytes go; after
+// the returned func, the connection has no deadline.
+func outgoing(w http.ResponseWriter) (http.ResponseWriter, func()) {
+	control := http.NewResponseController(w)
+	return flow{w, control.SetWriteDeadline}, func() { _ = control.SetWriteDeadline(time.Time{}) }
+}
+
+// flow is an answer that may take as long as it likes while bytes go.
+type flow struct {
+	http.ResponseWriter
+	until func(time.Time) error
+}
+
+func (f flow) Write(b []byte) (int, error) {
+	_ = f.until(time.Now().Add(stalled)) // writers of tests have none
+	return f.ResponseWriter.Write(b)
+}
+
+// download sends a file, or the part of it that is asked for, under a name. Browsers
+// shall save it and never run it, whatever it is.
+func download(w http.ResponseWriter, r *http.Request, file *os.File, name string) error {
+	info, err := file.Stat()
+	if err != nil {
+		return job.E(job.Unavailable, "", errors.New("the file cannot be read"), "try again")
+	}
+	attach(w, contentType(name), name)
+	w.Header().Set("ETag", fmt.Sprintf(`"%x-%x"`, info.Size(), info.ModTime().UnixNano()))
+	out, end := outgoing(w)
+	defer end()
+	http.ServeContent(out, r, name, info.ModTime(), file)
+	return nil
+}
+
+// attach sets the headers of a download.
+func attach(w http.ResponseWriter, kind, name string) {
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
+	w.Header().Set("Cache-Control", "private, no-cache")
+}
+
+// contentType is that of a picture, a video or a song by its name, and of all else one
+// that nothing runs: an SVG is a program, too.
+func contentType(name string) string {
+	ending := strings.ToLower(path.Ext(name))
+	switch ending { // the system's table may lack or misname these
+	case ".wav":
+		return "audio/wav"
+	case ".mp3":
+		return "audio/mpeg"
+	case ".webp":
+		return "image/webp"
+	}
+	kind := mime.TypeByExtension(ending)
+	major, _, _ := strings.Cut(kind, "/")
+	if major != "image" && major != "video" && major != "audio" || strings.Contains(kind, "xml") {
+		return "application/octet-stream"
+	}
+	return kind
+}

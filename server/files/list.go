@@ -1,0 +1,151 @@
+package files
+
+import (
+	"crypto/rand"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"spillway/job"
+)
+
+// Entry is one file of a folder.
+type Entry struct {
+	Dir  string // InputDir or OutputDir
+	Name string
+	Size int64 // bytes
+	Time time.Time
+}
+
+// Folders are the names of at most limit folders after a name, in order.
+// Errors: Unavailable.
+func (s *Store) Folders(after string, limit int) (names []string, more bool, err error) {
+	all, err := fs.ReadDir(s.root.FS(), ".")
+	if err != nil {
+		return nil, false, trouble("list the folders", err)
+	}
+	for _, e := range all {
+		switch {
+		case !e.IsDir() || e.Name() <= after || CheckFolder(e.Name()) != nil:
+		case len(names) == limit:
+			return names, true, nil
+		default:
+			names = append(names, e.Name())
+		}
+	}
+	return names, false, nil
+}
+
+// Entries are at most limit files of a folder after "dir/name", in order.
+// Errors: InvalidArgument, NotFound, Unavailable.
+func (s *Store) Entries(folder, after string, limit int) (list []Entry, more bool, err error) {
+	if err := CheckFolder(folder); err != nil {
+		return nil, false, err
+	}
+	if _, err := s.root.Stat(folder); err != nil {
+		return nil, false, trouble("folder "+job.Shown(folder), err)
+	}
+	for _, dir := range []string{InputDir, OutputDir} {
+		names, err := s.Names(folder, dir)
+		if err != nil && job.CodeOf(err) != job.NotFound {
+			return nil, false, err
+		}
+		for _, name := range names {
+			if dir+"/"+name <= after {
+				continue
+			}
+			info, err := s.root.Lstat(path.Join(folder, dir, name))
+			if err != nil || !info.Mode().IsRegular() {
+				continue // a job has removed it
+			}
+			if len(list) == limit {
+				return list, true, nil
+			}
+			list = append(list, Entry{dir, name, info.Size(), info.ModTime()})
+		}
+	}
+	return list, false, nil
+}
+
+// Names are those of the files of a directory, in order. Errors: InvalidArgument,
+// NotFound, Unavailable.
+func (s *Store) Names(folder, dir string) ([]string, error) {
+	if err := errors.Join(CheckFolder(folder), checkDir(dir)); err != nil {
+		return nil, err
+	}
+	all, err := fs.ReadDir(s.root.FS(), path.Join(folder, dir))
+	if err != nil {
+		return nil, trouble(job.Shown(folder)+"/"+dir, err)
+	}
+	var names []string
+	for _, e := range all {
+		if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") {
+			names = append(names, e.Name())
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Get opens a file to read. Errors: InvalidArgument, NotFound, Unavailable.
+func (s *Store) Get(folder, dir, name string) (*os.File, fs.FileInfo, error) {
+	if err := checkPath(folder, dir, name); err != nil {
+		return nil, nil, err
+	}
+	op, at := "file "+job.Shown(name), path.Join(folder, dir, name)
+	// A link or a pipe that a job has left must not be followed or waited for.
+	if info, err := s.root.Lstat(at); err != nil || !info.Mode().IsRegular() {
+		return nil, nil, trouble(op, errors.Join(err, fs.ErrNotExist))
+	}
+	f, err := s.root.Open(at)
+	if err != nil {
+		return nil, nil, trouble(op, err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, errors.Join(trouble(op, err), f.Close())
+	}
+	return f, info, nil
+}
+
+// Delete removes a file. Errors: InvalidArgument, NotFound, Unavailable.
+func (s *Store) Delete(folder, dir, name string) error {
+	if err := checkPath(folder, dir, name); err != nil {
+		return err
+	}
+	op, at := "file "+job.Shown(name), path.Join(folder, dir, name)
+	if info, err := s.root.Lstat(at); err == nil && info.IsDir() {
+		return trouble(op, fs.ErrNotExist)
+	}
+	if err := s.root.Remove(at); err != nil {
+		return trouble(op, err)
+	}
+	s.recount()
+	return nil
+}
+
+// DeleteFolder removes a folder with all that is in it. A job that runs on it fails.
+// Errors: InvalidArgument, NotFound, Unavailable.
+func (s *Store) DeleteFolder(folder string) error {
+	if err := CheckFolder(folder); err != nil {
+		return err
+	}
+	// First out of sight, so that nobody sees half of it, even after a crash.
+	gone := path.Join(hidden, rand.Text()+partSuffix)
+	if err := s.root.Rename(folder, gone); err != nil {
+		return trouble("folder "+job.Shown(folder), err)
+	}
+	s.recount()
+	return trouble("folder "+job.Shown(folder), s.root.RemoveAll(gone))
+}
+
+// recount has the next claim count the disk.
+func (s *Store) recount() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counted = time.Time{}
+}
