@@ -197,3 +197,28 @@ func TestScheduler_TracesThatAreOffAllocateNothing(t *testing.T) {
 		y.endTask()
 	}))
 }
+
+func TestScheduler_AfterARestartAJobGoesOnInItsTrace(t *testing.T) {
+	tracer, s := traced()
+	inBubble(t, Config{Tracer: tracer, Owner: "a", Window: 1}, []node{takes(time.Second)}, func(t *testing.T, r *rig) {
+		r.folder("/data", 5)
+		id := r.submit(job.Spec{Source: "/data", Trace: someParent})
+		time.Sleep(2500 * time.Millisecond)
+		r.stop()
+		require.Equal(t, string(job.Unavailable), attr(s.named("job")[0], trace.ErrorType), "it is handed back")
+		b := r.secondOf(Config{Tracer: tracer}, "a", r.store)
+		events, err := b.Watch(t.Context(), id, job.NoSteps)
+		require.NoError(t, err)
+		for range events {
+		}
+	})
+	jobs := s.named("job")
+	require.Len(t, jobs, 2)
+	for _, span := range jobs {
+		below(t, s.named("submit")[0], span)
+	}
+	require.Equal(t, "succeeded", attr(jobs[1], trace.JobState))
+	for _, span := range s.Ended() {
+		require.Equal(t, someTrace, span.SpanContext().TraceID().String(), span.Name())
+	}
+}
