@@ -65,7 +65,7 @@ type config struct {
 	priority int
 	tags     []string
 	keep     time.Duration
-	trace    string // a traceparent; "": none
+	trace    string   // a traceparent; "": none
 	states   []string // of jobs or tasks to show; none: all, or those worth a look
 	limit    int
 	after    string // the last job, or task, of the page before

@@ -81,7 +81,7 @@ func OfJob(j job.Job, now time.Time) Job {
 		Quarantined: j.Quarantined, Running: j.Running, Parked: j.Parked, Skipped: j.Skipped, Waiting: j.Waiting,
 		Priority: j.Spec.Priority, Tags: j.Spec.Tags, Position: j.Position, Reason: j.Reason,
 		TraceID: trace.ID(j.Spec.Trace),
-		Nodes: Each(j.Nodes, ofTally), Failures: Each(j.Failures, ofFailure), Error: OfError(j.Err),
+		Nodes:   Each(j.Nodes, ofTally), Failures: Each(j.Failures, ofFailure), Error: OfError(j.Err),
 	}
 }
 

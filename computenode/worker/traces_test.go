@@ -41,7 +41,7 @@ func tracedRun(t *testing.T, w *Worker, task job.Task) (map[string]sdk.ReadOnlyS
 func attr(span sdk.ReadOnlySpan, key string) string {
 	for _, a := range span.Attributes() {
 		if string(a.Key) == key {
-			return a.Value.Emit()
+			return a.Value.String()
 		}
 	}
 	return ""

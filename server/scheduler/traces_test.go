@@ -41,7 +41,7 @@ func (s spans) named(name string) (found []sdk.ReadOnlySpan) {
 func attr(span sdk.ReadOnlySpan, key string) string {
 	for _, a := range span.Attributes() {
 		if string(a.Key) == key {
-			return a.Value.Emit()
+			return a.Value.String()
 		}
 	}
 	return ""
@@ -61,7 +61,7 @@ func TestScheduler_OneTraceFromSubmissionToAttempt(t *testing.T) {
 		require.Equal(t, job.Succeeded, j.State)
 		require.Equal(t, someTrace, trace.ID(j.Spec.Trace), "who asks for the job hears of its trace")
 	})
-	require.Equal(t, len(s.Started()), len(s.Ended()))
+	require.Len(t, s.Ended(), len(s.Started()), "what begins ends")
 	submit, run := s.named("submit")[0], s.named("job")[0]
 	require.Equal(t, "00f067aa0ba902b7", submit.Parent().SpanID().String())
 	below(t, submit, run)

@@ -42,7 +42,7 @@ func (b *syncBuffer) Write(p []byte) (int, error) {
 func (b *syncBuffer) count(what string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return strings.Count(b.Buffer.String(), what)
+	return strings.Count(b.String(), what)
 }
 
 // spans makes n spans of a name.

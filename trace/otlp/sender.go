@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
 	"time"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
@@ -113,8 +112,8 @@ func (s *sender) post(ctx context.Context, body []byte) (after time.Duration, ag
 	err = fmt.Errorf("the collector answered %d", answer.StatusCode)
 	switch answer.StatusCode {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		if seconds, wrong := strconv.Atoi(answer.Header.Get("Retry-After")); wrong == nil && seconds > 0 {
-			after = min(time.Duration(seconds), longPause/time.Second) * time.Second
+		if wait, wrong := time.ParseDuration(answer.Header.Get("Retry-After") + "s"); wrong == nil {
+			after = min(wait, longPause)
 		}
 		return after, true, err
 	}
