@@ -118,6 +118,9 @@ func (c *config) load(roots []string) (err error) {
 	if c.scheduler.Window < 1 {
 		return bad(fmt.Sprintf("--window %d leaves no room for a task", c.scheduler.Window))
 	}
+	if c.filesQuota < 0 || c.filesQuota > 1<<30 {
+		return bad(fmt.Sprintf("--files-quota %d is no number of GiB from 0 to 2^30", c.filesQuota))
+	}
 	if _, err := policy.New(c.balancePolicy); err != nil {
 		return fmt.Errorf("--balance-policy: %w", err)
 	}

@@ -21,6 +21,7 @@ import (
 	"spillway/job"
 	"spillway/rpc"
 	"spillway/server/policy"
+	"spillway/server/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -55,6 +56,7 @@ func TestServer_WrongCommandLinesGiveOneLineAndExitCodeTwo(t *testing.T) {
 		{"log level", []string{"--log-level", "loud"}, `--log-level "loud" is none of debug, info, warn, error`},
 		{"window zero", []string{"--window", "0"}, "--window 0 leaves no room for a task"},
 		{"window negative", []string{"--window", "-4"}, "--window -4 leaves no room for a task"},
+		{"files quota", []string{"--files-quota", "-1"}, "--files-quota -1 is no number of GiB from 0 to 2^30"},
 		{"window not a number", []string{"--window", "many"}, "--window"},
 		{"policy", []string{"--policy", "best"}, `policy "best": no such policy; use one of ` + strings.Join(policy.Names(), ", ")},
 		{"balance policy", []string{"--balance-policy", "best"}, `--balance-policy: policy "best": no such policy; use one of ` + strings.Join(policy.Names(), ", ")},
@@ -189,7 +191,7 @@ func TestServer_ServesUntilToldToStopAndGoesOnLater(t *testing.T) {
 func TestServer_KeepsJobsInMemoryWhereToldTo(t *testing.T) {
 	dir := t.TempDir()
 	cfg := config{db: inMemory, state: filepath.Join(dir, "state")}
-	kept, err := openStore(t.Context(), &cfg, slog.New(slog.DiscardHandler))
+	kept, err := openStore(t.Context(), &cfg, store.Config{Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	require.NoError(t, kept.Close())
 	require.NoDirExists(t, cfg.state)

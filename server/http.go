@@ -36,6 +36,7 @@ type web struct {
 	cfg      config
 	listener net.Listener // nil: there is no API
 	metrics  *metrics.Metrics
+	lines    *api.LogRing
 	log      *slog.Logger
 	stderr   io.Writer
 }
@@ -43,8 +44,8 @@ type web struct {
 // listenHTTP listens where --http says. The default address being another program's is
 // no error, since nobody asked for it.
 // Errors: InvalidArgument, FailedPrecondition (the port is taken), PermissionDenied.
-func listenHTTP(cfg config, log *slog.Logger, stderr io.Writer) (web, error) {
-	w := web{cfg: cfg, log: log, stderr: stderr, metrics: metrics.New()}
+func listenHTTP(cfg config, counts *metrics.Metrics, log *slog.Logger, stderr io.Writer) (web, error) {
+	w := web{cfg: cfg, log: log, stderr: stderr, metrics: counts}
 	if cfg.http == noHTTP || cfg.http == "" {
 		return w, nil
 	}
@@ -87,25 +88,33 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 			return false
 		}
 	}
-	songs, err := music.New(music.Config{Dir: filepath.Join(w.cfg.files, "music")}, s, kept, w.log)
+	// First, since it is what refuses a directory that another server has.
+	folders, err := files.Open(files.Config{Dir: filepath.Join(w.cfg.files, "folders"), Quota: w.cfg.filesQuota << 30, Locate: w.cfg.roots.Path, Log: w.log})
 	if err != nil {
 		return nil, err
+	}
+	songs, err := music.New(music.Config{Dir: filepath.Join(w.cfg.files, "music")}, s, kept, w.log)
+	if err != nil {
+		return nil, errors.Join(err, folders.Close())
 	}
 	flows, err := workload.New(workload.Config{Dir: filepath.Join(w.cfg.files, "workloads")}, s, kept, w.log)
 	if err != nil {
-		return nil, err
-	}
-	folders, err := files.Open(files.Config{Dir: filepath.Join(w.cfg.files, "folders"), Quota: w.cfg.filesQuota << 30})
-	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, folders.Close())
 	}
 	audit, err := api.OpenAuditFile(w.cfg.state, w.log)
 	if err != nil {
 		return nil, err
 	}
-	face := api.New(api.Config{
+	var face *api.API
+	sources := metrics.Sources{
+		Nodes: s.Nodes, Users: accounts.Users, Standing: s.Standing, Calls: func() int { return face.InFlight() },
+	}
+	if db, ok := kept.(interface{ Unkept() int }); ok {
+		sources.Unkept = db.Unkept
+	}
+	face = api.New(api.Config{
 		Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready, Policy: w.cfg.scheduler.Policy,
-		Music: songs, Workloads: flows, Files: folders, Metrics: w.metrics.Handler(s.Nodes), Tracer: s.tracer,
+		Music: songs, Workloads: flows, Files: folders, Metrics: w.metrics.Handler(sources), Observer: w.metrics, Lines: w.lines, Tracer: s.tracer,
 		TLS: w.cfg.credentials.Web(), Audit: slog.New(slog.NewJSONHandler(audit, nil)),
 	})
 	at := w.listener.Addr()

@@ -15,7 +15,9 @@ import (
 	"spillway/job"
 	"spillway/rpc"
 	"spillway/server/account"
+	"spillway/server/api"
 	"spillway/server/cluster"
+	"spillway/server/metrics"
 	"spillway/server/music"
 	"spillway/server/scheduler"
 	"spillway/server/split"
@@ -63,7 +65,8 @@ func (c carrier) Close() error {
 // run wires the server and serves until ctx ends. It returns when nothing that
 // it started runs any more.
 func run(ctx context.Context, cfg config, stderr io.Writer) error {
-	log := slog.New(trace.Handler(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.level})))
+	lines := api.NewLogRing(0)
+	log := slog.New(trace.Handler(lines.Handler(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.level}))))
 	manager := systemd.Find(log)
 	hangup, ignore := hangups()
 	defer ignore()
@@ -71,14 +74,16 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	kept, err := openStore(ctx, &cfg, log)
+	var fleet *cluster.Cluster
+	counts := metrics.New(func() []job.OperationInfo { return fleet.Operations() })
+	kept, err := openStore(ctx, &cfg, store.Config{Log: log, Observer: counts})
 	if err != nil && ctx.Err() != nil {
 		return listener.Close()
 	}
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	face, err := listenHTTP(cfg, log, stderr)
+	face, err := listenHTTP(cfg, counts, log, stderr)
 	if err != nil {
 		return errors.Join(err, listener.Close(), kept.Close())
 	}
@@ -93,7 +98,8 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	}
 	defer spans.Close()
 	cfg.scheduler.Tracer = spans.Tracer()
-	fleet := cluster.New(cfg.cluster, members(cfg.pool), connect(cfg), log)
+	face.lines = lines
+	fleet = cluster.New(cfg.cluster, members(cfg.pool), connect(cfg), log)
 	open := func(path string, op job.Operation) (scheduler.Source, error) { return split.Open(cfg.roots, path, op) }
 	cfg.scheduler.Joiner = split.Joiner{Roots: cfg.roots}
 	cfg.scheduler.Carry = func(base string, id job.ID) (scheduler.Carrier, error) {
@@ -101,7 +107,7 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 		return carrier{c, func() { fleet.Forget(context.WithoutCancel(ctx), id) }}, err
 	}
 	if face.listener != nil { // nobody else asks
-		cfg.scheduler.Observer = face.metrics
+		cfg.scheduler.Observer = counts
 	}
 	jobs := scheduler.New(cfg.scheduler, open, fleet, kept, log)
 	log.Info("server ready", "address", listener.Addr(), "nodes", fleet.Len(), "roots", cfg.roots.String(),
@@ -156,16 +162,16 @@ type keeper interface {
 
 // openStore opens what keeps the jobs: PostgreSQL where a URL is given, and else
 // SQLite.
-func openStore(ctx context.Context, cfg *config, log *slog.Logger) (keeper, error) {
+func openStore(ctx context.Context, cfg *config, c store.Config) (keeper, error) {
 	switch cfg.db {
 	case "":
 		cfg.scheduler.Owner = localOwner
-		return store.OpenSQLite(ctx, cfg.state, store.Config{Log: log})
+		return store.OpenSQLite(ctx, cfg.state, c)
 	case inMemory:
-		log.Warn("jobs are kept in memory, and lost when this server ends: --db memory is for measuring")
+		c.Log.Warn("jobs are kept in memory, and lost when this server ends: --db memory is for measuring")
 		return store.NewMemory(), nil
 	}
-	return store.OpenPostgres(ctx, cfg.db, store.Config{Log: log})
+	return store.OpenPostgres(ctx, cfg.db, c)
 }
 
 // lastWords is how long clients may ask how their jobs ended when the server stops.

@@ -31,7 +31,7 @@ const (
 
 	Attempt = "spillway.attempt"         // its number, from 1
 	Hedge   = "spillway.attempt.hedge"   // it is a copy of one that takes long
-	Outcome = "spillway.attempt.outcome" // done, rejected, failed, superseded or cancelled
+	Outcome = "spillway.attempt.outcome" // done, rejected, failed, superseded, cancelled or unsent
 	Node    = "spillway.node"
 
 	Delay    = "spillway.delay_ms" // that was injected

@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"maps"
 	"net/http"
 	"reflect"
 	"time"
@@ -88,6 +89,10 @@ type Config struct {
 	TLS *tls.Config
 	// Metrics answers GET /metrics. Default: there is no such call.
 	Metrics http.Handler
+	// Observer hears of calls, to count them. Default: nobody does.
+	Observer Observer
+	// Lines has the latest of the server's own log. nil: the calls for it are not offered.
+	Lines *LogRing
 	// Tracer makes a span of each call. Default: there are none.
 	Tracer *trace.Tracer
 }
@@ -129,6 +134,7 @@ func New(cfg Config) *API {
 	a.addUsers()
 	a.addJobs()
 	a.addNodes()
+	a.addLog()
 	a.addMusic()
 	a.addMetrics()
 	a.addWorkloads()
@@ -149,6 +155,9 @@ func description() huma.Config {
 		"POST /login gives a token, which all other calls take as Authorization: Bearer."
 	// Pages of our own, made once; and no $schema in bodies.
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath, c.CreateHooks = "", "", "", nil
+	// curl -d says that of whatever it sends; what is no JSON is told apart all the same.
+	c.Formats = maps.Clone(c.Formats) // the library's own, of all that use it
+	c.Formats["application/x-www-form-urlencoded"] = huma.DefaultJSONFormat
 	c.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[ProblemError]())
 	c.Transformers = append(c.Transformers, asProblem)
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
@@ -194,6 +203,12 @@ func register[I, O any](a *API, op huma.Operation, who access, handle func(conte
 // passes. An error that handle returns is answered unless it has begun to answer.
 func (a *API) stream(op huma.Operation, who access, handle func(w http.ResponseWriter, r *http.Request) error) {
 	a.declare(&op, who)
+	if op.Responses == nil {
+		op.Responses = map[string]*huma.Response{}
+	}
+	if op.Responses["default"] == nil {
+		op.Responses["default"] = &huma.Response{Description: "Error", Content: map[string]*huma.MediaType{problemType: {Schema: schema[ProblemError](a)}}}
+	}
 	if !op.Hidden {
 		a.huma.OpenAPI().AddOperation(&op)
 	}

@@ -75,7 +75,7 @@ func groups(spec *huma.OpenAPI) (all []group) {
 	byTag := map[string][]call{}
 	for _, path := range slices.Sorted(maps.Keys(spec.Paths)) {
 		item := spec.Paths[path]
-		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete, item.Head} {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete, item.Head, item.Options} {
 			if op == nil {
 				continue
 			}

@@ -1,12 +1,10 @@
 package api
 
 import (
-	"archive/zip"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -22,8 +20,7 @@ const putBytes = 1 << 30
 
 type (
 	foldersIn struct {
-		Cursor string `query:"cursor" doc:"next_cursor of the answer before"`
-		Limit  int    `query:"limit" default:"100" minimum:"1" maximum:"1000"`
+		PageIn
 	}
 	foldersOut struct {
 		Body struct {
@@ -33,8 +30,7 @@ type (
 	}
 	folderIn struct {
 		Folder string `path:"folder"`
-		Cursor string `query:"cursor" doc:"next_cursor of the answer before"`
-		Limit  int    `query:"limit" default:"100" minimum:"1" maximum:"1000"`
+		PageIn
 	}
 	folderOut struct {
 		Body struct {
@@ -62,12 +58,9 @@ func (a *API) addFiles() {
 	register(a, huma.Operation{OperationID: "folder", Method: http.MethodGet, Path: "/files/{folder}", Tags: tag, Summary: "List the files of a folder"}, by(job.Viewer), a.folder)
 	register(a, huma.Operation{
 		OperationID: "delete-folder", Method: http.MethodDelete, Path: "/files/{folder}", Tags: tag, Summary: "Remove a folder with all its files",
-	}, by(job.Operator), func(_ context.Context, in *struct {
-		Folder string `path:"folder"`
-	},
-	) (*struct{}, error) {
-		return nil, a.cfg.Files.DeleteFolder(in.Folder)
-	})
+		Description: "Not while a job that has not ended has it as its source: 409. Uploads to it that are not whole go on, and make it anew.",
+		Errors:      []int{http.StatusConflict},
+	}, by(job.Operator), a.deleteFolder)
 	register(a, huma.Operation{
 		OperationID: "delete-file", Method: http.MethodDelete, Path: "/files/{folder}/{dir}/{name}", Tags: tag, Summary: "Remove a file",
 	}, by(job.Operator), func(_ context.Context, in *struct {
@@ -81,16 +74,77 @@ func (a *API) addFiles() {
 	a.stream(huma.Operation{
 		OperationID: "put-file", Method: http.MethodPut, Path: "/files/{folder}/input_dir/{name}", Tags: tag, Summary: "Upload a file of at most 1 GiB",
 		Description: "The body is the file. Content-Digest: sha-256=:BASE64: is checked where it is given; overwrite=true replaces a file. Greater files come by the tus protocol, at /files/uploads.",
-		Parameters:  params("folder", "name"),
+		Parameters:  append(params("folder", "name"), heading("Content-Digest", false, "sha-256=:BASE64:"), overwriteParam()),
+		RequestBody: &huma.RequestBody{Content: map[string]*huma.MediaType{"application/octet-stream": {Schema: octets()}}},
+		Responses: a.answers(headOnly(http.StatusCreated, "Kept"), http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict,
+			http.StatusLengthRequired, http.StatusRequestEntityTooLarge, http.StatusInsufficientStorage),
 	}, by(job.Operator), a.putFile)
 	a.stream(huma.Operation{
 		OperationID: "get-file", Method: http.MethodGet, Path: "/files/{folder}/{dir}/{name}", Tags: tag, Summary: "Download a file",
-		Description: "With ETag and Range.", Parameters: params("folder", "dir", "name"),
+		Description: "With ETag and Range; HEAD tells what GET would.", Parameters: params("folder", "dir", "name"),
+		Responses: a.answers(fileAnswer("image/*", "video/*", "audio/*", "application/octet-stream"), http.StatusBadRequest, http.StatusNotFound, http.StatusRequestedRangeNotSatisfiable),
 	}, by(job.Viewer), a.getFile)
 	a.stream(huma.Operation{
 		OperationID: "zip-folder", Method: http.MethodGet, Path: "/files/{folder}/{archive}", Tags: tag, Summary: "Download a directory as one zip",
-		Description: "archive is input_dir.zip or output_dir.zip.", Parameters: params("folder", "archive"),
+		Description: "archive is input_dir.zip or output_dir.zip. It is made as it goes: there is no length, no ETag and no Range. One that cannot be made whole breaks off.",
+		Parameters:  params("folder", "archive"),
+		Responses:   a.answers(fileAnswer("application/zip"), http.StatusBadRequest, http.StatusNotFound),
 	}, by(job.Viewer), a.zipFolder)
+}
+
+// fileAnswer describes an answer that is a file.
+func fileAnswer(kinds ...string) described {
+	content := map[string]*huma.MediaType{}
+	for _, kind := range kinds {
+		content[kind] = &huma.MediaType{Schema: octets()}
+	}
+	return described{http.StatusOK, &huma.Response{Description: "The file", Content: content}}
+}
+
+// overwriteParam describes the query that has a file replaced.
+func overwriteParam() *huma.Param {
+	return &huma.Param{Name: "overwrite", In: "query", Description: "true: replace a file of that name", Schema: &huma.Schema{Type: huma.TypeBoolean}}
+}
+
+// deleteFolder removes a folder, unless a job works on it.
+func (a *API) deleteFolder(ctx context.Context, in *struct {
+	Folder string `path:"folder"`
+},
+) (*struct{}, error) {
+	if err := files.CheckFolder(in.Folder); err != nil {
+		return nil, err
+	}
+	if err := a.unused(ctx, in.Folder); err != nil {
+		return nil, err
+	}
+	return nil, a.cfg.Files.DeleteFolder(in.Folder)
+}
+
+// unused reports that a job works on a folder, or will. Errors: Unavailable, and a
+// conflict.
+func (a *API) unused(ctx context.Context, folder string) error {
+	if a.cfg.Service == nil {
+		return nil
+	}
+	f := job.Filter{States: []job.State{job.Queued, job.Running}, Limit: 1000}
+	for {
+		page, err := a.cfg.Service.Jobs(ctx, f)
+		if job.CodeOf(err) == job.NotFound && err != nil && f.After != "" {
+			return nil // what it stood at is forgotten, and older ones with it
+		}
+		if err != nil {
+			return err
+		}
+		for _, j := range page {
+			if a.cfg.Files.Uses(j.Spec.Source, folder) {
+				return newProblem(http.StatusConflict, job.FailedPrecondition, "job "+string(j.ID)+" works on the folder", "wait for the job's end, or cancel it")
+			}
+		}
+		if len(page) < f.Limit {
+			return nil
+		}
+		f.After = page[len(page)-1].ID
+	}
 }
 
 // params describes path parameters.
@@ -102,38 +156,51 @@ func params(names ...string) (all []*huma.Param) {
 }
 
 func (a *API) folders(_ context.Context, in *foldersIn) (*foldersOut, error) {
-	names, more, err := a.cfg.Files.Folders(in.Cursor, in.Limit)
+	const list = "folders"
+	after, err := in.after(list)
 	if err != nil {
 		return nil, err
 	}
-	out := &foldersOut{}
-	out.Body.Folders = append([]string{}, names...)
-	if more {
-		out.Body.Next = names[len(names)-1]
+	names, err := a.cfg.Files.Folders(after, in.Limit+1)
+	if err != nil {
+		return nil, err
 	}
+	page, next := pageOf(names, in.Limit, list, func(name string) string { return name })
+	out := &foldersOut{}
+	out.Body.Folders, out.Body.Next = append([]string{}, page...), next
 	return out, nil
 }
 
 func (a *API) folder(_ context.Context, in *folderIn) (*folderOut, error) {
-	list, more, err := a.cfg.Files.Entries(in.Folder, in.Cursor, in.Limit)
+	const list = "files"
+	after, err := in.after(list)
 	if err != nil {
 		return nil, err
 	}
-	out := &folderOut{}
-	out.Body.Folder, out.Body.Source, out.Body.Files = in.Folder, a.cfg.Files.Source(in.Folder), []fileJSON{}
-	for _, e := range list {
-		out.Body.Files = append(out.Body.Files, fileJSON{e.Dir, e.Name, e.Size, e.Time.UTC()})
+	all, err := a.cfg.Files.Entries(in.Folder, after, in.Limit+1)
+	if err != nil {
+		return nil, err
 	}
-	if more {
-		last := list[len(list)-1]
-		out.Body.Next = last.Dir + "/" + last.Name
+	page, next := pageOf(all, in.Limit, list, func(e files.Entry) string { return e.Dir + "/" + e.Name })
+	out := &folderOut{}
+	out.Body.Folder, out.Body.Source, out.Body.Next = in.Folder, a.cfg.Files.Source(in.Folder), next
+	out.Body.Files = []fileJSON{}
+	for _, e := range page {
+		out.Body.Files = append(out.Body.Files, fileJSON{e.Dir, e.Name, e.Size, e.Time.UTC()})
 	}
 	return out, nil
 }
 
 // putFile takes a file that comes in one body.
 func (a *API) putFile(w http.ResponseWriter, r *http.Request) error {
-	n := files.New{Folder: r.PathValue("folder"), Name: r.PathValue("name"), Size: r.ContentLength, Overwrite: r.URL.Query().Get("overwrite") == "true"}
+	n := files.New{Folder: r.PathValue("folder"), Name: r.PathValue("name"), Size: r.ContentLength}
+	switch r.URL.Query().Get("overwrite") {
+	case "", "false":
+	case "true":
+		n.Overwrite = true
+	default:
+		return job.E(job.InvalidArgument, "overwrite", errors.New("it is neither true nor false"), "say true, or leave it out")
+	}
 	if n.Size < 0 {
 		return newProblem(http.StatusLengthRequired, job.InvalidArgument, "the length of the body is not known", "send Content-Length")
 	}
@@ -179,49 +246,4 @@ func (a *API) getFile(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer func() { _ = f.Close() }() // it was only read
 	return download(w, r, f, name)
-}
-
-// zipFolder sends all files of a directory. They are not compressed: media are already.
-func (a *API) zipFolder(w http.ResponseWriter, r *http.Request) error {
-	folder := r.PathValue("folder")
-	dir, ok := strings.CutSuffix(r.PathValue("archive"), ".zip")
-	if !ok {
-		return job.E(job.NotFound, "", errors.New("there is no such file"), "ask for input_dir.zip or output_dir.zip")
-	}
-	names, err := a.cfg.Files.Names(folder, dir)
-	if err != nil {
-		return err
-	}
-	attach(w, "application/zip", folder+"-"+dir+".zip")
-	out, end := outgoing(w)
-	defer end()
-	z := zip.NewWriter(out)
-	for _, name := range names {
-		if err := a.zipFile(z, folder, dir, name); err != nil {
-			a.cfg.Log.Warn("zip broke off", "request", requestID(r.Context()), "err", err)
-			panic(http.ErrAbortHandler) // so that the caller sees that it is not whole
-		}
-	}
-	if z.Close() != nil {
-		panic(http.ErrAbortHandler)
-	}
-	return nil
-}
-
-// zipFile adds one file, unless it has vanished.
-func (a *API) zipFile(z *zip.Writer, folder, dir, name string) error {
-	f, info, err := a.cfg.Files.Get(folder, dir, name)
-	if job.CodeOf(err) == job.NotFound && err != nil {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }() // it was only read
-	to, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store, Modified: info.ModTime()})
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(to, f)
-	return err
 }

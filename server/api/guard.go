@@ -25,7 +25,7 @@ func (a *API) mount(pattern string, who access, h http.Handler) {
 
 // chain puts before the calls what holds for all of them.
 func (a *API) chain(next http.Handler) http.Handler {
-	return a.visited(a.traced(secured(a.audited(a.recovered(a.bounded(a.plain(a.guarded(next))))))))
+	return a.visited(a.traced(a.measured(secured(a.audited(a.recovered(a.bounded(a.plain(a.guarded(next)))))))))
 }
 
 // secured sets the headers that keep browsers from doing with an answer what it is
@@ -111,6 +111,8 @@ func (a *API) plain(next http.Handler) http.Handler {
 func (a *API) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := a.mux.Handler(r)
+		v := visitOf(r.Context())
+		v.pattern = pattern
 		who, declared := a.rules[pattern]
 		switch {
 		case declared && who.role == "":
@@ -122,7 +124,6 @@ func (a *API) guarded(next http.Handler) http.Handler {
 			who = by(job.Viewer) // who has no token does not hear what there is
 		}
 		p, err := a.authenticate(r)
-		v := visitOf(r.Context())
 		v.user = p.User
 		if err == nil {
 			err = who.check(p)

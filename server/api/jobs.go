@@ -25,7 +25,7 @@ type (
 	jobsIn struct {
 		State []job.State `query:"state" enum:"queued,running,succeeded,failed,cancelled" doc:"only jobs in these states, with commas between; left out: all"`
 		Order string      `query:"order" enum:"newest,oldest" default:"newest" doc:"which come first"`
-		pageIn
+		PageIn
 	}
 	jobsOut struct {
 		Body struct {
@@ -33,7 +33,9 @@ type (
 			Next string     `json:"next_cursor,omitempty" doc:"for cursor; left out at the end"`
 		}
 	}
-	jobIn struct {
+	// JobIn is what every call about a job takes. It is exported since the library fills
+	// in no other embedded struct.
+	JobIn struct {
 		ID job.ID `path:"id" doc:"names the job"`
 	}
 	jobOut struct {
@@ -43,9 +45,9 @@ type (
 		Body view.JobWithTasks
 	}
 	tasksIn struct {
-		jobIn
+		JobIn
 		State []job.TaskState `query:"state" enum:"pending,running,done,failed,quarantined" doc:"only tasks in these states, with commas between; left out: all"`
-		pageIn
+		PageIn
 	}
 	tasksOut struct {
 		Body struct {
@@ -54,7 +56,7 @@ type (
 		}
 	}
 	stepsIn struct {
-		jobIn
+		JobIn
 		After int64 `query:"after" minimum:"-1" default:"-1" doc:"only those behind the step of this number; -1: all that are remembered"`
 	}
 	stepsOut struct {
@@ -136,7 +138,7 @@ func showJob(j job.Job) view.Job { return view.OfJob(j, time.Now()) }
 
 // check reports an id that no job has; a store need not be asked for what is none.
 // Errors: NotFound.
-func (in jobIn) check() error {
+func (in JobIn) check() error {
 	if in.ID.Check() != nil {
 		return job.E(job.NotFound, "job "+job.Shown(clip(string(in.ID))), errors.New("no such job"), "GET /jobs lists them")
 	}
@@ -162,7 +164,7 @@ func (a *API) jobs(ctx context.Context, in *jobsIn) (*jobsOut, error) {
 	return out, nil
 }
 
-func (a *API) job(ctx context.Context, in *jobIn) (*wholeJobOut, error) {
+func (a *API) job(ctx context.Context, in *JobIn) (*wholeJobOut, error) {
 	e, err := a.look(ctx, *in, job.AllSteps)
 	if err != nil {
 		return nil, err
@@ -181,7 +183,7 @@ func (a *API) job(ctx context.Context, in *jobIn) (*wholeJobOut, error) {
 }
 
 // look is a job as it stands, with the steps behind the one of that number.
-func (a *API) look(ctx context.Context, in jobIn, after int64) (job.Event, error) {
+func (a *API) look(ctx context.Context, in JobIn, after int64) (job.Event, error) {
 	if err := in.check(); err != nil {
 		return job.Event{}, err
 	}
@@ -228,7 +230,7 @@ func (a *API) steps(ctx context.Context, in *stepsIn) (*stepsOut, error) {
 	if after == job.NoSteps {
 		after = job.AllSteps // both: from the first
 	}
-	e, err := a.look(ctx, in.jobIn, after)
+	e, err := a.look(ctx, in.JobIn, after)
 	if err != nil {
 		return nil, err
 	}
@@ -238,16 +240,16 @@ func (a *API) steps(ctx context.Context, in *stepsIn) (*stepsOut, error) {
 	return out, nil
 }
 
-func (a *API) cancelJob(ctx context.Context, in *jobIn) (*jobOut, error) {
+func (a *API) cancelJob(ctx context.Context, in *JobIn) (*jobOut, error) {
 	return a.change(ctx, *in, a.cfg.Service.Cancel)
 }
 
-func (a *API) retryJob(ctx context.Context, in *jobIn) (*jobOut, error) {
+func (a *API) retryJob(ctx context.Context, in *JobIn) (*jobOut, error) {
 	return a.change(ctx, *in, a.cfg.Service.Retry)
 }
 
 // change does something to a job, and answers with it.
-func (a *API) change(ctx context.Context, in jobIn, do func(context.Context, job.ID) error) (*jobOut, error) {
+func (a *API) change(ctx context.Context, in JobIn, do func(context.Context, job.ID) error) (*jobOut, error) {
 	if err := in.check(); err != nil {
 		return nil, err
 	}

@@ -18,14 +18,16 @@ type (
 			Nodes []view.Node `json:"nodes" nullable:"false" doc:"all, by name"`
 		}
 	}
-	nodeIn struct {
+	// NodeIn is what every call about a node takes. It is exported since the library fills
+	// in no other embedded struct.
+	NodeIn struct {
 		Name string `path:"name" doc:"the node's name"`
 	}
 	nodeOut struct {
 		Body view.Node
 	}
 	nodeLogIn struct {
-		nodeIn
+		NodeIn
 		Lines int `query:"lines" minimum:"1" maximum:"1000" default:"20" doc:"so many at most, the last ones"`
 	}
 	nodeLogOut struct {
@@ -88,7 +90,7 @@ func (a *API) nodes(ctx context.Context, _ *struct{}) (*nodesOut, error) {
 	return out, nil
 }
 
-func (a *API) node(ctx context.Context, in *nodeIn) (*nodeOut, error) {
+func (a *API) node(ctx context.Context, in *NodeIn) (*nodeOut, error) {
 	n, err := a.findNode(ctx, in.Name)
 	if err != nil {
 		return nil, err
@@ -131,16 +133,16 @@ func (a *API) nodeLog(ctx context.Context, in *nodeLogIn) (*nodeLogOut, error) {
 	return out, nil
 }
 
-func (a *API) drainNode(ctx context.Context, in *nodeIn) (*nodeOut, error) {
+func (a *API) drainNode(ctx context.Context, in *NodeIn) (*nodeOut, error) {
 	return a.drain(ctx, in, true)
 }
 
-func (a *API) undrainNode(ctx context.Context, in *nodeIn) (*nodeOut, error) {
+func (a *API) undrainNode(ctx context.Context, in *NodeIn) (*nodeOut, error) {
 	return a.drain(ctx, in, false)
 }
 
 // drain lets a node take no new work, or take it again, and answers with the node.
-func (a *API) drain(ctx context.Context, in *nodeIn, on bool) (*nodeOut, error) {
+func (a *API) drain(ctx context.Context, in *NodeIn, on bool) (*nodeOut, error) {
 	n, err := a.findNode(ctx, in.Name)
 	if err != nil {
 		return nil, err

@@ -213,11 +213,13 @@ func TestPace_AHeadThatDoesNotComeEnds(t *testing.T) {
 func TestPlaces_SlowCallsMakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dial, stop := pacedAPI(t, 2)
-		drips := []*peer{dial(), dial()}
+		drips, begun := []*peer{dial(), dial()}, time.Now()
 		var ends []<-chan struct{}
+		statuses := make(chan int, len(drips))
 		for _, p := range drips {
 			p.send("%s", post("/sink", 1000))
 			ends = append(ends, p.drip(time.Second/2))
+			go func() { statuses <- p.status() }()
 		}
 		synctest.Wait() // both are being answered
 		q := dial()
@@ -228,8 +230,10 @@ func TestPlaces_SlowCallsMakeRoom(t *testing.T) {
 			q.send(get)
 			require.Equal(t, http.StatusOK, q.status())
 		}
+		require.Equal(t, http.StatusRequestTimeout, <-statuses)
+		require.Less(t, time.Since(begun), 10*time.Second, "one made room")
+		require.Equal(t, http.StatusRequestTimeout, <-statuses)
 		for i, p := range drips {
-			require.Equal(t, http.StatusRequestTimeout, p.status())
 			p.conn.Close()
 			<-ends[i]
 		}

@@ -14,9 +14,9 @@ const (
 	pageMost    = 1000
 )
 
-// pageIn is what every list takes. Its tags say the bounds again, since the description
-// is made of them.
-type pageIn struct {
+// PageIn is what every list takes. Its tags say the bounds again, since the description
+// is made of them. It is exported since the library fills in no other embedded struct.
+type PageIn struct {
 	Cursor string `query:"cursor" maxLength:"512" doc:"next_cursor of the answer before; left out: the first page"`
 	Limit  int    `query:"limit" default:"100" minimum:"1" maximum:"1000" doc:"so many at most"`
 }
@@ -24,7 +24,7 @@ type pageIn struct {
 // after is the place behind which the page begins, "" for the first page. list names what
 // is listed, in which order: a cursor of another list does not fit.
 // Errors: InvalidArgument.
-func (p pageIn) after(list string) (string, error) {
+func (p PageIn) after(list string) (string, error) {
 	if p.Cursor == "" {
 		return "", nil
 	}

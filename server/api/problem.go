@@ -171,11 +171,14 @@ func asProblem(_ huma.Context, _ string, body any) (any, error) {
 	if !ok {
 		return body, nil
 	}
-	p := newProblem(m.Status, codeOf(m.Status), m.Detail, "")
-	p.Errors = m.Errors
-	if len(m.Errors) > 0 {
-		p.What = m.Errors[0].Error()
-		p.Hint = "GET /docs says what the call takes"
+	p := newProblem(m.Status, codeOf(m.Status), m.Detail, "GET /docs says what the call takes")
+	for _, e := range m.Errors {
+		// Without the value: it may be the whole body, with a password in it.
+		p.Errors = append(p.Errors, &huma.ErrorDetail{Message: e.Message, Location: e.Location})
+	}
+	if len(p.Errors) > 0 {
+		p.What = p.Errors[0].Error()
+		p.Detail = p.What
 	}
 	return p, nil
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -64,3 +65,18 @@ func problem(t *testing.T, w *httptest.ResponseRecorder) ProblemError {
 	require.NotEmpty(t, p.Code)
 	return p
 }
+
+// askKeyed makes a POST with an Idempotency-Key.
+func askKeyed(t *testing.T, h http.Handler, token, key, path, body string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set(keyHeader, key)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// encoded is a text as cursors are.
+func encoded(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }

@@ -61,6 +61,7 @@ func (a *API) login(w http.ResponseWriter, r *http.Request) error {
 	v := visitOf(r.Context())
 	v.user = name
 	token, t, err := a.cfg.Accounts.Login(r.Context(), name, password, v.from.String())
+	a.tellLogin(err)
 	if err != nil {
 		return err
 	}

@@ -25,25 +25,23 @@ func (a *API) traced(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		_, pattern := a.mux.Handler(r)
-		ctx, span := a.cfg.Tracer.Start(trace.Under(r.Context(), parent), spanName(r.Method, pattern), trace.Server)
-		v := visitOf(r.Context())
-		defer func() { endCall(span, v) }()
-		if span.On() {
-			span.Set(trace.Text(trace.HTTPMethod, method(r.Method)))
-			if route := route(pattern); route != "" {
-				span.Set(trace.Text(trace.HTTPRoute, route))
-			}
-		}
+		m, v := method(r.Method), visitOf(r.Context())
+		ctx, span := a.cfg.Tracer.Start(trace.Under(r.Context(), parent), spanName(m, ""), trace.Server)
+		defer func() { endCall(span, m, v) }()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
 // endCall ends the span of a request. What the caller did wrong is no failure of the
 // server.
-func endCall(span trace.Span, v *visit) {
+func endCall(span trace.Span, m string, v *visit) {
 	if span.On() {
-		span.Set(trace.Number(trace.HTTPStatus, int64(v.status)))
+		route := routeOf(v.pattern)
+		span.Name(spanName(m, route))
+		if route != "" {
+			span.Set(trace.Text(trace.HTTPRoute, route))
+		}
+		span.Set(trace.Text(trace.HTTPMethod, m), trace.Number(trace.HTTPStatus, int64(v.status)))
 		if v.who.User != "" { // not v.user, which is who somebody says to be
 			span.Set(trace.Text(trace.User, v.who.User))
 		}
@@ -54,20 +52,12 @@ func endCall(span trace.Span, v *visit) {
 	span.End()
 }
 
-// spanName is the method with the pattern: of either there are few, whatever callers send.
-func spanName(m, pattern string) string {
-	if m = method(m); m == otherMethod {
+// spanName is the method with the route: of either there are few, whatever callers send.
+func spanName(m, route string) string {
+	if m == otherMethod {
 		m = "HTTP"
 	}
-	return strings.TrimSpace(m + " " + route(pattern))
-}
-
-// route is a pattern without its method.
-func route(pattern string) string {
-	if _, path, found := strings.Cut(pattern, " "); found {
-		return path
-	}
-	return pattern
+	return strings.TrimSpace(m + " " + route)
 }
 
 // otherMethod stands for those that no call has.

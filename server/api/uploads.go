@@ -2,11 +2,14 @@ package api
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/tus/tusd/v2/pkg/handler"
 	"golang.org/x/exp/slog"
 
@@ -16,65 +19,35 @@ import (
 // uploadBase is the path of uploads by the tus protocol.
 const uploadBase = "/files/uploads"
 
-// tusCall is one call of the protocol while it is answered.
-type tusCall struct {
-	http.ResponseWriter
-	api    *API
-	ctx    context.Context //nolint:containedctx // the answer's, for the log
-	err    error           // why a hook has refused
-	failed bool            // the answer is an error, which is written by itself
-}
+const (
+	// lockWait is how long a call waits for the one before it on the same upload.
+	lockWait = 5 * time.Second
+	// leftWait is how long the library keeps what it has of a call whose caller has left.
+	leftWait = time.Second
+)
 
-// WriteHeader implements http.ResponseWriter: errors are answered as all are, and
-// the library's words, which may have paths in them, stay here.
-func (c *tusCall) WriteHeader(status int) {
-	if status < http.StatusBadRequest {
-		c.ResponseWriter.WriteHeader(status)
-		return
+type (
+	uploadsIn struct {
+		All bool `query:"all" doc:"those of all users, for admins"`
 	}
-	c.failed = true
-	for _, name := range []string{"Content-Length", "Location"} {
-		c.Header().Del(name)
+	uploadsOut struct {
+		Body struct {
+			Uploads []uploadJSON `json:"uploads" nullable:"false" doc:"by folder and name"`
+		}
 	}
-	p := newProblem(status, codeOf(status), "the upload was refused: "+http.StatusText(status), "https://tus.io/protocols/resumable-upload tells how uploads go; HEAD tells how many bytes have come")
-	if status == http.StatusInternalServerError {
-		p = newProblem(http.StatusServiceUnavailable, job.Unavailable, "the disk failed, or is full", "what has come is kept: ask how much with HEAD, and go on later")
+	uploadJSON struct {
+		URL     string    `json:"url" doc:"where to go on" example:"/files/uploads/abcdefghijklmnopqrstuvwxyz"`
+		Folder  string    `json:"folder"`
+		Name    string    `json:"filename"`
+		User    string    `json:"user"`
+		Size    int64     `json:"size" doc:"bytes it is to have"`
+		Offset  int64     `json:"offset" doc:"bytes that have come"`
+		Expires time.Time `json:"expires" doc:"when it ends if no byte comes before"`
 	}
-	if c.err != nil {
-		p = c.api.fail(c.ctx, fileProblem(c.err))
-	}
-	p.write(c.ResponseWriter)
-}
+)
 
-// Write implements http.ResponseWriter.
-func (c *tusCall) Write(b []byte) (int, error) {
-	if c.failed {
-		return len(b), nil
-	}
-	return c.ResponseWriter.Write(b)
-}
-
-// Unwrap lets http.ResponseController see the writer below.
-func (c *tusCall) Unwrap() http.ResponseWriter { return c.ResponseWriter }
-
-// errRefused has the library answer with what the call's err says.
-var errRefused = handler.NewError("ERR_REFUSED", "refused", http.StatusBadRequest)
-
-// refuse keeps the error of a hook for the answer.
-func refuse(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
-	if c, ok := ctx.Value(tusKey{}).(*tusCall); ok {
-		c.err = err
-	}
-	return errRefused
-}
-
-// tusKey is the tusCall of a context.
-type tusKey struct{}
-
-// addUploads mounts uploads that go on after a broken connection.
+// addUploads declares uploads that go on after a broken connection, if the server keeps
+// files.
 func (a *API) addUploads() {
 	if a.cfg.Files == nil {
 		return
@@ -82,67 +55,140 @@ func (a *API) addUploads() {
 	h, err := handler.NewUnroutedHandler(handler.Config{
 		StoreComposer: a.cfg.Files.Composer(), BasePath: uploadBase, DisableDownload: true, DisableConcatenation: true,
 		Cors: &handler.CorsConfig{Disable: true}, NetworkTimeout: stalled,
+		AcquireLockTimeout: lockWait, GracefulRequestCompletionTimeout: leftWait,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), // the audit log has who does what
 		PreUploadCreateCallback: func(e handler.HookEvent) (handler.HTTPResponse, handler.FileInfoChanges, error) {
 			changes, err := a.cfg.Files.Begin(principal(e.Context).User, e.Upload.Size, e.Upload.MetaData)
 			return handler.HTTPResponse{}, changes, refuse(e.Context, err)
 		},
 		PreFinishResponseCallback: func(e handler.HookEvent) (handler.HTTPResponse, error) {
-			return handler.HTTPResponse{}, refuse(e.Context, a.finish(e.Context, e.Upload))
+			return handler.HTTPResponse{}, refuse(e.Context, a.finish(e.Context, e.Upload.ID))
 		},
 	})
 	if err != nil {
 		panic("uploads: " + err.Error()) // a fault of the program
 	}
-	one := uploadBase + "/{id}"
-	a.mount("POST "+uploadBase, by(job.Operator), a.tus(h.Middleware(http.HandlerFunc(h.PostFile))))
-	a.mount("OPTIONS "+uploadBase, by(job.Operator), a.tus(h.Middleware(http.NotFoundHandler())))
-	a.mount("HEAD "+one, by(job.Operator), a.owned(h.Middleware(http.HandlerFunc(h.HeadFile))))
-	a.mount("PATCH "+one, by(job.Operator), a.owned(h.Middleware(http.HandlerFunc(h.PatchFile))))
-	a.mount("DELETE "+one, by(job.Operator), a.owned(h.Middleware(http.HandlerFunc(h.DelFile))))
+	register(a, huma.Operation{
+		OperationID: "uploads", Method: http.MethodGet, Path: uploadBase, Tags: []string{"files"}, Summary: "List your uploads that may go on",
+	}, by(job.Operator), a.uploads)
+	for _, c := range a.tusCalls() {
+		var serve func(w http.ResponseWriter, r *http.Request)
+		switch c.Method {
+		case http.MethodOptions:
+			serve = http.NotFound // the library answers before
+		case http.MethodPost:
+			serve = h.PostFile
+		case http.MethodHead:
+			serve = h.HeadFile
+		case http.MethodPatch:
+			serve = h.PatchFile
+		case http.MethodDelete:
+			serve = h.DelFile
+		}
+		behind := http.StripPrefix(uploadBase, h.Middleware(http.HandlerFunc(serve))) // the library takes the path for the id
+		a.stream(c, by(job.Operator), func(w http.ResponseWriter, r *http.Request) error { return a.tus(w, r, behind) })
+	}
 }
 
-// finish gives a whole upload its place, and keeps the connection while it takes.
-func (a *API) finish(ctx context.Context, info handler.FileInfo) error {
+// uploads lists those that may go on.
+func (a *API) uploads(ctx context.Context, in *uploadsIn) (*uploadsOut, error) {
+	who := principal(ctx)
+	user := who.User
+	if in.All {
+		if err := by(job.Admin).check(who); err != nil {
+			return nil, err
+		}
+		user = ""
+	}
+	all, err := a.cfg.Files.Uploads(user)
+	if err != nil {
+		return nil, err
+	}
+	out := &uploadsOut{}
+	out.Body.Uploads = []uploadJSON{}
+	for _, u := range all {
+		out.Body.Uploads = append(out.Body.Uploads, uploadJSON{uploadBase + "/" + u.ID, u.Folder, u.Name, u.User, u.Size, u.Offset, u.Expires.UTC()})
+	}
+	return out, nil
+}
+
+// finish gives a whole upload its place, whether the caller stays to hear of it or not,
+// and keeps the connection while it takes.
+func (a *API) finish(ctx context.Context, id string) error {
 	c, ok := ctx.Value(tusKey{}).(*tusCall)
 	if !ok {
 		return errors.New("no call")
 	}
+	ctx, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	go func() {
+		select {
+		case <-a.stopping:
+			end()
+		case <-ctx.Done():
+		}
+	}()
 	control := http.NewResponseController(c.ResponseWriter)
-	return a.cfg.Files.Finish(ctx, info, func() { _ = control.SetWriteDeadline(time.Now().Add(stalled)) })
+	return a.cfg.Files.Finish(ctx, id, func() { _ = control.SetWriteDeadline(time.Now().Add(stalled)) })
 }
 
-// tus answers a call of the protocol.
-func (a *API) tus(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Header.Del("X-HTTP-Method-Override") // the guard has seen the method that it is
-		c := &tusCall{ResponseWriter: w, api: a, ctx: r.Context()}
-		defer func() { _ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) }()
-		h.ServeHTTP(c, r.WithContext(context.WithValue(r.Context(), tusKey{}, c)))
-	})
-}
-
-// owned answers a call for an upload of the caller's, and finishes one that was whole
-// when its end was cut off.
-func (a *API) owned(h http.Handler) http.Handler {
-	return a.tus(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		info, err := a.cfg.Files.Upload(principal(r.Context()).User, r.PathValue("id"))
-		if err == nil && r.Method == http.MethodPatch && info.Offset == info.Size {
-			if err = a.finish(r.Context(), info); err == nil {
-				w.WriteHeader(http.StatusNoContent)
-				return
-			}
-		}
+// tus has the library answer a call of the protocol, of the caller's own uploads; an
+// admin can end others', too. What is whole and has no place gets it before the caller
+// is told that it is whole.
+func (a *API) tus(w http.ResponseWriter, r *http.Request, behind http.Handler) error {
+	w.Header().Set("Tus-Resumable", "1.0.0")
+	r.Header.Del("X-HTTP-Method-Override") // the guard has seen the method that it is
+	if err := checkMetadata(r.Header.Get("Upload-Metadata")); r.Method == http.MethodPost && err != nil {
+		return err
+	}
+	c := &tusCall{ResponseWriter: w}
+	ctx, end := context.WithCancel(context.WithValue(r.Context(), tusKey{}, c)) // the library waits for its end
+	defer end()
+	if id := r.PathValue("id"); id != "" {
+		info, err := a.upload(r, id)
 		if err != nil {
-			a.fail(r.Context(), fileProblem(err)).write(w)
-			return
+			return err
 		}
-		http.StripPrefix(uploadBase, h).ServeHTTP(w, r) // the library takes the path for the id
-		if r.Method != http.MethodDelete {
-			return
+		if info.Offset == info.Size && r.Method != http.MethodDelete {
+			c.last = func() error { return a.finish(ctx, id) }
 		}
-		if _, err := a.cfg.Files.Upload(principal(r.Context()).User, info.ID); err != nil {
-			_ = a.cfg.Files.Ended(info) // the library has removed it: only the name is left to give free
+	}
+	defer func() { _ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) }()
+	behind.ServeHTTP(c, r.WithContext(ctx))
+	return c.problem()
+}
+
+// upload is an upload that the caller of r may work on. Errors: NotFound, Unavailable.
+func (a *API) upload(r *http.Request, id string) (handler.FileInfo, error) {
+	who := principal(r.Context())
+	info, err := a.cfg.Files.Upload(who.User, id)
+	if err != nil && r.Method == http.MethodDelete && who.Role.May(job.Admin) && info.ID == id {
+		return info, nil
+	}
+	return info, err
+}
+
+// checkMetadata reports metadata of which the library would leave out a part without a
+// word. Errors: InvalidArgument.
+func checkMetadata(header string) error {
+	seen := map[string]bool{}
+	for pair := range strings.SplitSeq(header, ",") {
+		key, value, _ := strings.Cut(strings.TrimSpace(pair), " ")
+		_, err := base64.StdEncoding.DecodeString(value)
+		if key == "" && header != "" || err != nil || seen[key] {
+			return job.E(job.InvalidArgument, "Upload-Metadata", errors.New("it is not a list of different keys with values in base64"), "send as in folder Y2F0cw==,filename MS5wbmc=")
 		}
-	}))
+		seen[key] = true
+	}
+	return nil
+}
+
+// userLeft ends what a user who is no more has begun.
+func (a *API) userLeft(name string) {
+	if a.cfg.Files == nil {
+		return
+	}
+	if err := a.cfg.Files.Leave(name); err != nil {
+		a.cfg.Log.Warn("the uploads of a user who was removed have not all ended: they expire", "err", err)
+	}
 }

@@ -72,6 +72,8 @@ func TestUploads_GoOnAfterTheServerWasRestarted(t *testing.T) {
 	require.Equal(t, 409, tus(t, a, "operator", "PATCH", up, "x", "Upload-Offset", "3").Code)
 	require.Equal(t, 204, tus(t, a, "operator", "PATCH", up, "pictures", "Upload-Offset", "7").Code)
 	require.Equal(t, "moving pictures", ask(t, a, "viewer", "GET", "/files/film/input_dir/1.mp4", "").Body.String())
+	require.Equal(t, "15", tus(t, a, "operator", "HEAD", up, "").Header().Get("Upload-Offset"), "for who did not hear that it is whole")
+	require.Equal(t, 204, tus(t, a, "operator", "PATCH", up, "", "Upload-Offset", "15").Code)
 	require.Equal(t, 409, begin(t, a, 1, "folder", "film", "filename", "1.mp4").Code)
 }
 

@@ -97,7 +97,11 @@ func (a *API) changeUser(ctx context.Context, in *changeIn) (*struct{}, error) {
 }
 
 func (a *API) removeUser(ctx context.Context, in *namedIn) (*struct{}, error) {
-	return nil, a.cfg.Accounts.Remove(ctx, in.Name)
+	if err := a.cfg.Accounts.Remove(ctx, in.Name); err != nil {
+		return nil, err
+	}
+	a.userLeft(in.Name)
+	return nil, nil
 }
 
 func (a *API) issueToken(ctx context.Context, in *tokenIn) (*tokenOut, error) {

@@ -19,6 +19,7 @@ type visit struct {
 	deadlines deadliner // nil: a test's writer, which has none
 	id        string
 	who       job.Principal // nobody in a call that anybody may make
+	pattern   string        // of the call that is declared; "": none is, or it is not looked up yet
 	user      string        // who makes the call, or wants to, for the audit log
 	from      netip.Addr
 	status    int
@@ -103,28 +104,37 @@ func (p *places) enter(v *visit, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.taken) >= p.most {
-		slow := p.slowest(now)
-		if slow == nil {
+		worst := p.slowest(v.from, now)
+		if worst == nil {
 			return false
 		}
-		p.drop(slow)
-		slow.cut()
+		p.drop(worst)
+		worst.cut()
 	}
 	p.taken[v] = struct{}{}
 	p.from[v.from]++
 	return true
 }
 
-// slowest is, of the calls that wait for their peer, one of the address that has the
-// most places, and of these the one that is furthest behind; nil: there is none. mu is
-// held.
-func (p *places) slowest(now time.Time) *visit {
-	const slow = time.Second // many an honest peer is behind as far
+// A call whose peer is behind by slow makes room for any other; by a moment, for one
+// whose address has less than half of the places that its own has.
+const (
+	slow   = time.Second
+	moment = 10 * time.Millisecond
+)
+
+// slowest is, of the calls that may make room for one from an address, one of the
+// address that has the most places, and of these the one that is furthest behind; nil:
+// there is none. mu is held.
+func (p *places) slowest(from netip.Addr, now time.Time) *visit {
 	var worst *visit
-	most := slow
+	var most time.Duration
 	for v := range p.taken {
-		lag := v.lagging(now)
-		if lag < slow {
+		lag, enough := v.lagging(now), slow
+		if 2*p.from[from] < p.from[v.from] {
+			enough = moment
+		}
+		if lag < enough {
 			continue
 		}
 		if worst == nil || p.from[v.from] > p.from[worst.from] || p.from[v.from] == p.from[worst.from] && lag > most {
@@ -132,6 +142,13 @@ func (p *places) slowest(now time.Time) *visit {
 		}
 	}
 	return worst
+}
+
+// count is how many places are taken.
+func (p *places) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.taken)
 }
 
 // leave gives back the place of v, if it still has it.

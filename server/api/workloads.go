@@ -45,6 +45,11 @@ type workload struct {
 	Filtered []int64 `json:"filtered_images" doc:"ids of the images that are done, in order"`
 }
 
+// deletedWorkload is the answer to the end of one.
+type deletedWorkload struct {
+	ID int64 `json:"workload_id"`
+}
+
 // statusPage is the answer to GET /status.
 type statusPage struct {
 	Name   string     `json:"system_name" example:"Spillway"`
@@ -76,13 +81,14 @@ func (a *API) addWorkloads() {
 		}
 		a.stream(op, by(role), f)
 	}
-	octets := a.answers(described{http.StatusOK, &huma.Response{Description: "The bytes"}}, http.StatusBadRequest, http.StatusNotFound, http.StatusConflict)
+	gone := a.answers(answer[deletedWorkload](a, http.StatusOK, "It is deleted"), http.StatusBadRequest, http.StatusNotFound)
+	octets := a.answers(described{http.StatusOK, &huma.Response{Description: "The bytes", Content: map[string]*huma.MediaType{"image/*": {}, "application/zip": {}}}}, http.StatusBadRequest, http.StatusNotFound, http.StatusConflict)
 	declare("GET", "/status", "status", "What goes on", job.Viewer, a.answers(answer[statusPage](a, http.StatusOK, "What goes on")), a.status)
 	declare("POST", "/workloads", "create-workload", "Make a workload; filter and workload_name as JSON, form or query", job.Operator, one, a.createWorkload)
 	declare("GET", "/workloads", "list-workloads", "Workloads by id; ?cursor= for the next page", job.Viewer, a.answers(answer[workloadPage](a, http.StatusOK, "A page"), http.StatusBadRequest), a.listWorkloads)
 	declare("GET", "/workloads/{workload_id}", "workload", "A workload", job.Viewer, one, a.getWorkload)
 	declare("PATCH", "/workloads/{workload_id}", "rename-workload", "Give a workload another workload_name", job.Operator, one, a.renameWorkload)
-	declare("DELETE", "/workloads/{workload_id}", "delete-workload", "Delete a workload with all its files", job.Operator, one, a.deleteWorkload)
+	declare("DELETE", "/workloads/{workload_id}", "delete-workload", "Delete a workload with all its files", job.Operator, gone, a.deleteWorkload)
 	declare("POST", "/workloads/{workload_id}/cancel", "cancel-workload", "End the work on what is not filtered yet", job.Operator, one, a.cancelWorkload)
 	declare("GET", "/workloads/{workload_id}/zip", "zip-workload", "The filtered images as a zip", job.Viewer, octets, a.zipWorkload)
 	declare("POST", "/images", "upload-image", "Upload a picture as multipart, with workload_id and type", job.Operator, a.answers(answer[uploaded](a, http.StatusOK, "It is kept"), http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge), a.postImage)
@@ -320,7 +326,7 @@ func (a *API) deleteWorkload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return write(w, map[string]int64{"workload_id": id})
+	return write(w, deletedWorkload{id})
 }
 
 func (a *API) cancelWorkload(w http.ResponseWriter, r *http.Request) error {

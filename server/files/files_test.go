@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -104,4 +105,16 @@ func TestOpen_OneServerHasADirectory(t *testing.T) {
 	s := open(t, Config{})
 	_, err := Open(Config{Dir: s.Dir()})
 	require.Equal(t, job.FailedPrecondition, job.CodeOf(err))
+}
+
+// tmpfs mounts a disk of a size in a directory; what it returns gives it another size.
+func tmpfs(t *testing.T, dir, size string) func(size string) {
+	t.Helper()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+		t.Skipf("needs the right to mount a tmpfs: %v", err)
+	}
+	t.Cleanup(func() { require.NoError(t, syscall.Unmount(dir, syscall.MNT_DETACH)) })
+	return func(size string) {
+		require.NoError(t, syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size="+size))
+	}
 }

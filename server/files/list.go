@@ -6,8 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"spillway/job"
@@ -23,36 +23,36 @@ type Entry struct {
 
 // Folders are the names of at most limit folders after a name, in order.
 // Errors: Unavailable.
-func (s *Store) Folders(after string, limit int) (names []string, more bool, err error) {
+func (s *Store) Folders(after string, limit int) (names []string, err error) {
 	all, err := fs.ReadDir(s.root.FS(), ".")
 	if err != nil {
-		return nil, false, trouble("list the folders", err)
+		return nil, s.trouble("list the folders", err)
 	}
 	for _, e := range all {
 		switch {
 		case !e.IsDir() || e.Name() <= after || CheckFolder(e.Name()) != nil:
 		case len(names) == limit:
-			return names, true, nil
+			return names, nil
 		default:
 			names = append(names, e.Name())
 		}
 	}
-	return names, false, nil
+	return names, nil
 }
 
 // Entries are at most limit files of a folder after "dir/name", in order.
 // Errors: InvalidArgument, NotFound, Unavailable.
-func (s *Store) Entries(folder, after string, limit int) (list []Entry, more bool, err error) {
+func (s *Store) Entries(folder, after string, limit int) (list []Entry, err error) {
 	if err := CheckFolder(folder); err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	if _, err := s.root.Stat(folder); err != nil {
-		return nil, false, trouble("folder "+job.Shown(folder), err)
+		return nil, s.trouble("folder "+job.Shown(folder), err)
 	}
 	for _, dir := range []string{InputDir, OutputDir} {
 		names, err := s.Names(folder, dir)
 		if err != nil && job.CodeOf(err) != job.NotFound {
-			return nil, false, err
+			return nil, err
 		}
 		for _, name := range names {
 			if dir+"/"+name <= after {
@@ -63,15 +63,15 @@ func (s *Store) Entries(folder, after string, limit int) (list []Entry, more boo
 				continue // a job has removed it
 			}
 			if len(list) == limit {
-				return list, true, nil
+				return list, nil
 			}
 			list = append(list, Entry{dir, name, info.Size(), info.ModTime()})
 		}
 	}
-	return list, false, nil
+	return list, nil
 }
 
-// Names are those of the files of a directory, in order. Errors: InvalidArgument,
+// Names are those of the files of a directory, in order, apart from hidden ones. Errors: InvalidArgument,
 // NotFound, Unavailable.
 func (s *Store) Names(folder, dir string) ([]string, error) {
 	if err := errors.Join(CheckFolder(folder), checkDir(dir)); err != nil {
@@ -79,11 +79,11 @@ func (s *Store) Names(folder, dir string) ([]string, error) {
 	}
 	all, err := fs.ReadDir(s.root.FS(), path.Join(folder, dir))
 	if err != nil {
-		return nil, trouble(job.Shown(folder)+"/"+dir, err)
+		return nil, s.trouble(job.Shown(folder)+"/"+dir, err)
 	}
 	var names []string
 	for _, e := range all {
-		if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") {
+		if e.Type().IsRegular() && checkName(e.Name()) == nil { // others cannot be asked for
 			names = append(names, e.Name())
 		}
 	}
@@ -99,15 +99,15 @@ func (s *Store) Get(folder, dir, name string) (*os.File, fs.FileInfo, error) {
 	op, at := "file "+job.Shown(name), path.Join(folder, dir, name)
 	// A link or a pipe that a job has left must not be followed or waited for.
 	if info, err := s.root.Lstat(at); err != nil || !info.Mode().IsRegular() {
-		return nil, nil, trouble(op, errors.Join(err, fs.ErrNotExist))
+		return nil, nil, s.trouble(op, errors.Join(err, fs.ErrNotExist))
 	}
 	f, err := s.root.Open(at)
 	if err != nil {
-		return nil, nil, trouble(op, err)
+		return nil, nil, s.trouble(op, err)
 	}
 	info, err := f.Stat()
 	if err != nil {
-		return nil, nil, errors.Join(trouble(op, err), f.Close())
+		return nil, nil, errors.Join(s.trouble(op, err), f.Close())
 	}
 	return f, info, nil
 }
@@ -118,17 +118,22 @@ func (s *Store) Delete(folder, dir, name string) error {
 		return err
 	}
 	op, at := "file "+job.Shown(name), path.Join(folder, dir, name)
-	if info, err := s.root.Lstat(at); err == nil && info.IsDir() {
-		return trouble(op, fs.ErrNotExist)
+	info, err := s.root.Lstat(at)
+	if err == nil && info.IsDir() {
+		err = fs.ErrNotExist
 	}
-	if err := s.root.Remove(at); err != nil {
-		return trouble(op, err)
+	if err == nil {
+		err = s.root.Remove(at)
 	}
-	s.recount()
+	if err != nil {
+		return s.trouble(op, err)
+	}
+	s.less(info.Size())
 	return nil
 }
 
-// DeleteFolder removes a folder with all that is in it. A job that runs on it fails.
+// DeleteFolder removes a folder with all that is in it. Uploads to it that are not whole
+// go on, and make it anew. A job that runs on it fails: [Store.Uses] tells before.
 // Errors: InvalidArgument, NotFound, Unavailable.
 func (s *Store) DeleteFolder(folder string) error {
 	if err := CheckFolder(folder); err != nil {
@@ -137,10 +142,27 @@ func (s *Store) DeleteFolder(folder string) error {
 	// First out of sight, so that nobody sees half of it, even after a crash.
 	gone := path.Join(hidden, rand.Text()+partSuffix)
 	if err := s.root.Rename(folder, gone); err != nil {
-		return trouble("folder "+job.Shown(folder), err)
+		return s.trouble("folder "+job.Shown(folder), err)
 	}
 	s.recount()
-	return trouble("folder "+job.Shown(folder), s.root.RemoveAll(gone))
+	return s.trouble("folder "+job.Shown(folder), s.root.RemoveAll(gone))
+}
+
+// Uses tells that a job with that source works on a folder, or on something in it.
+func (s *Store) Uses(source, folder string) bool {
+	at, err := s.cfg.Locate(source)
+	if err != nil {
+		return false
+	}
+	rel, err := filepath.Rel(s.Source(folder), at)
+	return err == nil && filepath.IsLocal(rel)
+}
+
+// less is told of bytes that are gone.
+func (s *Store) less(bytes int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = max(0, s.used-bytes)
 }
 
 // recount has the next claim count the disk.

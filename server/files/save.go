@@ -29,16 +29,17 @@ func (s *Store) Put(ctx context.Context, n New, body io.Reader) (err error) {
 	if err := checkPath(n.Folder, InputDir, n.Name); err != nil {
 		return err
 	}
-	if err := s.claim(n.Folder, n.Name, n.Size, n.Overwrite); err != nil {
+	op, part := "file "+job.Shown(n.Name), rand.Text()+partSuffix
+	if err := s.claim(n, claim{size: n.Size, part: part}); err != nil {
 		return err
 	}
-	defer func() { s.release(n.Folder, n.Name, err == nil) }()
-	op, part := "file "+job.Shown(n.Name), path.Join(hidden, rand.Text()+partSuffix)
-	f, err := s.root.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+	defer func() { s.free(path.Join(n.Folder, n.Name), part, err == nil) }()
+	at := path.Join(hidden, part)
+	f, err := s.root.OpenFile(at, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
 	if err != nil {
-		return trouble(op, err)
+		return s.trouble(op, err)
 	}
-	defer func() { _ = s.root.Remove(part) }() // it is elsewhere, or nobody's
+	defer func() { _ = s.root.Remove(at) }() // it is elsewhere, or nobody's
 	sum := sha256.New()
 	read := &failing{r: io.LimitReader(body, n.Size)}
 	wrote, err := io.Copy(io.MultiWriter(f, sum), read)
@@ -50,7 +51,7 @@ func (s *Store) Put(ctx context.Context, n New, body io.Reader) (err error) {
 	case read.err != nil:
 		return read.err
 	case err != nil:
-		return trouble(op, err)
+		return s.trouble(op, err)
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case wrote != n.Size:
@@ -67,24 +68,35 @@ func badSum(op string) error {
 }
 
 // settle gives a whole file its place. Without Overwrite nothing is replaced, even what
-// came meanwhile from elsewhere.
+// came meanwhile from elsewhere. It may be done again where it was cut off.
 func (s *Store) settle(part string, n New) error {
 	op, dir := "file "+job.Shown(n.Name), path.Join(n.Folder, InputDir)
+	part = path.Join(hidden, part)
 	if err := s.root.MkdirAll(dir, 0o750); err != nil {
-		return trouble(op, err)
+		return s.trouble(op, err)
 	}
 	at := path.Join(dir, n.Name)
+	old, none := s.root.Lstat(at)
 	if n.Overwrite {
-		return trouble(op, s.root.Rename(part, at))
+		err := s.root.Rename(part, at)
+		if err == nil && none == nil {
+			s.less(old.Size())
+		}
+		return s.trouble(op, err)
 	}
 	err := s.root.Link(part, at)
+	if errors.Is(err, os.ErrExist) && none == nil {
+		if whole, gone := s.root.Lstat(part); gone == nil && os.SameFile(old, whole) {
+			return s.trouble(op, s.root.Remove(part))
+		}
+	}
 	if errors.Is(err, os.ErrExist) {
 		return job.E(job.AlreadyExists, op, errors.New("there is one of this name"), "delete it, or choose another name")
 	}
 	if err != nil {
-		return trouble(op, err)
+		return s.trouble(op, err)
 	}
-	return trouble(op, s.root.Remove(part))
+	return s.trouble(op, s.root.Remove(part))
 }
 
 // failing remembers the error of a reader, apart from those of the writer.

@@ -6,15 +6,17 @@ package files
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 
+	"github.com/tus/tusd/v2/pkg/memorylocker"
 	"golang.org/x/sys/unix"
 
 	"spillway/job"
@@ -41,7 +43,8 @@ type Config struct {
 	Quota int64
 	// Spare is what is left free on the disk, in bytes. Default 64 MiB.
 	Spare int64
-	// Unfinished bounds the uploads that are not whole. Default 256.
+	// Unfinished bounds the uploads that are not whole; one user can have a fourth of
+	// them. Default 256.
 	Unfinished int
 	// Expire is how long an upload may go without a byte. Default 24 h.
 	Expire time.Duration
@@ -49,6 +52,10 @@ type Config struct {
 	// system by default.
 	Now  func() time.Time
 	Free func() (int64, error)
+	// Locate makes the source of a job an absolute path. Default: it is one.
+	Locate func(source string) (string, error)
+	// Log gets what the disk says when it fails. Default: nothing does.
+	Log *slog.Logger
 }
 
 // Store is the folders below one directory. It may be used concurrently.
@@ -57,12 +64,14 @@ type Store struct {
 	dir  string // absolute
 	root *os.Root
 	lock *os.File // held while the store is open
+	// locks has one call at a time work on an upload.
+	locks locks
 
-	mu      sync.Mutex
-	claims  map[string]int64 // "folder/name" that is coming, and the bytes it is to have
-	uploads int              // of these, those that may go on later
-	used    int64            // bytes of all files when they were counted
-	counted time.Time
+	mu       sync.Mutex
+	claims   map[string]claim // of "folder/name" that is coming
+	used     int64            // bytes of all files when they were counted
+	counted  time.Time
+	placings []string // uploads of which it is known that they are whole, the oldest first
 }
 
 // Open opens the store, and removes what was cut off for good when it was last open.
@@ -75,7 +84,13 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	s := &Store{cfg: cfg, claims: map[string]int64{}}
+	if cfg.Locate == nil {
+		cfg.Locate = filepath.Abs
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{cfg: cfg, claims: map[string]claim{}, locks: locks{memorylocker.New()}}
 	var err error
 	if s.dir, err = filepath.Abs(cfg.Dir); err == nil {
 		err = os.MkdirAll(filepath.Join(s.dir, hidden), 0o750)
@@ -87,16 +102,19 @@ func Open(cfg Config) (*Store, error) {
 		return nil, job.E(job.InvalidArgument, "--files", err, "name a directory that the server may write in")
 	}
 	if s.cfg.Free == nil {
-		s.cfg.Free = s.free
+		s.cfg.Free = s.spare
 	}
 	if s.lock, err = s.root.OpenFile(path.Join(hidden, "lock"), os.O_CREATE|os.O_RDWR, 0o600); err == nil {
-		err = unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		err = unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // a descriptor is an int
+	}
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, errors.Join(job.E(job.FailedPrecondition, "--files", fmt.Errorf("another server has %s", s.dir), "each server needs a directory of its own: choose one with --files"), s.Close())
+	}
+	if err == nil {
+		err = s.adopt()
 	}
 	if err != nil {
-		return nil, errors.Join(job.E(job.FailedPrecondition, "--files "+s.dir, errors.New("another server has it"), "choose another directory with --files"), s.Close())
-	}
-	if err := errors.Join(s.sweepParts(), s.adopt()); err != nil {
-		return nil, errors.Join(trouble("--files", err), s.Close())
+		return nil, errors.Join(job.E(job.InvalidArgument, "--files", err, "name a directory that the server may write in"), s.Close())
 	}
 	return s, nil
 }
@@ -118,19 +136,8 @@ func (s *Store) Source(folder string) string { return filepath.Join(s.dir, folde
 // partSuffix ends the names of what cannot go on after a restart.
 const partSuffix = ".part"
 
-// sweepParts removes what nobody can go on with.
-func (s *Store) sweepParts() error {
-	all, err := fs.ReadDir(s.root.FS(), hidden)
-	for _, e := range all {
-		if strings.HasSuffix(e.Name(), partSuffix) {
-			err = errors.Join(err, s.root.RemoveAll(path.Join(hidden, e.Name())))
-		}
-	}
-	return err
-}
-
-// free is what the disk has for users without privileges.
-func (s *Store) free() (int64, error) {
+// spare is what the disk has for users without privileges.
+func (s *Store) spare() (int64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(s.dir, &st); err != nil {
 		return 0, err
@@ -144,11 +151,15 @@ var ErrFull = errors.New("there is no room for it")
 // ErrSum is wrapped where what came is not what was sent.
 var ErrSum = errors.New("what came has another sum")
 
-// trouble is what a caller is told of an error of the disk: no paths.
-func trouble(op string, err error) error {
+// trouble is what a caller is told of an error of the disk: no paths, which only the log
+// gets.
+func (s *Store) trouble(op string, err error) error {
+	known, is := errors.AsType[*job.Error](err)
 	switch {
 	case err == nil:
 		return nil
+	case is:
+		return known
 	case errors.Is(err, fs.ErrNotExist):
 		return job.E(job.NotFound, op, errors.New("there is none"), "GET /files lists the folders")
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
@@ -156,5 +167,6 @@ func trouble(op string, err error) error {
 	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ELOOP):
 		return job.E(job.NotFound, op, errors.New("it is no file"), "GET /files/{folder} lists the files")
 	}
+	s.cfg.Log.Error("files: the disk failed", "op", op, "err", err)
 	return job.E(job.Unavailable, op, errors.New("the disk failed"), "the server's log has the cause; try again later")
 }

@@ -9,21 +9,19 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"path"
-	"path/filepath"
 	"regexp"
 	"strings"
-	"time"
 
-	"github.com/tus/tusd/v2/pkg/filestore"
 	"github.com/tus/tusd/v2/pkg/handler"
-	"github.com/tus/tusd/v2/pkg/memorylocker"
 
 	"spillway/job"
 )
 
-// infoSuffix ends the names of what is known of an upload.
-const infoSuffix = ".info"
+// The ends of the names of what is known of an upload: of one that may go on, and of one
+// whose file has its place.
+const infoSuffix, doneSuffix = ".info", ".done"
 
 // The names of what is known of an upload.
 const (
@@ -34,25 +32,14 @@ const (
 // uploadID is how the ids of uploads look.
 var uploadID = regexp.MustCompile(`^[a-z2-7]{26}$`)
 
-// Composer is what the tus protocol's library keeps uploads in. Its locks live as long
-// as the process, as the store does.
-func (s *Store) Composer() *handler.StoreComposer {
-	kept := filestore.New(filepath.Join(s.dir, hidden))
-	kept.DirModePerm, kept.FileModePerm = 0o750, 0o640
-	c := handler.NewStoreComposer()
-	c.UseCore(kept)
-	c.UseTerminater(kept)
-	memorylocker.New().UseIn(c)
-	return c
-}
-
 // Begin takes name and room for an upload of a user, of which meta says what it is:
-// folder, filename, and if wanted sha256 (hex) and overwrite ("true").
+// folder, filename, and if wanted sha256 (hex) and overwrite ("true" or "false").
 // Errors: InvalidArgument, AlreadyExists, ResourceExhausted ([ErrFull], or too many).
 func (s *Store) Begin(user string, size int64, meta map[string]string) (handler.FileInfoChanges, error) {
 	n, err := newOf(meta, size)
+	id := strings.ToLower(rand.Text())
 	if err == nil {
-		err = s.begin(n)
+		err = s.claim(n, claim{size: size, part: id, user: user})
 	}
 	if err != nil {
 		return handler.FileInfoChanges{}, err
@@ -63,33 +50,21 @@ func (s *Store) Begin(user string, size int64, meta map[string]string) (handler.
 			all[key] = v
 		}
 	}
-	return handler.FileInfoChanges{ID: strings.ToLower(rand.Text()), MetaData: all}, nil
-}
-
-func (s *Store) begin(n New) error {
-	s.mu.Lock()
-	full := s.uploads >= s.cfg.Unfinished
-	if !full {
-		s.uploads++
-	}
-	s.mu.Unlock()
-	if full {
-		return job.E(job.ResourceExhausted, "upload", errors.New("as many uploads are unfinished as may be"), "finish or end some")
-	}
-	err := s.claim(n.Folder, n.Name, n.Size, n.Overwrite)
-	if err != nil {
-		s.mu.Lock()
-		s.uploads--
-		s.mu.Unlock()
-	}
-	return err
+	return handler.FileInfoChanges{ID: id, MetaData: all}, nil
 }
 
 // newOf reads what an upload is to be. Errors: InvalidArgument.
 func newOf(meta map[string]string, size int64) (New, error) {
-	n := New{Folder: meta[metaFolder], Name: meta[metaName], Size: size, Overwrite: meta[metaOverwrite] == "true"}
+	n := New{Folder: meta[metaFolder], Name: meta[metaName], Size: size}
 	if err := checkPath(n.Folder, InputDir, n.Name); err != nil {
 		return n, err
+	}
+	switch meta[metaOverwrite] {
+	case "", "false":
+	case "true":
+		n.Overwrite = true
+	default:
+		return n, job.E(job.InvalidArgument, metaOverwrite, errors.New("it is neither true nor false"), "say true, or leave it out")
 	}
 	if text := meta[metaSum]; text != "" {
 		sum, err := hex.DecodeString(text)
@@ -101,21 +76,22 @@ func newOf(meta map[string]string, size int64) (New, error) {
 	return n, nil
 }
 
-// Upload is what is known of an unfinished upload of a user; of another's, nothing.
-// Errors: NotFound.
+// Upload is what is known of an upload of a user; of another's, nothing. One whose file
+// has its place is known for a while. Errors: NotFound.
 func (s *Store) Upload(user, id string) (handler.FileInfo, error) {
 	info, err := s.info(id)
+	if err != nil {
+		info, err = s.done(id)
+	}
 	if err != nil || info.MetaData[metaUser] != user {
-		return info, job.E(job.NotFound, "upload "+job.Shown(clip(id)), errors.New("there is none"), "it is whole, has expired, or is another user's")
+		return info, job.E(job.NotFound, "upload "+job.Shown(clip(id)), errors.New("there is none"), "it has expired, or is another user's; GET /files/uploads lists yours")
 	}
 	return info, nil
 }
 
-func (s *Store) info(id string) (info handler.FileInfo, err error) {
-	if !uploadID.MatchString(id) {
-		return info, errors.New("no id")
-	}
-	text, err := s.root.ReadFile(path.Join(hidden, id+infoSuffix))
+// info is what is known of an upload that may go on.
+func (s *Store) info(id string) (handler.FileInfo, error) {
+	info, err := s.record(id, infoSuffix)
 	if err != nil {
 		return info, err
 	}
@@ -123,112 +99,134 @@ func (s *Store) info(id string) (info handler.FileInfo, err error) {
 	if err != nil {
 		return info, err
 	}
-	err = json.Unmarshal(text, &info)
 	info.Offset = stat.Size()
+	return info, nil
+}
+
+// done is what is known of an upload whose file has its place.
+func (s *Store) done(id string) (handler.FileInfo, error) {
+	info, err := s.record(id, doneSuffix)
+	info.Offset = info.Size
 	return info, err
 }
 
-// Finish gives a whole upload its place, once its sum is found right. With another sum
-// it is forgotten. beat is called while the sum is computed, which takes a second or
-// more for each gigabyte.
-// Errors: InvalidArgument ([ErrSum]), AlreadyExists, ResourceExhausted, Unavailable.
-func (s *Store) Finish(ctx context.Context, info handler.FileInfo, beat func()) error {
+func (s *Store) record(id, suffix string) (info handler.FileInfo, err error) {
+	if !uploadID.MatchString(id) {
+		return info, fs.ErrNotExist
+	}
+	text, err := s.root.ReadFile(path.Join(hidden, id+suffix))
+	if err != nil {
+		return info, err
+	}
+	if err := json.Unmarshal(text, &info); err != nil {
+		return info, err
+	}
+	if info.ID != id {
+		return info, errors.New("it is another upload's")
+	}
+	return info, nil
+}
+
+// Finish gives an upload of which all bytes have come its place, once its sum is found
+// right. With another sum it is forgotten. beat is called while the sum is computed,
+// which takes a second or more for each gigabyte. Where the file has its place already,
+// nothing is left to do. Only one call at a time may be made for an upload.
+// Errors: InvalidArgument ([ErrSum]), NotFound, AlreadyExists, ResourceExhausted,
+// Unavailable.
+func (s *Store) Finish(ctx context.Context, id string, beat func()) error {
+	op := "upload " + job.Shown(clip(id))
+	if _, err := s.done(id); err == nil {
+		return nil
+	}
+	info, err := s.info(id)
+	if err != nil {
+		return s.trouble(op, err)
+	}
 	n, err := newOf(info.MetaData, info.Size)
 	if err != nil {
 		return err
 	}
-	op, part := "upload "+info.ID, path.Join(hidden, info.ID)
-	f, err := s.root.Open(part)
+	if info.Offset != info.Size {
+		return job.E(job.FailedPrecondition, op, errors.New("bytes are missing"), "send them first")
+	}
+	sum, err := s.sumOf(ctx, id, n.Sum != nil, beat)
 	if err != nil {
-		return trouble(op, err)
+		return s.trouble(op, err)
 	}
-	sum := sha256.New()
-	for err = f.Sync(); err == nil && n.Sum != nil; beat() {
-		if err = ctx.Err(); err == nil {
-			_, err = io.CopyN(sum, f, 64<<20)
-		}
-	}
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return trouble(op, err)
-	}
-	if n.Sum != nil && !bytes.Equal(n.Sum, sum.Sum(nil)) {
+	if !bytes.Equal(n.Sum, sum) {
 		return errors.Join(badSum(op), s.forget(info, false))
 	}
-	if err := s.settle(part, n); err != nil {
+	if err := s.settle(id, n); err != nil {
 		return err
 	}
-	return s.forget(info, true)
+	return s.placed(info)
 }
 
-// Ended gives free what an upload that its user has ended held.
-func (s *Store) Ended(info handler.FileInfo) error { return s.forget(info, false) }
+// sumOf has the bytes of an upload on the disk for good, and, if wanted, computes their
+// sum.
+func (s *Store) sumOf(ctx context.Context, id string, wanted bool, beat func()) ([]byte, error) {
+	f, err := s.root.Open(path.Join(hidden, id))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	if err := f.Sync(); err != nil || !wanted {
+		return nil, err
+	}
+	for sum := sha256.New(); ; beat() {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		_, err := io.CopyN(sum, f, 64<<20)
+		if errors.Is(err, io.EOF) {
+			return sum.Sum(nil), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// placed notes that the file of an upload has its place.
+func (s *Store) placed(info handler.FileInfo) error {
+	s.release(info, true)
+	from, to := path.Join(hidden, info.ID+infoSuffix), path.Join(hidden, info.ID+doneSuffix)
+	now := s.cfg.Now()
+	err := s.root.Rename(from, to)
+	if err == nil {
+		err = s.root.Chtimes(to, now, now)
+	}
+	if err != nil {
+		return s.trouble("upload "+info.ID, err)
+	}
+	s.mu.Lock()
+	s.placings = append(s.placings, info.ID)
+	var old string
+	if len(s.placings) > donesMost {
+		old, s.placings = s.placings[0], s.placings[1:]
+	}
+	s.mu.Unlock()
+	if old != "" {
+		_ = s.root.Remove(path.Join(hidden, old+doneSuffix)) // it may have been ended
+	}
+	return nil
+}
+
+// donesMost is of how many uploads that are whole it is known that they are.
+const donesMost = 1024
 
 // forget removes what is left of an upload.
 func (s *Store) forget(info handler.FileInfo, kept bool) error {
-	folder, name := info.MetaData[metaFolder], info.MetaData[metaName]
-	s.mu.Lock()
-	if _, held := s.claims[path.Join(folder, name)]; held { // not by another call already
-		s.uploads--
-	}
-	s.mu.Unlock()
-	s.release(folder, name, kept)
-	for _, name := range []string{info.ID, info.ID + infoSuffix} {
-		if err := s.root.RemoveAll(path.Join(hidden, name)); err != nil {
-			return trouble("upload "+info.ID, err)
+	s.release(info, kept)
+	for _, suffix := range []string{"", infoSuffix, doneSuffix} {
+		if err := s.root.RemoveAll(path.Join(hidden, info.ID+suffix)); err != nil {
+			return s.trouble("upload "+info.ID, err)
 		}
 	}
 	return nil
 }
 
-// adopt takes up the uploads that were left when the store was last open.
-func (s *Store) adopt() error {
-	all, err := s.unfinished()
-	for _, info := range all {
-		s.claims[path.Join(info.MetaData[metaFolder], info.MetaData[metaName])] = info.Size
-		s.uploads++
-	}
-	return err
-}
-
-// unfinished are all uploads that can go on.
-func (s *Store) unfinished() (all []handler.FileInfo, err error) {
-	names, err := filepath.Glob(filepath.Join(s.dir, hidden, "*"+infoSuffix))
-	for _, name := range names {
-		if info, err := s.info(strings.TrimSuffix(filepath.Base(name), infoSuffix)); err == nil {
-			all = append(all, info)
-		}
-	}
-	return all, err
-}
-
-// Expire ends the uploads that have had no byte for too long. Errors: Unavailable.
-func (s *Store) Expire() error {
-	all, err := s.unfinished()
-	for _, info := range all {
-		stat, gone := s.root.Stat(path.Join(hidden, info.ID))
-		if gone == nil && s.cfg.Now().Sub(stat.ModTime()) > s.cfg.Expire {
-			err = errors.Join(err, s.forget(info, false))
-		}
-	}
-	return err
-}
-
-// expireEvery is how often Run looks.
-const expireEvery = 10 * time.Minute
-
-// Run ends what has expired, until ctx ends.
-func (s *Store) Run(ctx context.Context) error {
-	tick := time.NewTicker(expireEvery)
-	defer tick.Stop()
-	for {
-		_ = s.Expire() // the next time, then
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+// release gives free what an upload holds.
+func (s *Store) release(info handler.FileInfo, kept bool) {
+	s.free(path.Join(info.MetaData[metaFolder], info.MetaData[metaName]), info.ID, kept)
 }

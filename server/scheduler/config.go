@@ -43,7 +43,7 @@ type Config struct {
 	Carry func(base string, id job.ID) (Carrier, error)
 	// Joiner joins what the parts of inputs became. Default: nothing is joined.
 	Joiner Joiner
-	// Observer hears of attempts and tasks that end. Default: nobody does.
+	// Observer hears of attempts, tasks and jobs, to count them. Default: nobody does.
 	Observer Observer
 	// Tracer makes the spans of jobs. Default: there are none.
 	Tracer *trace.Tracer

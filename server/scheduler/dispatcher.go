@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 // dispatcher is one policy with the tasks that wait for its nodes, shared by every
 // job that uses it, so that what one job learns serves the next.
 type dispatcher struct {
+	name   string // of the policy, without parameters
 	traits policy.Traits
 	hedges bool // second copies are sent
 	probe  func(nodes []int)
@@ -72,6 +74,7 @@ func (s *Scheduler) dispatcher(word string) (d *dispatcher, done func(), err err
 			return nil, nil, err
 		}
 		d = s.newDispatcher(rule)
+		d.name, _, _ = strings.Cut(word, ":")
 		s.dispatchers[word] = d
 	}
 	d.use(1)

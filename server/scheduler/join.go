@@ -134,6 +134,9 @@ func (s *Scheduler) made(running context.Context, r *record, name string, parts 
 	if lost != nil {
 		return lost
 	}
+	if s.cfg.Observer != nil {
+		s.cfg.Observer.Stepped(st.Kind, st.Took, err != nil)
+	}
 	r.tell(st)
 	if err != nil {
 		s.log.Warn("file not joined", "job", r.spec.ID, "name", name, "parts", parts, "err", err)

@@ -1,7 +1,8 @@
 package scheduler
 
 import (
-	"cmp"
+	"context"
+	"errors"
 	"time"
 
 	"spillway/job"
@@ -10,35 +11,124 @@ import (
 // Observer hears what the scheduler does. It is called on the way of each task, from
 // many goroutines, and must not wait.
 type Observer interface {
-	// Attempted tells of an attempt that has ended: outcome is done, rejected, failed,
-	// superseded or cancelled.
-	Attempted(policy, operation, outcome string, node job.NodeID, took time.Duration)
+	// Attempted tells of an attempt that has ended.
+	Attempted(a job.Tried)
 	// Ended tells of a task whose end is kept.
 	Ended(state job.TaskState)
+	// Submitted tells of a submission that came for the first time; code is "" where the
+	// job was accepted.
+	Submitted(code job.Code)
+	// JobEnded tells of a job whose end is kept.
+	JobEnded(state job.State)
+	// Stepped tells of inputs that were split or joined, and how long that took.
+	Stepped(kind job.StepKind, took time.Duration, failed bool)
 }
 
-// tellAttempt tells the observer, if there is one, of an attempt.
-func (s *Scheduler) tellAttempt(y *try, l lap) {
+// tellAttempt tells the observer, if there is one, of an attempt, as it counts for its
+// task; copied: it ran beside another.
+func (s *Scheduler) tellAttempt(y *try, l lap, copied bool) {
 	if s.cfg.Observer == nil {
 		return
 	}
-	s.cfg.Observer.Attempted(cmp.Or(y.r.spec.Policy, s.cfg.Policy), y.t.Operation.Name, l.outcome(y.t), l.res.Node, l.took)
+	a := job.Tried{
+		Policy: y.d.name, Operation: y.t.Operation.Name, Node: l.res.Node,
+		Outcome: l.outcome(y.t), Took: l.took, Copy: copied, Again: l.number > 1 && !copied, Delayed: l.err == nil && l.res.Delayed,
+	}
+	if a.Outcome == job.AttemptRejected {
+		a.AskedToWait = job.AsError(l.err).RetryAfter > 0
+	}
+	s.cfg.Observer.Attempted(a)
 }
 
-// failedOutcome is the outcome of an attempt that somebody must hear of.
-const failedOutcome = "failed"
-
-// outcome is the word for how an attempt of t ended.
-func (l lap) outcome(t job.Task) string {
+// outcome is how the attempt counts.
+func (l lap) outcome(t job.Task) job.AttemptOutcome {
 	switch {
-	case l.err == nil:
-		return "done"
 	case l.superseded:
-		return "superseded"
+		return job.AttemptSuperseded
+	case l.err == nil:
+		return job.AttemptDone
 	case l.unwanted:
-		return "cancelled"
+		return job.AttemptCancelled
 	case l.rejected(t):
-		return "rejected"
+		return job.AttemptRejected
+	case errors.Is(l.err, job.ErrNotSent):
+		return job.AttemptUnsent
 	}
-	return failedOutcome
+	return job.AttemptFailed
+}
+
+// tellSubmission tells the observer how a submission ended, unless its client has left.
+func (s *Scheduler) tellSubmission(ctx context.Context, err error) {
+	switch {
+	case s.cfg.Observer == nil:
+	case err == nil:
+		s.cfg.Observer.Submitted("")
+	case ctx.Err() == nil:
+		s.cfg.Observer.Submitted(job.CodeOf(err))
+	}
+}
+
+// tellSplits tells the observer of a job's inputs that were split.
+func (s *Scheduler) tellSplits(source Source) {
+	if s.cfg.Observer == nil {
+		return
+	}
+	for _, st := range source.Splits() {
+		s.cfg.Observer.Stepped(st.Kind, st.Took, st.Err != nil)
+	}
+}
+
+// Standing is how much there is to do, by what this server runs.
+func (s *Scheduler) Standing() job.Standing {
+	var all []*record
+	s.each(func(r *record) {
+		if r.isKept() {
+			all = append(all, r)
+		}
+	})
+	now := time.Now()
+	sum := job.Standing{}
+	sum.Window, sum.InFlight = s.window.standing()
+	for _, r := range all {
+		r.addTo(&sum, now)
+	}
+	return sum
+}
+
+// addTo adds what the job has to do to sum.
+func (r *record) addTo(sum *job.Standing, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch r.job.State {
+	case job.Queued:
+		sum.Queued++
+		sum.OldestJob = max(sum.OldestJob, now.Sub(r.job.Created))
+	case job.Running:
+		sum.Running++
+	default:
+		return
+	}
+	sum.Pending += max(0, r.job.Total-r.job.Ended()-int64(len(r.flights)))
+	for f := range r.flights {
+		switch {
+		case f.ending:
+			sum.Ending++
+			continue
+		case f.parked:
+			sum.Parked++
+		case !f.sent.IsZero():
+			sum.Sent++
+			continue
+		default:
+			sum.Waiting++
+		}
+		sum.OldestTask = max(sum.OldestTask, now.Sub(f.begun))
+	}
+}
+
+// standing is how many places there are, and how many are taken.
+func (w *shares) standing() (window, used int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.window, w.used
 }

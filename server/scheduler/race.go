@@ -68,7 +68,9 @@ type lap struct {
 func (s *Scheduler) run(ctx context.Context, y *try, i int) (l lap, lost []lap) {
 	after := y.d.copyAfter(y.t.Operation.Name, y.wish.waiter.Work, y.t.Attempt == 1)
 	if after == 0 {
-		return s.lap(ctx, y, i, y.t.Attempt, lateness{}), nil
+		l = s.lap(ctx, y, i, y.t.Attempt, lateness{})
+		s.tellAttempt(y, l, false)
+		return l, nil
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -81,9 +83,10 @@ func (s *Scheduler) run(ctx context.Context, y *try, i int) (l lap, lost []lap) 
 		}
 	}})
 	if !l.late.marked { // most tasks need no race
+		s.tellAttempt(y, l, false)
 		return l, nil
 	}
-	r.take(l)
+	s.tellAttempt(y, r.take(l), false)
 	<-r.over
 	r.copies.Wait()
 	y.t.Attempt = r.number
@@ -187,7 +190,7 @@ func (s *Scheduler) copy(ctx, asking context.Context, r *race) {
 			return
 		}
 		l := s.lap(ctx, r.y, i, number, lateness{r.after, func() {}})
-		r.take(l)
+		s.tellAttempt(r.y, r.take(l), true)
 		if taken = l.err == nil || !l.rejected(r.y.t); taken {
 			return
 		}
@@ -255,9 +258,9 @@ func (r *race) end() {
 	}
 }
 
-// take takes in how an attempt ended. Where the first has failed, copies of it go on
-// and may be followed by others, until none runs.
-func (r *race) take(l lap) {
+// take takes in how an attempt ended, and returns it as it counts. Where the first has
+// failed, copies of it go on and may be followed by others, until none runs.
+func (r *race) take(l lap) lap {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.on = slices.DeleteFunc(r.on, func(a runner) bool { return a.number == l.number })
@@ -287,6 +290,7 @@ func (r *race) take(l lap) {
 	default:
 		r.lost = append(r.lost, l)
 	}
+	return l
 }
 
 // lap runs one attempt to its end and tells the policy of it.
@@ -307,7 +311,6 @@ func (s *Scheduler) lap(ctx context.Context, y *try, i, number int, late latenes
 		l.superseded = errors.Is(context.Cause(ctx), errSuperseded)
 	}
 	y.d.observe(l, y)
-	s.tellAttempt(y, l)
 	endAttempt(span, l.outcome(y.t), l.err)
 	return l
 }

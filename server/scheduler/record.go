@@ -47,6 +47,7 @@ type record struct {
 // flight is one task that has begun and not ended.
 type flight struct {
 	index  int64
+	begun  time.Time
 	sent   time.Time // when its present attempt left; zero while it has none
 	parked bool      // waits because no node takes it, or its end cannot be kept
 	ending bool      // the latter
@@ -159,9 +160,10 @@ func (r *record) stop(why error) {
 
 // begin notes a task that begins.
 func (r *record) begin(f *flight) {
+	f.begun = time.Now()
 	r.change(func() {
 		if len(r.flights) == 0 {
-			r.progress = time.Now() // it waited for others' tasks, or for its listing
+			r.progress = f.begun // it waited for others' tasks, or for its listing
 		}
 		r.flights[f] = struct{}{}
 	})

@@ -75,6 +75,9 @@ func (s *Scheduler) runJob(r *record) {
 		s.clean(r)
 	}
 	s.remember(r)
+	if s.cfg.Observer != nil {
+		s.cfg.Observer.JobEnded(state)
+	}
 	r.end(state, why, now)
 	j := r.snapshot()
 	endJob(span, j, nil)

@@ -38,6 +38,7 @@ func (s *Scheduler) Submit(ctx context.Context, asked job.Spec) (id job.ID, err 
 		}
 		again, err := s.submit(ctx, spec, asked)
 		if !again {
+			s.tellSubmission(ctx, err)
 			return spec.ID, err
 		}
 	}
@@ -79,6 +80,7 @@ func (s *Scheduler) submit(ctx context.Context, spec, asked job.Spec) (again boo
 	r.adopt(j)
 	s.begin(r)
 	s.mu.Unlock()
+	s.tellSplits(source)
 	s.log.InfoContext(ctx, "job accepted", "job", spec.ID, "source", source.Base(), "op", spec.Operation.String(), "policy", spec.Policy, "tasks", j.Total)
 	return false, nil
 }

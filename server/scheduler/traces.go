@@ -126,12 +126,12 @@ func (s *Scheduler) attemptSpan(ctx context.Context, y *try, i, number int) (con
 
 // endAttempt ends the span of an attempt. One that is rejected, or that another was faster
 // than, has not failed.
-func endAttempt(span trace.Span, outcome string, err error) {
+func endAttempt(span trace.Span, outcome job.AttemptOutcome, err error) {
 	if !span.On() {
 		return
 	}
-	span.Set(trace.Text(trace.Outcome, outcome))
-	if outcome == failedOutcome {
+	span.Set(trace.Text(trace.Outcome, string(outcome)))
+	if outcome == job.AttemptFailed || outcome == job.AttemptUnsent {
 		e := job.AsError(err)
 		span.Fail(string(e.Code), e.Error())
 	}

@@ -192,7 +192,7 @@ func TestScheduler_TracesThatAreOffAllocateNothing(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(1000, func() {
 		ctx := s.taskSpan(ctx, y, 1000)
 		_, span := s.attemptSpan(ctx, y, 0, 1)
-		endAttempt(span, failedOutcome, nil)
+		endAttempt(span, job.AttemptFailed, nil)
 		y.noteEnd(job.TaskDone, nil)
 		y.endTask()
 	}))

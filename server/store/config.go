@@ -14,6 +14,17 @@ type Config struct {
 	NoteDelay time.Duration
 	// Log gets what the store mends by itself. Default: nobody.
 	Log *slog.Logger
+	// Observer hears what the store does, to count it. Default: nobody does.
+	Observer Observer
+}
+
+// Observer hears what a store does. It is called by many goroutines, and must not wait.
+type Observer interface {
+	// Transacted tells of a transaction, with its tries; step is what it was for.
+	// failed: the database did not carry it out, which is not the caller's fault.
+	Transacted(step string, took time.Duration, failed bool)
+	// Grouped tells of a commit that kept the ends of so many tasks and jobs.
+	Grouped(ends int)
 }
 
 // Validate fills the defaults in. Errors: InvalidArgument.

@@ -177,6 +177,9 @@ func (s *SQL) commit(g *group) {
 	}
 	defer cancel()
 	err := s.writeGroup(ctx, g)
+	if ends := len(g.outcomes) + len(g.ends); err == nil && ends > 0 && s.cfg.Observer != nil {
+		s.cfg.Observer.Grouped(ends)
+	}
 	q := &s.queue
 	q.mu.Lock()
 	q.failure = err
@@ -232,6 +235,18 @@ func (s *SQL) stop() (first bool, err error) {
 	q.mu.Unlock()
 	q.done.Wait()
 	return true, q.failure
+}
+
+// Unkept is how many ends of tasks and jobs wait for the next commit, and not for the
+// one that is under way.
+func (s *SQL) Unkept() int {
+	q := &s.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.next == nil {
+		return 0
+	}
+	return len(q.next.outcomes) + len(q.next.ends)
 }
 
 func (q *queue) stopped() bool {

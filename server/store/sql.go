@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"spillway/job"
 )
@@ -48,6 +49,7 @@ func (s *SQL) trouble(step string, err error) error {
 // write runs f in a transaction, and once more where it lost against another one.
 func (s *SQL) write(ctx context.Context, step string, f func(*sql.Tx) error) error {
 	const tries = 5
+	at := s.clock()
 	var err error
 	for range tries {
 		err = transact(ctx, s.writer, nil, f)
@@ -55,7 +57,9 @@ func (s *SQL) write(ctx context.Context, step string, f func(*sql.Tx) error) err
 			break
 		}
 	}
-	return s.trouble(step, err)
+	err = s.trouble(step, err)
+	s.tell(step, at, err)
+	return err
 }
 
 // read runs f in a transaction that sees one state of the database.
@@ -64,7 +68,28 @@ func (s *SQL) read(ctx context.Context, step string, f func(*sql.Tx) error) erro
 	if s.dialect.numbered {
 		opts.Isolation = sql.LevelRepeatableRead
 	}
-	return s.trouble(step, transact(ctx, s.reader, opts, f))
+	at := s.clock()
+	err := s.trouble(step, transact(ctx, s.reader, opts, f))
+	s.tell(step, at, err)
+	return err
+}
+
+// clock is when a transaction begins, where somebody wants to know.
+func (s *SQL) clock() (at time.Time) {
+	if s.cfg.Observer != nil {
+		at = time.Now()
+	}
+	return at
+}
+
+// tell tells the observer, if there is one, of a transaction that began at that time.
+func (s *SQL) tell(step string, at time.Time, err error) {
+	if s.cfg.Observer == nil {
+		return
+	}
+	known, ok := errors.AsType[*job.Error](err)
+	failed := ok && (known.Code == job.Unavailable || known.Code == job.Internal)
+	s.cfg.Observer.Transacted(step, time.Since(at), failed)
 }
 
 // transact runs f in a transaction, which its error undoes.

@@ -32,6 +32,7 @@ func OpenSQLite(ctx context.Context, dir string, cfg Config) (*SQL, error) {
 		return nil, err
 	}
 	s := &SQL{cfg: cfg, release: release, dialect: sqliteDialect(dir)}
+	s.cfg.Observer = nil // whose steps name no files
 	file, err := s.openFiles(dir)
 	if err == nil {
 		err = s.open(ctx, goose.DialectSQLite3)
@@ -45,6 +46,7 @@ func OpenSQLite(ctx context.Context, dir string, cfg Config) (*SQL, error) {
 	if err != nil {
 		return nil, errors.Join(s.dialect.trouble("open "+file, err), s.abandon())
 	}
+	s.cfg.Observer = cfg.Observer
 	return s, nil
 }
 
