@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -204,6 +205,7 @@ func TestScheduler_AfterARestartAJobGoesOnInItsTrace(t *testing.T) {
 		r.folder("/data", 5)
 		id := r.submit(job.Spec{Source: "/data", Trace: someParent})
 		time.Sleep(2500 * time.Millisecond)
+		synctest.Wait()
 		r.stop()
 		require.Equal(t, string(job.Unavailable), attr(s.named("job")[0], trace.ErrorType), "it is handed back")
 		b := r.secondOf(Config{Tracer: tracer}, "a", r.store)
