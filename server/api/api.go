@@ -65,6 +65,8 @@ type Config struct {
 	Nodes    Nodes
 	Accounts Accounts
 	Log      *slog.Logger
+	// Reach connects to a node's own files. nil: the calls for them are not offered.
+	Reach func(job.Node) NodeSpace
 	// Policy is the policy of jobs that name none, for who asks.
 	Policy string
 	// Music takes songs apart. nil: the calls for it are not offered.
@@ -140,6 +142,7 @@ func New(cfg Config) *API {
 	a.addJobs()
 	a.addNodes()
 	a.addLog()
+	a.addNodeFiles()
 	a.addMusic()
 	a.addMetrics()
 	a.addWorkloads()
