@@ -32,9 +32,12 @@ func (s *Scheduler) tellAttempt(y *try, l lap, copied bool) {
 	}
 	a := job.Tried{
 		Policy: y.d.name, Operation: y.t.Operation.Name, Node: l.res.Node,
-		Outcome: l.outcome(y.t), Took: l.took, Copy: copied, Again: l.number > 1 && !copied, Delayed: l.err == nil && l.res.Delayed,
+		Outcome: l.outcome(y.t), Took: l.took, Copy: copied, Again: l.number > 1 && !copied,
 	}
-	if a.Outcome == job.AttemptRejected {
+	switch a.Outcome {
+	case job.AttemptDone:
+		a.Delayed = l.res.Delayed
+	case job.AttemptRejected:
 		a.AskedToWait = job.AsError(l.err).RetryAfter > 0
 	}
 	s.cfg.Observer.Attempted(a)
