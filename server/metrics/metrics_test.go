@@ -39,6 +39,7 @@ func TestMetrics_TellWhatHappenedAndWhatStands(t *testing.T) {
 		`spillway_logins_total{outcome="done"} 1`,
 		`spillway_tasks{state="parked"} 7`,
 		`spillway_oldest_waiting_task_seconds 2`,
+		`spillway_node_attempts_limit{node="node_0",policy="pull"} 5`,
 		`spillway_users{role="admin"} 1`,
 		`spillway_store_queue 1`,
 		`spillway_http_event_listeners 1`,

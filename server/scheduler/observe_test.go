@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"spillway/job"
+	"spillway/server/policy"
 )
 
 // counts is an observer that counts what it hears.
@@ -168,5 +169,18 @@ func TestStanding_SaysWhereTasksAreAndHowLongTheyWait(t *testing.T) {
 		require.NoError(t, r.Cancel(t.Context(), second))
 		r.wait(second)
 		require.Equal(t, none(r), r.Standing())
+	})
+}
+
+func TestStanding_HasTheLimitsOfPoliciesInUse(t *testing.T) {
+	inBubble(t, Config{Policy: "pull"}, []node{takes(10 * time.Second), takes(10 * time.Second)}, func(t *testing.T, r *rig) {
+		r.NodeChanged(0, policy.Node{ID: "node_0", Up: true, Slots: 3})
+		r.set(1, false)
+		require.Empty(t, r.Standing().Limits, "no job uses it")
+		r.folder("/data", 10)
+		id := r.submit(job.Spec{Source: "/data"})
+		time.Sleep(11 * time.Second) // one is felt out first
+		require.Equal(t, []job.Limit{{Policy: "pull", Node: "node_0", Attempts: 3}}, r.Standing().Limits)
+		r.wait(id)
 	})
 }
