@@ -172,3 +172,12 @@ func BenchmarkMetrics_Attempt(b *testing.B) {
 		m.Ended(job.TaskDone)
 	}
 }
+
+// BenchmarkMetrics_Call is what the end of one call of the HTTP API costs.
+func BenchmarkMetrics_Call(b *testing.B) {
+	m := New(offers)
+	c := job.Call{Route: "/jobs/{id}", Method: http.MethodGet, Status: http.StatusOK, Took: time.Millisecond, Sent: 100}
+	for b.Loop() {
+		m.Answered(c)
+	}
+}
