@@ -38,6 +38,7 @@ __version__ = "1"
 
 Role = Literal["viewer", "operator", "admin"]
 Dir = Literal["input_dir", "output_dir"]
+ImageType = Literal["original", "filtered"]
 FilePath = Union[str, "os.PathLike[str]"]
 T = TypeVar("T")
 
@@ -138,7 +139,7 @@ class Image(TypedDict):
 
     workload_id: int
     image_id: int
-    type: Literal["original", "filtered"]
+    type: ImageType
 
 
 class Track(TypedDict):
@@ -307,7 +308,11 @@ class Client:
             if kind is None:
                 raise
         finally:
-            self._session.close()
+            self.close()
+
+    def close(self) -> None:
+        """Close the connections. The token lives on."""
+        self._session.close()
 
     # Accounts
 
@@ -482,17 +487,30 @@ class Client:
         """Delete a workload with all its files."""
         self._call("DELETE", f"/workloads/{id:d}")
 
-    def upload_image(self, workload: int, image: Union[FilePath, bytes], name: str = "image") -> Image:
-        """Upload a picture, a file or its bytes. It is processed by itself."""
-        kept: Image = self._send_form("/images", image, name, {"workload_id": str(workload), "type": "original"})
+    def images(self, workload: int) -> Iterator[dict[str, Any]]:
+        """image_id and state of all images of a workload, and why those failed that did."""
+        return self._pages(f"/workloads/{workload:d}/images", "images", {})
+
+    def upload_image(
+        self, workload: int, image: Union[FilePath, bytes], name: str = "image", *, type: ImageType = "original", twin_of: Optional[int] = None
+    ) -> Image:
+        """Upload a picture, a file or its bytes. It is processed by itself.
+
+        One of the type filtered takes the place of what would be made of the image twin_of.
+        """
+        fields = {"workload_id": str(workload), "type": type, **({} if twin_of is None else {"image_id": str(twin_of)})}
+        kept: Image = self._send_form("/images", image, name, fields)
         return kept
 
-    def image(self, workload: int, id: int, type: Literal["original", "filtered"] = "filtered") -> bytes:
-        """The bytes of an image."""
+    def image(self, workload: int, id: int, type: ImageType = "filtered") -> bytes:
+        """The bytes of an image; where it is filtered soon, waits for a few seconds.
+
+        Raises NotFound, and the reason of an image that could not be filtered.
+        """
         content: bytes = self._call("GET", f"/images/{id:d}", params={"workload_id": workload, "type": type}).content
         return content
 
-    def download_image(self, workload: int, id: int, to: FilePath, type: Literal["original", "filtered"] = "filtered") -> int:
+    def download_image(self, workload: int, id: int, to: FilePath, type: ImageType = "filtered") -> int:
         """Download an image to a file. Returns its size in bytes."""
         return self._download(f"/images/{id:d}", to, {"workload_id": workload, "type": type})
 
@@ -612,6 +630,11 @@ class Client:
                     raise Unavailable("the upload is lost", hint="upload it again") from e
         return self.source(folder)
 
+    def uploads(self) -> list[dict[str, Any]]:
+        """Your uploads that may go on."""
+        uploads: list[dict[str, Any]] = self._json("GET", "/files/uploads")["uploads"]
+        return uploads
+
     def end_upload(self, url: str) -> None:
         """End an upload that is not whole, and forget what has come."""
         self._call("DELETE", url, headers=_TUS)
@@ -691,6 +714,11 @@ class Client:
     def ready(self) -> bool:
         """Whether the server takes jobs; no token is needed."""
         return self._is_ok("/readyz")
+
+    def log(self, lines: int = 100) -> list[dict[str, Any]]:
+        """The latest lines of the server's log, oldest first; for admins."""
+        log: list[dict[str, Any]] = self._json("GET", "/log", params={"lines": lines})["lines"]
+        return log
 
     def metrics(self) -> str:
         """The server's figures, as Prometheus reads them."""
@@ -835,7 +863,7 @@ class Client:
             answer.close()
             if unsure and method == "DELETE" and answer.status_code in (401, 404):
                 return answer  # the first one did it, and its answer was lost
-            refused = answer.status_code in (429, 503) or answer.status_code == 409 and isinstance(error, ResourceExhausted)
+            refused = answer.status_code in (429, 503) or answer.status_code == 409 and error.retry_after is not None
             if not (wait and refused or again and answer.status_code in _BUSY):
                 raise error
             pauses.next(error)

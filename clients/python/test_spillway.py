@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import http.server
-import io
 import os
 import pathlib
 import socket
@@ -92,7 +91,7 @@ class Rules(unittest.TestCase):
             self.sleep.assert_not_called()
 
     def test_a_post_is_sent_again_under_the_same_key(self) -> None:
-        with made_up(Answer(0), Answer(409, '{"error":"it runs","code":"resource_exhausted"}'), Answer(201, '{"id":"j"}')) as (c, calls):
+        with made_up(Answer(0), Answer(409, '{"error":"it runs","code":"resource_exhausted"}', Retry_After="1"), Answer(201, '{"id":"j"}')) as (c, calls):
             self.assertEqual("j", c.submit("data")["id"])
             keys = {headers["Idempotency-Key"] for _, _, headers, _ in calls}
             self.assertEqual((3, 1), (len(calls), len(keys)))
@@ -205,6 +204,7 @@ class Cutter:
                 s.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # close alone leaves accept waiting
         self._listener.close()
         self.cut()
 
@@ -229,6 +229,7 @@ class Cutter:
         for s in (a, b):
             with contextlib.suppress(OSError):
                 s.shutdown(socket.SHUT_RDWR)
+        b.close()  # a is the other pump's to close
 
 
 @unittest.skipUnless(URL, "SPILLWAY_URL names no server")
@@ -246,7 +247,9 @@ class Server(unittest.TestCase):
     def cutter(self) -> tuple[Cutter, Client]:
         cutter = Cutter(int(URL.rpartition(":")[2]))
         self.addCleanup(cutter.close)
-        return cutter, Client(cutter.url, token=self.c.token)
+        c = Client(cutter.url, token=self.c.token)
+        self.addCleanup(c.close)
+        return cutter, c
 
     def great(self, size: int) -> pathlib.Path:
         path = self.dir / "great.png"
@@ -263,13 +266,13 @@ class Server(unittest.TestCase):
                 ada.users()
             self.assertIn("admin", e.exception.hint)
             token = ada.token
-        with self.assertRaises(spillway.Unauthenticated):
-            Client(URL, token=token).nodes()
+        with self.assertRaises(spillway.Unauthenticated), Client(URL, token=token) as late:
+            late.nodes()
         self.c.change_user("ada", role="operator")
         self.assertEqual({"ada": "operator"}, {u["name"]: u["role"] for u in self.c.users() if u["name"] == "ada"})
         self.c.remove_user("ada")
-        with self.assertRaises(spillway.Unauthenticated):
-            Client(URL).login("ada", "påsswörd")
+        with self.assertRaises(spillway.Unauthenticated), Client(URL) as gone:
+            gone.login("ada", "påsswörd")
 
     def test_a_token_for_metrics_reads_nothing_else(self) -> None:
         token = self.c.issue_token(scope="metrics", hours=1)
@@ -289,6 +292,7 @@ class Server(unittest.TestCase):
         self.assertEqual("draining", self.c.node(name)["state"])
         self.assertNotEqual("draining", self.c.undrain(name)["state"])
         self.assertTrue(self.c.node_log(name, 5))
+        self.assertEqual("node takes work again", [line for line in self.c.log() if line["message"].startswith("node ")][-1]["message"])
         with self.assertRaises(spillway.NotFound):
             self.c.node("nobody")
 
@@ -308,8 +312,9 @@ class Server(unittest.TestCase):
         self.assertEqual(["a.png", "b.png"], [t["name"] for t in self.c.tasks(job["id"], state=["done"], limit=1)])
         self.assertTrue(self.c.steps(job["id"]))
         self.assertEqual("succeeded", self.c.cancel(job["id"])["state"])
-        self.c.retry(job["id"])
-        self.assertIn(job["id"], [j["id"] for j in self.c.jobs(state=["succeeded", "queued", "running"], limit=1)])
+        with self.assertRaises(spillway.FailedPrecondition):
+            self.c.retry(job["id"])
+        self.assertIn(job["id"], [j["id"] for j in self.c.jobs(state=["succeeded", "running"], limit=1)])
 
         self.c.download_folder("photos", "output_dir", self.dir / "out.zip")
         self.c.download_file("photos", "a.png", self.dir / "a.png")
@@ -329,6 +334,10 @@ class Server(unittest.TestCase):
         self.assertEqual(5_000_000, max(sent))
         self.assertLess(sum(b - a for a, b in zip([0, *sent], sent) if b > a), 10_000_000, "what came is not sent again")
         self.assertEqual(1, len(urls))
+        cutter.up = 0
+        cuts = iter([cutter.cut])
+        c.upload("great", path, "late.png", progress=lambda at, of: next(cuts, lambda: None)() if at == of else None)
+        self.assertEqual({5_000_000}, {f["size"] for f in self.c.files("great")}, "whole, though its answer was lost")
 
         cutter.up, cutter.down = 0, 1_500_000
         cutter.cut()
@@ -342,9 +351,9 @@ class Server(unittest.TestCase):
         cutter.up, c.retries = 1_000_000, 0
         with self.assertRaises(spillway.SpillwayError):
             c.upload("left", path, begun=urls.append)
+        self.assertEqual(["great.png"], [u["filename"] for u in self.c.uploads()])
         at = list[int]()
-        later = urls[0].replace(cutter.url, URL)
-        self.c.upload("left", path, url=later, progress=lambda sent, of: at.append(sent))
+        self.c.upload("left", path, url=self.c.uploads()[0]["url"], progress=lambda sent, of: at.append(sent))
         self.assertGreater(at[0], 100_000, "not from the beginning")
         self.c.delete_folder("left")
 

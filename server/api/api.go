@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"maps"
 	"net/http"
 	"reflect"
 	"time"
@@ -91,6 +92,9 @@ type Config struct {
 	Observer Observer
 	// Lines has the latest of the server's own log. nil: the calls for it are not offered.
 	Lines *LogRing
+	// Listeners bounds the streams of events that are open at once; one user may have
+	// 11 of 20 of them. Default 2000.
+	Listeners int
 }
 
 // API answers HTTP requests.
@@ -101,6 +105,8 @@ type API struct {
 	rules   map[string]access // who may make which call, by its pattern
 	places  *places
 	once    *once
+	events  *hub
+	seats   *seats
 	handler http.Handler
 	// stopping is closed when the server stops: streams end then.
 	stopping chan struct{}
@@ -136,6 +142,7 @@ func New(cfg Config) *API {
 	a.addWorkloads()
 	a.addFiles()
 	a.addUploads()
+	a.addEvents()
 	a.addDescription()
 	a.handler = a.chain(a.mux)
 	return a
@@ -151,6 +158,9 @@ func description() huma.Config {
 		"POST /login gives a token, which all other calls take as Authorization: Bearer."
 	// Pages of our own, made once; and no $schema in bodies.
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath, c.CreateHooks = "", "", "", nil
+	// curl -d says that of whatever it sends; what is no JSON is told apart all the same.
+	c.Formats = maps.Clone(c.Formats) // the library's own, of all that use it
+	c.Formats["application/x-www-form-urlencoded"] = huma.DefaultJSONFormat
 	c.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[ProblemError]())
 	c.Transformers = append(c.Transformers, asProblem)
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{

@@ -172,9 +172,13 @@ func asProblem(_ huma.Context, _ string, body any) (any, error) {
 		return body, nil
 	}
 	p := newProblem(m.Status, codeOf(m.Status), m.Detail, "GET /docs says what the call takes")
-	p.Errors = m.Errors
-	if len(m.Errors) > 0 {
-		p.What = m.Errors[0].Error()
+	for _, e := range m.Errors {
+		// Without the value: it may be the whole body, with a password in it.
+		p.Errors = append(p.Errors, &huma.ErrorDetail{Message: e.Message, Location: e.Location})
+	}
+	if len(p.Errors) > 0 {
+		p.What = p.Errors[0].Error()
+		p.Detail = p.What
 	}
 	return p, nil
 }

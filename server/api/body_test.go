@@ -1,0 +1,51 @@
+package api
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// sent makes a call whose body is said to be of a kind.
+func sent(a *API, token, path, kind, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Content-Type", kind)
+	w := httptest.NewRecorder()
+	a.ServeHTTP(w, r)
+	return w
+}
+
+func TestBody_JSONIsTakenAsCurlSendsIt(t *testing.T) {
+	a, _ := accountsAPI(t)
+	root := logIn(t, a, "root")
+	const form = "application/x-www-form-urlencoded"
+	require.Equal(t, 201, sent(a, root, "/users", form, `{"name":"eve","password":"correct horse"}`).Code)
+	w := sent(a, root, "/users", form, "name=eve&password=correct+horse")
+	require.Equal(t, 400, w.Code)
+	require.Equal(t, problemType, w.Header().Get("Content-Type"))
+}
+
+func TestBody_WhatIsNotUnderstoodIsNotRepeated(t *testing.T) {
+	a, _ := accountsAPI(t)
+	root := logIn(t, a, "root")
+	rows := []struct {
+		name, kind, body string
+		want             int
+	}{
+		{"another kind", "text/csv", `{"name":"eve","password":"correct horse"}`, 415},
+		{"no JSON", "application/json", `{"name":"eve","password":"correct horse"`, 400},
+		{"a wrong field", "application/json", `{"name":"eve","password":["correct horse"]}`, 422},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			w := sent(a, root, "/users", row.kind, row.body)
+			require.Equal(t, row.want, w.Code, w.Body.String())
+			require.NotContains(t, w.Body.String(), "horse")
+			require.NotEmpty(t, problem(t, w).Hint)
+		})
+	}
+}
