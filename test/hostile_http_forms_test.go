@@ -243,7 +243,7 @@ func (x *target) testSlow(t *testing.T) {
 			defer end()
 			// They are slow once they have kept the server waiting.
 			eventually(t, "others are served", func() bool { return x.serves() == nil })
-			x.requireServed(t, 50)
+			x.requireServed(t, 10)
 		})
 	}
 }
