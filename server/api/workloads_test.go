@@ -219,7 +219,7 @@ func TestImages_AFilteredOneIsTheTwinOfWhatIsNamed(t *testing.T) {
 		want  int
 	}{
 		{[]part{{"f", "1.jpg", png}, {"image_id", "", "3"}}, 3},
-		{[]part{{"f", "2_gray.png", png}}, 2},
+		{[]part{{"f", "002_gray.png", png}}, 2},
 		{[]part{{"f", "2026.png", png}}, 0},
 		{[]part{{"f", "x.png", png}}, 1},
 		{[]part{{"f", "1.jpg", jpeg}}, 1},
