@@ -124,7 +124,7 @@ func TestUploads_WhoComesLaterHasTheUpload(t *testing.T) {
 	defer server.Close()
 	up := at(t, begin(t, a, 6, "folder", "f", "filename", "a"))
 	patch := func(body io.Reader, offset string) int {
-		r, err := http.NewRequestWithContext(t.Context(), "PATCH", server.URL+up, body)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, server.URL+up, body)
 		if err != nil {
 			return 0
 		}
