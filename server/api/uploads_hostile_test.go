@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -71,6 +72,11 @@ func TestUploads_EveryRefusalIsAProblemThatHelps(t *testing.T) {
 			require.NotEmpty(t, p.Hint)
 			require.NotContains(t, w.Body.String(), a.cfg.Files.Dir())
 			require.Empty(t, w.Header().Get("Location"))
+			for _, op := range a.tusCalls() {
+				if op.Method == row.method && row.status != http.StatusMethodNotAllowed {
+					require.Contains(t, op.Responses, strconv.Itoa(row.status), "it is described")
+				}
+			}
 		})
 	}
 	require.Equal(t, "0", tus(t, a, "operator", "HEAD", up, "").Header().Get("Upload-Offset"))
