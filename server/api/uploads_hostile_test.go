@@ -171,7 +171,8 @@ func TestUploads_ThatAreBusyAreLocked(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, held.Lock(t.Context(), func() {}))
 		for _, method := range []string{"HEAD", "PATCH", "DELETE"} {
-			require.Equal(t, 423, tus(t, a, "operator", method, up, "", "Upload-Offset", "0").Code, method)
+			w := tus(t, a, "operator", method, up, "", "Upload-Offset", "0")
+			require.Equal(t, []any{423, "1"}, []any{w.Code, w.Header().Get("Retry-After")}, method)
 		}
 		require.NoError(t, held.Unlock())
 		require.Equal(t, 204, tus(t, a, "operator", "PATCH", up, "body", "Upload-Offset", "0").Code)
