@@ -143,6 +143,7 @@ var walk = []visitPlan{
 
 	{"put-file", "/files/cats/input_dir/1.png", []byte("picture"), 201},
 	{"folders", "", nil, 200},
+	{"uploads", "", nil, 200},
 	{"folder", "/files/cats", nil, 200},
 	{"get-file", "/files/cats/input_dir/1.png", nil, 200},
 	{"zip-folder", "/files/cats/input_dir.zip", nil, 200},
