@@ -299,8 +299,8 @@ func (s *Scheduler) lap(ctx context.Context, y *try, i, number int, late latenes
 	defer y.d.watch(l.late, i, late)()
 	t := y.t
 	t.Attempt = number
-	off := y.r.aboard(y.f, s.fleet.ID(i))
 	sending, span := s.attemptSpan(ctx, y, i, number)
+	off := y.r.aboard(y.f, s.fleet.ID(i))
 	l.res, l.err = s.execute(sending, y, t, i)
 	off()
 	l.took = time.Since(l.sent)
