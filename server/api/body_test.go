@@ -49,3 +49,10 @@ func TestBody_WhatIsNotUnderstoodIsNotRepeated(t *testing.T) {
 		})
 	}
 }
+
+func TestBody_OneThatIsTooLongIs413(t *testing.T) {
+	a, _ := accountsAPI(t)
+	long := `{"username":"` + strings.Repeat("a", 2<<20) + `"}`
+	require.Equal(t, 413, ask(t, a, "", http.MethodPost, "/login", long).Code)
+	require.Equal(t, 413, sent(a, logIn(t, a, "root"), "/users", "application/json", long).Code)
+}
