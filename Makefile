@@ -19,7 +19,7 @@ PROGRAMS := $(strip $(foreach p,client server computenode bench,$(if $(wildcard 
 GOLANGCI := bin/tools/golangci-lint
 GOVULN   := bin/tools/govulncheck
 
-.PHONY: help build build-goface run demo-faults certs test test-goface chaos bench bench-policies bench-rpc bench-dispatch bench-store bench-media lint fmt generate check-generated vuln clean deps
+.PHONY: help build build-goface run demo-faults certs test test-goface chaos bench bench-policies bench-rpc bench-dispatch bench-store bench-media bench-api lint fmt generate check-generated vuln clean deps
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ bench-media: build bin/plain-faces ## measure faces, videos and sound beside pla
 	@tools/deps run test
 	@tools/photos
 	bin/bench media $(ARGS)
+
+bench-api: build ## measure the HTTP API beside a bare handler of net/http; ARGS="gets --turns 9"
+	bin/bench api $(ARGS)
 
 # What the faces are held against, in tests and in bench-media. Several may make it at
 # once.

@@ -1,12 +1,10 @@
 package api
 
 import (
-	"archive/zip"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -22,8 +20,7 @@ const putBytes = 1 << 30
 
 type (
 	foldersIn struct {
-		Cursor string `query:"cursor" doc:"next_cursor of the answer before"`
-		Limit  int    `query:"limit" default:"100" minimum:"1" maximum:"1000"`
+		PageIn
 	}
 	foldersOut struct {
 		Body struct {
@@ -33,8 +30,7 @@ type (
 	}
 	folderIn struct {
 		Folder string `path:"folder"`
-		Cursor string `query:"cursor" doc:"next_cursor of the answer before"`
-		Limit  int    `query:"limit" default:"100" minimum:"1" maximum:"1000"`
+		PageIn
 	}
 	folderOut struct {
 		Body struct {
@@ -160,31 +156,37 @@ func params(names ...string) (all []*huma.Param) {
 }
 
 func (a *API) folders(_ context.Context, in *foldersIn) (*foldersOut, error) {
-	names, more, err := a.cfg.Files.Folders(in.Cursor, in.Limit)
+	const list = "folders"
+	after, err := in.after(list)
 	if err != nil {
 		return nil, err
 	}
-	out := &foldersOut{}
-	out.Body.Folders = append([]string{}, names...)
-	if more {
-		out.Body.Next = names[len(names)-1]
+	names, err := a.cfg.Files.Folders(after, in.Limit+1)
+	if err != nil {
+		return nil, err
 	}
+	page, next := pageOf(names, in.Limit, list, func(name string) string { return name })
+	out := &foldersOut{}
+	out.Body.Folders, out.Body.Next = append([]string{}, page...), next
 	return out, nil
 }
 
 func (a *API) folder(_ context.Context, in *folderIn) (*folderOut, error) {
-	list, more, err := a.cfg.Files.Entries(in.Folder, in.Cursor, in.Limit)
+	const list = "files"
+	after, err := in.after(list)
 	if err != nil {
 		return nil, err
 	}
-	out := &folderOut{}
-	out.Body.Folder, out.Body.Source, out.Body.Files = in.Folder, a.cfg.Files.Source(in.Folder), []fileJSON{}
-	for _, e := range list {
-		out.Body.Files = append(out.Body.Files, fileJSON{e.Dir, e.Name, e.Size, e.Time.UTC()})
+	all, err := a.cfg.Files.Entries(in.Folder, after, in.Limit+1)
+	if err != nil {
+		return nil, err
 	}
-	if more {
-		last := list[len(list)-1]
-		out.Body.Next = last.Dir + "/" + last.Name
+	page, next := pageOf(all, in.Limit, list, func(e files.Entry) string { return e.Dir + "/" + e.Name })
+	out := &folderOut{}
+	out.Body.Folder, out.Body.Source, out.Body.Next = in.Folder, a.cfg.Files.Source(in.Folder), next
+	out.Body.Files = []fileJSON{}
+	for _, e := range page {
+		out.Body.Files = append(out.Body.Files, fileJSON{e.Dir, e.Name, e.Size, e.Time.UTC()})
 	}
 	return out, nil
 }
@@ -244,52 +246,4 @@ func (a *API) getFile(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer func() { _ = f.Close() }() // it was only read
 	return download(w, r, f, name)
-}
-
-// zipFolder sends all files of a directory. They are not compressed: media are already.
-func (a *API) zipFolder(w http.ResponseWriter, r *http.Request) error {
-	folder := r.PathValue("folder")
-	dir, ok := strings.CutSuffix(r.PathValue("archive"), ".zip")
-	if !ok {
-		return job.E(job.NotFound, "", errors.New("there is no such file"), "ask for input_dir.zip or output_dir.zip")
-	}
-	names, err := a.cfg.Files.Names(folder, dir)
-	if err != nil {
-		return err
-	}
-	attach(w, "application/zip", folder+"-"+dir+".zip")
-	if r.Method == http.MethodHead {
-		return nil // else all would be read for nobody
-	}
-	out, end := outgoing(w)
-	defer end()
-	z := zip.NewWriter(out)
-	for _, name := range names {
-		if err := a.zipFile(z, folder, dir, name); err != nil {
-			a.cfg.Log.Warn("zip broke off", "request", requestID(r.Context()), "err", err)
-			panic(http.ErrAbortHandler) // so that the caller sees that it is not whole
-		}
-	}
-	if z.Close() != nil {
-		panic(http.ErrAbortHandler)
-	}
-	return nil
-}
-
-// zipFile adds one file, unless it has vanished.
-func (a *API) zipFile(z *zip.Writer, folder, dir, name string) error {
-	f, info, err := a.cfg.Files.Get(folder, dir, name)
-	if job.CodeOf(err) == job.NotFound && err != nil {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }() // it was only read
-	to, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store, Modified: info.ModTime()})
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(to, f)
-	return err
 }

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +53,8 @@ func TestFiles_PutListGetZipDelete(t *testing.T) {
 	require.Contains(t, html.Header().Get("Content-Disposition"), "attachment")
 	require.Equal(t, "nosniff", html.Header().Get("X-Content-Type-Options"))
 
+	odd := filepath.Join(a.cfg.Files.Source("cats"), "input_dir", `..\odd`) // a job may have left it
+	require.NoError(t, os.WriteFile(odd, nil, 0o600))
 	zipped := ask(t, a, "viewer", "GET", "/files/cats/input_dir.zip", "").Body.Bytes()
 	z, err := zip.NewReader(bytes.NewReader(zipped), int64(len(zipped)))
 	require.NoError(t, err)

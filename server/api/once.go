@@ -35,7 +35,7 @@ const (
 // once remembers the answers to calls that have an Idempotency-Key, the latest ones, in
 // memory. It may be used concurrently.
 type once struct {
-	secret [32]byte // without it, nothing can be guessed from the prints: bodies hold passwords
+	secret [32]byte // without it, nothing can be guessed from the marks: bodies hold passwords
 
 	mu    sync.Mutex
 	calls map[onceKey]*list.Element // of *onceCall
@@ -49,7 +49,7 @@ type onceKey struct{ user, key string }
 // onceCall is one call that was made, or is being made.
 type onceCall struct {
 	onceKey
-	print  [sha256.Size]byte // of what was asked
+	mark   [sha256.Size]byte // of what was asked
 	begun  time.Time
 	answer *onceReply // nil: it runs
 }
@@ -67,10 +67,10 @@ func newOnce() *once {
 	return o
 }
 
-// begin notes that a call with that key and print is made at now. Where one was made, it
+// begin notes that a call with that key and mark is made at now. Where one was made, it
 // is not to be made again: reply is its answer. Errors: AlreadyExists (the key was another
 // call's), ResourceExhausted (the first one still runs).
-func (o *once) begin(k onceKey, print [sha256.Size]byte, now time.Time) (reply *onceReply, err error) {
+func (o *once) begin(k onceKey, mark [sha256.Size]byte, now time.Time) (reply *onceReply, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for e := o.order.Front(); e != nil && now.Sub(e.Value.(*onceCall).begun) > onceLife; e = o.order.Front() {
@@ -79,7 +79,7 @@ func (o *once) begin(k onceKey, print [sha256.Size]byte, now time.Time) (reply *
 	if e, ok := o.calls[k]; ok {
 		c := e.Value.(*onceCall)
 		switch {
-		case c.print != print:
+		case c.mark != mark:
 			return nil, otherCall()
 		case c.answer == nil:
 			p := newProblem(http.StatusConflict, job.ResourceExhausted, "the first call with this "+keyHeader+" still runs", "send it again in a second: it gets the same answer")
@@ -88,7 +88,7 @@ func (o *once) begin(k onceKey, print [sha256.Size]byte, now time.Time) (reply *
 		}
 		return c.answer, nil
 	}
-	o.calls[k] = o.order.PushBack(&onceCall{onceKey: k, print: print, begun: now})
+	o.calls[k] = o.order.PushBack(&onceCall{onceKey: k, mark: mark, begun: now})
 	o.trim()
 	return nil, nil
 }
@@ -131,13 +131,13 @@ func (o *once) drop(e *list.Element) {
 	o.order.Remove(e)
 }
 
-// printOf tells calls apart that have the same key.
-func (o *once) printOf(r *http.Request, body []byte) (print [sha256.Size]byte) {
+// markOf tells calls apart that have the same key.
+func (o *once) markOf(r *http.Request, body []byte) (mark [sha256.Size]byte) {
 	mac := hmac.New(sha256.New, o.secret[:])
 	fmt.Fprintf(mac, "%s\x00%s\x00%s\x00", r.Method, r.URL.RequestURI(), r.Header.Get("Content-Type"))
 	mac.Write(body)
-	mac.Sum(print[:0])
-	return print
+	mac.Sum(mark[:0])
+	return mark
 }
 
 // otherCall is the error for a key that was used before, for something else.
@@ -192,7 +192,7 @@ func (a *API) answerOnce(w http.ResponseWriter, r *http.Request, pattern string,
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	k := onceKey{principal(r.Context()).User, keys[0]}
-	reply, err := a.once.begin(k, a.once.printOf(r, body), time.Now())
+	reply, err := a.once.begin(k, a.once.markOf(r, body), time.Now())
 	if err != nil {
 		return err
 	}

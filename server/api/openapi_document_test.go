@@ -152,7 +152,7 @@ func find(doc object, ref string) any {
 		return nil
 	}
 	var at any = doc
-	for _, name := range strings.Split(rest, "/") {
+	for name := range strings.SplitSeq(rest, "/") {
 		o, ok := at.(object)
 		if !ok {
 			return nil

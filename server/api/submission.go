@@ -19,12 +19,12 @@ import (
 // submission is a job as it is asked for.
 type submission struct {
 	Source    string        `json:"source" minLength:"1" maxLength:"4096" doc:"the folder that holds input_dir, or one file in it: absolute, or from the server's root; GET /files/{folder} tells that of a folder uploaded to" example:"data"`
-	Operation operationText `json:"operation,omitempty" doc:"what is done to each input: NAME or NAME:key=value,…, or an object with name and params; left out: edges; GET /operations lists them"`
+	Operation operationText `json:"operation,omitzero" doc:"what is done to each input: NAME or NAME:key=value,…, or an object with name and params; left out: edges; GET /operations lists them"`
 	Policy    string        `json:"policy,omitempty" maxLength:"1000" doc:"how nodes are chosen, NAME or NAME:PARAMETER=VALUE,…; left out: the server's; GET /policies lists them" example:"pull"`
-	Deadline  span          `json:"deadline,omitempty" doc:"how long it may take: text as in 90s or 10m, or a number of seconds; left out: no bound"`
+	Deadline  span          `json:"deadline,omitzero" doc:"how long it may take: text as in 90s or 10m, or a number of seconds; left out: no bound"`
 	Priority  int           `json:"priority,omitempty" minimum:"-100" maximum:"100" doc:"of the jobs that wait, a higher one starts first"`
 	Tags      []string      `json:"tags,omitempty" doc:"that a node must have to get a task"`
-	Keep      span          `json:"keep,omitempty" doc:"how long it is remembered after its end: text as in 48h, or a number of seconds; left out: the server's"`
+	Keep      span          `json:"keep,omitzero" doc:"how long it is remembered after its end: text as in 48h, or a number of seconds; left out: the server's"`
 }
 
 // spec is the job that s asks for, with that id. Errors: InvalidArgument.

@@ -104,28 +104,37 @@ func (p *places) enter(v *visit, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.taken) >= p.most {
-		slow := p.slowest(now)
-		if slow == nil {
+		worst := p.slowest(v.from, now)
+		if worst == nil {
 			return false
 		}
-		p.drop(slow)
-		slow.cut()
+		p.drop(worst)
+		worst.cut()
 	}
 	p.taken[v] = struct{}{}
 	p.from[v.from]++
 	return true
 }
 
-// slowest is, of the calls that wait for their peer, one of the address that has the
-// most places, and of these the one that is furthest behind; nil: there is none. mu is
-// held.
-func (p *places) slowest(now time.Time) *visit {
-	const slow = time.Second // many an honest peer is behind as far
+// A call whose peer is behind by slow makes room for any other; by a moment, for one
+// whose address has less than half of the places that its own has.
+const (
+	slow   = time.Second
+	moment = 10 * time.Millisecond
+)
+
+// slowest is, of the calls that may make room for one from an address, one of the
+// address that has the most places, and of these the one that is furthest behind; nil:
+// there is none. mu is held.
+func (p *places) slowest(from netip.Addr, now time.Time) *visit {
 	var worst *visit
-	most := slow
+	var most time.Duration
 	for v := range p.taken {
-		lag := v.lagging(now)
-		if lag < slow {
+		lag, enough := v.lagging(now), slow
+		if 2*p.from[from] < p.from[v.from] {
+			enough = moment
+		}
+		if lag < enough {
 			continue
 		}
 		if worst == nil || p.from[v.from] > p.from[worst.from] || p.from[v.from] == p.from[worst.from] && lag > most {

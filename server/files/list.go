@@ -8,7 +8,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"spillway/job"
@@ -24,36 +23,36 @@ type Entry struct {
 
 // Folders are the names of at most limit folders after a name, in order.
 // Errors: Unavailable.
-func (s *Store) Folders(after string, limit int) (names []string, more bool, err error) {
+func (s *Store) Folders(after string, limit int) (names []string, err error) {
 	all, err := fs.ReadDir(s.root.FS(), ".")
 	if err != nil {
-		return nil, false, s.trouble("list the folders", err)
+		return nil, s.trouble("list the folders", err)
 	}
 	for _, e := range all {
 		switch {
 		case !e.IsDir() || e.Name() <= after || CheckFolder(e.Name()) != nil:
 		case len(names) == limit:
-			return names, true, nil
+			return names, nil
 		default:
 			names = append(names, e.Name())
 		}
 	}
-	return names, false, nil
+	return names, nil
 }
 
 // Entries are at most limit files of a folder after "dir/name", in order.
 // Errors: InvalidArgument, NotFound, Unavailable.
-func (s *Store) Entries(folder, after string, limit int) (list []Entry, more bool, err error) {
+func (s *Store) Entries(folder, after string, limit int) (list []Entry, err error) {
 	if err := CheckFolder(folder); err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	if _, err := s.root.Stat(folder); err != nil {
-		return nil, false, s.trouble("folder "+job.Shown(folder), err)
+		return nil, s.trouble("folder "+job.Shown(folder), err)
 	}
 	for _, dir := range []string{InputDir, OutputDir} {
 		names, err := s.Names(folder, dir)
 		if err != nil && job.CodeOf(err) != job.NotFound {
-			return nil, false, err
+			return nil, err
 		}
 		for _, name := range names {
 			if dir+"/"+name <= after {
@@ -64,15 +63,15 @@ func (s *Store) Entries(folder, after string, limit int) (list []Entry, more boo
 				continue // a job has removed it
 			}
 			if len(list) == limit {
-				return list, true, nil
+				return list, nil
 			}
 			list = append(list, Entry{dir, name, info.Size(), info.ModTime()})
 		}
 	}
-	return list, false, nil
+	return list, nil
 }
 
-// Names are those of the files of a directory, in order. Errors: InvalidArgument,
+// Names are those of the files of a directory, in order, apart from hidden ones. Errors: InvalidArgument,
 // NotFound, Unavailable.
 func (s *Store) Names(folder, dir string) ([]string, error) {
 	if err := errors.Join(CheckFolder(folder), checkDir(dir)); err != nil {
@@ -84,7 +83,7 @@ func (s *Store) Names(folder, dir string) ([]string, error) {
 	}
 	var names []string
 	for _, e := range all {
-		if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") {
+		if e.Type().IsRegular() && checkName(e.Name()) == nil { // others cannot be asked for
 			names = append(names, e.Name())
 		}
 	}

@@ -67,7 +67,7 @@ type Store struct {
 	// locks has one call at a time work on an upload.
 	locks locks
 
-	mu      sync.Mutex
+	mu       sync.Mutex
 	claims   map[string]claim // of "folder/name" that is coming
 	used     int64            // bytes of all files when they were counted
 	counted  time.Time

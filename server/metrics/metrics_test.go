@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/stretchr/testify/require"
 
 	"spillway/job"
@@ -45,11 +46,18 @@ func TestMetrics_TellWhatHappenedAndWhatStands(t *testing.T) {
 		`spillway_node_state{node="node_0",state="draining"} 0`,
 		`spillway_node_cpu_ratio{node="node_0"} 0.5`,
 		`spillway_link_calls_total{node="node_0"} 4`,
-		`spillway_link_call_seconds{node="node_0",quantile="0.99"} 1`,
+		`spillway_link_call_p99_seconds{node="node_0"} 1`,
 	} {
 		require.Contains(t, text, line+"\n")
 	}
 	require.Contains(t, text, "go_goroutines")
+}
+
+func TestMetrics_AreNamedAsIsUsual(t *testing.T) {
+	m, s := newBusy()
+	problems, err := promlint.New(strings.NewReader(scrape(t, m, s))).Lint()
+	require.NoError(t, err)
+	require.Empty(t, problems)
 }
 
 func TestMetrics_DropNodesThatLeftAndCountThoseThatComeBack(t *testing.T) {

@@ -1,8 +1,6 @@
 package metrics
 
 import (
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"spillway/job"
@@ -13,7 +11,7 @@ type nodeSheet struct {
 	state, inFlight, slots, tasks, latency     *prometheus.Desc
 	cpu, memory, diskFree, network             *prometheus.Desc
 	calls, errors, dials, bytes, conns, onLink *prometheus.Desc
-	linkSeconds                                *prometheus.Desc
+	median, p99                                *prometheus.Desc
 }
 
 func newNodeSheet() nodeSheet {
@@ -28,13 +26,14 @@ func newNodeSheet() nodeSheet {
 		diskFree: describe("node_disk_free_bytes", "Bytes that are free where the node writes.", "node"),
 		network:  describe("node_network_bytes_per_second", "Over all network interfaces of the machine but loopback.", "node", "direction"),
 
-		calls:       describe("link_calls_total", "Calls to a node that have ended.", "node"),
-		errors:      describe("link_errors_total", "Those without an answer, or with one that the contract does not foresee.", "node"),
-		dials:       describe("link_dials_total", "Connections to a node that were tried.", "node"),
-		bytes:       describe("link_bytes_total", "Bytes on the wire between server and node.", "node", "direction"),
-		conns:       describe("link_connections", "Connections to a node that are open.", "node"),
-		onLink:      describe("link_calls_in_flight", "Calls to a node that go on or wait.", "node"),
-		linkSeconds: describe("link_call_seconds", "Time that calls took in the last one to two minutes.", "node", "quantile"),
+		calls:  describe("link_calls_total", "Calls to a node that have ended.", "node"),
+		errors: describe("link_errors_total", "Those without an answer, or with one that the contract does not foresee.", "node"),
+		dials:  describe("link_dials_total", "Connections to a node that were tried.", "node"),
+		bytes:  describe("link_bytes_total", "Bytes on the wire between server and node.", "node", "direction"),
+		conns:  describe("link_connections", "Connections to a node that are open.", "node"),
+		onLink: describe("link_calls_in_flight", "Calls to a node that go on or wait.", "node"),
+		median: describe("link_call_median_seconds", "Time that half of the calls took, and no more, in the last one to two minutes.", "node"),
+		p99:    describe("link_call_p99_seconds", "Time that 99 % of the calls took, and no more, in the last one to two minutes.", "node"),
 	}
 }
 
@@ -91,9 +90,8 @@ func (s nodeSheet) link(out *snapshot, node string, l job.Link) {
 	out.counter(s.bytes, float64(l.BytesReceived), node, "received")
 	out.gauge(s.conns, float64(l.Conns), node)
 	out.gauge(s.onLink, float64(l.InFlight), node)
-	for quantile, d := range map[string]time.Duration{"0.5": l.P50, "0.99": l.P99} {
-		if d > 0 {
-			out.gauge(s.linkSeconds, d.Seconds(), node, quantile)
-		}
+	if l.P50 > 0 {
+		out.gauge(s.median, l.P50.Seconds(), node)
+		out.gauge(s.p99, l.P99.Seconds(), node)
 	}
 }

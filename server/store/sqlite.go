@@ -32,12 +32,13 @@ func OpenSQLite(ctx context.Context, dir string, cfg Config) (*SQL, error) {
 		return nil, err
 	}
 	s := &SQL{cfg: cfg, release: release, dialect: sqliteDialect(dir)}
+	s.cfg.Observer = nil // whose steps name no files
 	file, err := s.openFiles(dir)
 	if err == nil {
 		err = s.open(ctx, goose.DialectSQLite3)
 	}
 	if err == nil {
-		err = s.write(ctx, "open", func(tx *sql.Tx) error {
+		err = s.write(ctx, "open "+file, func(tx *sql.Tx) error {
 			_, err := s.exec(ctx, tx, "UPDATE jobs SET owner = '', lease = 0 WHERE state IN ('queued', 'running')")
 			return err
 		})
@@ -45,6 +46,7 @@ func OpenSQLite(ctx context.Context, dir string, cfg Config) (*SQL, error) {
 	if err != nil {
 		return nil, errors.Join(s.dialect.trouble("open "+file, err), s.abandon())
 	}
+	s.cfg.Observer = cfg.Observer
 	return s, nil
 }
 
