@@ -80,6 +80,8 @@ func subcommand(ctx context.Context, args []string, stdout, stderr io.Writer) (o
 		return true, measureAPI(ctx, args[1:], stdout)
 	case args[0] == load.PlainHTTP && len(args) == 4:
 		return true, plainHTTP(ctx, args[1], args[2], args[3])
+	case args[0] == "events":
+		return true, measureEvents(ctx, args[1:], stdout)
 	case args[0] == load.PlainSong && len(args) == 4:
 		return true, plainSong(ctx, args[1:], stdout)
 	}

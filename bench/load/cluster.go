@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,6 +34,7 @@ type Pool struct {
 	NodeArgs   []string  // of every node
 	NodeEnv    []string  // of every node, beside the benchmark's own
 	ServerArgs []string
+	HTTP       string // HOST:PORT of the server's HTTP API; "": there is none
 	// Seed makes the draws of the server, and with the number of the node added those
 	// of the nodes, reproducible.
 	Seed uint64
@@ -90,7 +92,7 @@ func (c *Cluster) launch(ctx context.Context) (err error) {
 		return err
 	}
 	args := append([]string{"--seed", strconv.FormatUint(p.Seed, 10), "--log-level", "warn"}, p.ServerArgs...)
-	if c.server, err = start("server", c.dir, nil, filepath.Join(c.lab.bin, "server"), append(args, "--http", "off", "--root", c.lab.dir)...); err != nil {
+	if c.server, err = start("server", c.dir, nil, filepath.Join(c.lab.bin, "server"), append(args, "--http", cmp.Or(p.HTTP, "off"), "--root", c.lab.dir)...); err != nil {
 		return err
 	}
 	each := slices.Concat(p.NodeEnv, []string{"computenode P --name node_I --seed", fmt.Sprintf("%d+I", p.Seed)}, p.NodeArgs)
@@ -109,7 +111,7 @@ func (c *Cluster) launch(ctx context.Context) (err error) {
 func (c *Cluster) startNode(i int) (*process, error) {
 	p := c.pool
 	args := append([]string{fmt.Sprint(p.Loads[i]), "--name", nodeName(i), "--seed", strconv.FormatUint(p.Seed+uint64(i), 10)}, p.NodeArgs...)
-	return start(nodeName(i), c.dir, p.NodeEnv, filepath.Join(c.lab.bin, "computenode"), append(args, "--http", "off", "--root", c.lab.dir)...)
+	return start(nodeName(i), c.dir, p.NodeEnv, filepath.Join(c.lab.bin, "computenode"), append(args, "--root", c.lab.dir)...)
 }
 
 // nodeName is the name of node i.

@@ -92,6 +92,9 @@ type Config struct {
 	Observer Observer
 	// Lines has the latest of the server's own log. nil: the calls for it are not offered.
 	Lines *LogRing
+	// Listeners bounds the streams of events that are open at once; one user may have
+	// 11 of 20 of them. Default 2000.
+	Listeners int
 }
 
 // API answers HTTP requests.
@@ -102,6 +105,8 @@ type API struct {
 	rules   map[string]access // who may make which call, by its pattern
 	places  *places
 	once    *once
+	events  *hub
+	seats   *seats
 	handler http.Handler
 	// stopping is closed when the server stops: streams end then.
 	stopping chan struct{}
@@ -137,6 +142,7 @@ func New(cfg Config) *API {
 	a.addWorkloads()
 	a.addFiles()
 	a.addUploads()
+	a.addEvents()
 	a.addDescription()
 	a.handler = a.chain(a.mux)
 	return a

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"syscall"
 	"time"
 
 	"spillway/job"
@@ -84,11 +85,21 @@ func download(w http.ResponseWriter, r *http.Request, file *os.File, name string
 		return job.E(job.Unavailable, "", errors.New("the file cannot be read"), "try again")
 	}
 	attach(w, contentType(name), name)
-	w.Header().Set("ETag", fmt.Sprintf(`"%x-%x"`, info.Size(), info.ModTime().UnixNano()))
+	w.Header().Set("ETag", tagOf(info))
 	out, end := outgoing(w)
 	defer end()
 	http.ServeContent(out, r, name, info.ModTime(), file)
 	return nil
+}
+
+// tagOf is the ETag of a file. What is kept anew is another file under the name, so that
+// its inode tells it from one of the same size that is as old as the clock can tell.
+func tagOf(info os.FileInfo) string {
+	var inode uint64
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		inode = s.Ino
+	}
+	return fmt.Sprintf(`"%x-%x-%x"`, info.Size(), info.ModTime().UnixNano(), inode)
 }
 
 // attach sets the headers of a download.

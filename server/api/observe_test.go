@@ -15,28 +15,28 @@ import (
 	"spillway/server/store"
 )
 
-// listener is an observer that remembers.
-type listener struct {
+// counter is an observer that remembers.
+type counter struct {
 	mu     sync.Mutex
 	calls  []job.Call
 	logins []job.Code
 }
 
-func (l *listener) Answered(c job.Call) {
+func (l *counter) Answered(c job.Call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c.Took = 0
 	l.calls = append(l.calls, c)
 }
 
-func (l *listener) LoggedIn(code job.Code) {
+func (l *counter) LoggedIn(code job.Code) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.logins = append(l.logins, code)
 }
 
 func TestObserver_HearsOfCallsByTheirRoute(t *testing.T) {
-	l := &listener{}
+	l := &counter{}
 	cfg := config()
 	cfg.Observer = l
 	a := New(cfg)
@@ -63,7 +63,7 @@ func TestObserver_HearsOfCallsByTheirRoute(t *testing.T) {
 }
 
 func TestObserver_HearsOfPanicsAndOfAnswersBrokenOff(t *testing.T) {
-	l := &listener{}
+	l := &counter{}
 	cfg := config()
 	cfg.Observer = l
 	a := New(cfg)
@@ -81,7 +81,7 @@ func TestObserver_HearsOfPanicsAndOfAnswersBrokenOff(t *testing.T) {
 }
 
 func TestObserver_HearsOfLogins(t *testing.T) {
-	l := &listener{}
+	l := &counter{}
 	accounts := account.New(account.Config{Cost: account.Cost{Memory: 64, Passes: 1}}, store.NewMemory())
 	require.NoError(t, accounts.Add(t.Context(), "ada", "correct horse", job.Viewer))
 	cfg := config()

@@ -35,6 +35,7 @@ const (
 func (a *API) Serve(ctx context.Context, l net.Listener) error {
 	calls, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
+	defer a.events.close()
 	s := a.server(calls)
 	crowd := newCrowd(a.cfg.Conns, a.cfg.Log)
 	s.ConnContext, s.ConnState = crowd.admit, crowd.state
