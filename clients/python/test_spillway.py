@@ -325,6 +325,29 @@ class Server(unittest.TestCase):
         with self.assertRaises(spillway.NotFound):
             self.c.source("photos")
 
+    def test_events_go_on_behind_the_last_that_was_heard(self) -> None:
+        cutter, c = self.cutter()
+        source = self.c.upload("heard", DATA / "a.png")
+        events = c.nodes_events()
+        present = next(events)
+        self.assertEqual(("present", 2), (present.kind, len(present.data["nodes"])))
+        name = present.data["nodes"][0]["name"]
+        cutter.cut()  # and so this happens while nobody listens
+        self.c.drain(name)
+        told = next(e for e in events if e.kind != "load")
+        self.assertEqual(("state", name, "draining"), (told.kind, told.data["name"], told.data["state"]))
+        self.c.undrain(name)
+
+        job = self.c.submit(source, operation="grayscale")["id"]
+        last = list(self.c.job_events(job))[-1]
+        self.assertEqual(("end", "succeeded"), (last.kind, last.data["state"]))
+        self.assertEqual([], list(self.c.job_events(job, last.id)), "there is no more behind the end")
+        self.assertIn(job, [j["id"] for j in next(self.c.jobs_events()).data["jobs"]])
+        self.assertTrue(next(self.c.log_events("0")).data["message"])
+        with self.assertRaises(spillway.NotFound):
+            next(self.c.job_events("none"))
+        self.c.delete_folder("heard")
+
     def test_uploads_and_downloads_go_on_where_they_broke(self) -> None:
         cutter, c = self.cutter()
         path, sent, urls = self.great(5_000_000), list[int](), list[str]()
