@@ -1,6 +1,8 @@
 package api
 
 import (
+	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -55,4 +57,14 @@ func TestBody_OneThatIsTooLongIs413(t *testing.T) {
 	long := `{"username":"` + strings.Repeat("a", 2<<20) + `"}`
 	require.Equal(t, 413, ask(t, a, "", http.MethodPost, "/login", long).Code)
 	require.Equal(t, 413, sent(a, logIn(t, a, "root"), "/users", "application/json", long).Code)
+}
+
+func TestCall_WhatPassesByItselfIsNoErrorOfTheLog(t *testing.T) {
+	cfg, lines := config(), NewLogRing(0)
+	cfg.Log, cfg.Ready = slog.New(lines.Handler(slog.NewTextHandler(io.Discard, nil))), func() bool { return false }
+	a := New(cfg)
+	require.Equal(t, 503, ask(t, a, "", http.MethodGet, "/readyz", "").Code)
+	require.Equal(t, 500, ask(t, a, "broken", http.MethodGet, "/users", "").Code)
+	kept := lines.Last(2)
+	require.Equal(t, []string{"WARN", "ERROR"}, []string{kept[0].Level, kept[1].Level})
 }
