@@ -78,7 +78,7 @@ func parse(args []string, stdout io.Writer) (config, error) {
 	flags.StringArrayVar(&roots, "root", nil, "`directory` below which a job's folder must lie; may be given again (default: the working directory)")
 	flags.StringVar(&cfg.state, "state", "data/state", "`directory` for the jobs, of this server alone")
 	flags.StringVar(&cfg.files, "files", "data/files", "`directory` for what the HTTP API is given, and makes of it, of this server alone; jobs may read it as if it were a --root")
-	flags.Int64Var(&cfg.filesQuota, "files-quota", 0, "`GiB` that what is uploaded there to folders may have in all (default: what the disk has)")
+	flags.Int64Var(&cfg.filesQuota, "files-quota", 0, "`GiB` that what is uploaded there to folders, and that workloads, may have in all, each (default: what the disk has)")
 	flags.StringVar(&cfg.db, "db", "", "keep the jobs in PostgreSQL, as `URL` postgres://..., which several servers may share; memory: nowhere, to measure without it (default: SQLite in --state)")
 	flags.IntVar(&cfg.scheduler.Jobs, "jobs", 0, "jobs that run at once; the others wait in order (default 8)")
 	flags.DurationVar(&cfg.scheduler.Keep, "keep", 0, "how long a job is remembered after its end (default 168h0m0s)")

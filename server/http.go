@@ -97,7 +97,7 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 	if err != nil {
 		return nil, errors.Join(err, folders.Close())
 	}
-	flows, err := workload.New(workload.Config{Dir: filepath.Join(w.cfg.files, "workloads")}, s, kept, w.log)
+	flows, err := workload.New(workload.Config{Dir: filepath.Join(w.cfg.files, "workloads"), Quota: w.cfg.filesQuota << 30, NodesWith: s.NodesWith}, s, kept, w.log)
 	if err != nil {
 		return nil, errors.Join(err, folders.Close())
 	}

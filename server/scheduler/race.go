@@ -299,7 +299,9 @@ func (s *Scheduler) lap(ctx context.Context, y *try, i, number int, late latenes
 	defer y.d.watch(l.late, i, late)()
 	t := y.t
 	t.Attempt = number
+	off := y.r.aboard(y.f, s.fleet.ID(i))
 	l.res, l.err = s.execute(ctx, y, t, i)
+	off()
 	l.took = time.Since(l.sent)
 	l.res.Node = s.fleet.ID(i)
 	if l.err != nil && !t.Deadline.IsZero() && !time.Now().Before(t.Deadline) {

@@ -76,7 +76,7 @@ type try struct {
 }
 
 func newTry(r *record, d *dispatcher, in store.Input) *try {
-	y := &try{r: r, d: d, f: &flight{index: in.Index}}
+	y := &try{r: r, d: d, f: &flight{index: in.Index, name: in.Name}}
 	y.t = job.Task{
 		Job: r.spec.ID, Index: in.Index, Attempt: in.Number, Base: r.base, Name: in.Name, Operation: r.spec.Operation,
 	}

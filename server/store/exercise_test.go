@@ -89,6 +89,7 @@ func exercise(t *testing.T, open func(t testing.TB) keeper) {
 		{"the parts of songs are kept", keepsMusicParts},
 		{"workloads are kept, each with a folder of its own", keepsWorkloads},
 		{"images of a workload are numbered from 0", keepsImages},
+		{"what goes on in workloads is counted", countsImages},
 		{"an ended context is told", heedsContext},
 		{"a closed store says so", refusesWhenClosed},
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,7 +29,10 @@ type service struct {
 	mu    sync.Mutex
 	specs map[job.ID]job.Spec
 	names map[job.ID][]string
-	calls int // submissions of a new job
+	calls int           // submissions of a new job
+	hold  chan struct{} // unless nil, jobs end when it is closed
+
+	cancelled []job.ID
 }
 
 func (s *service) Submit(_ context.Context, spec job.Spec) (job.ID, error) {
@@ -47,10 +51,17 @@ func (s *service) Submit(_ context.Context, spec job.Spec) (job.ID, error) {
 }
 
 func (s *service) Watch(_ context.Context, id job.ID, _ int64) (<-chan job.Event, error) {
+	if s.hold != nil {
+		<-s.hold
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	events := make(chan job.Event, 1)
-	events <- job.Event{Job: job.Job{ID: id, State: job.Failed}}
+	e := job.Event{Job: job.Job{ID: id, State: job.Failed}}
+	if slices.Contains(s.cancelled, id) {
+		e.Job.State = job.Cancelled
+	}
+	events <- e
 	close(events)
 	return events, nil
 }
@@ -61,6 +72,10 @@ func (s *service) Tasks(_ context.Context, id job.ID, f job.TaskFilter) (all []j
 	base := s.specs[id].Source
 	for n, name := range s.names[id] {
 		if int64(n) <= f.After {
+			continue
+		}
+		if slices.Contains(s.cancelled, id) {
+			all = append(all, job.TaskInfo{Index: int64(n), Name: name, State: job.TaskPending})
 			continue
 		}
 		t := job.TaskInfo{Index: int64(n), Name: name, State: job.TaskDone}
@@ -79,7 +94,23 @@ func (s *service) Tasks(_ context.Context, id job.ID, f job.TaskFilter) (all []j
 	return all, nil
 }
 
-func (s *service) Cancel(context.Context, job.ID) error { return nil }
+func (s *service) Cancel(_ context.Context, id job.ID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, known := s.specs[id]; !known {
+		return job.E(job.NotFound, "job", errors.New("there is none"), "")
+	}
+	s.cancelled = append(s.cancelled, id)
+	return nil
+}
+
+// NodesWith has each task on node_1 while hold is set.
+func (s *service) NodesWith(job.ID, string) []job.NodeID {
+	if s.hold == nil {
+		return nil
+	}
+	return []job.NodeID{"node_1"}
+}
 
 func newService() *service {
 	return &service{specs: map[job.ID]job.Spec{}, names: map[job.ID][]string{}}
@@ -97,8 +128,7 @@ func TestRun_ImagesThatComeAreFilteredOnceAcrossARestart(t *testing.T) {
 				l, err = w.Create(ctx, "a[*", job.Operation{Name: "blur"})
 				require.NoError(t, err)
 				for _, body := range []string{jpeg, jpeg + " broken", jpeg} {
-					_, err := w.Upload(ctx, l.ID, strings.NewReader(body))
-					require.NoError(t, err)
+					upload(t, w, l.ID, body)
 				}
 			}
 			go func() { _ = w.Run(ctx) }()
@@ -106,11 +136,13 @@ func TestRun_ImagesThatComeAreFilteredOnceAcrossARestart(t *testing.T) {
 			done, err := w.Images(ctx, l.ID, job.ImageDone, -1, 10)
 			require.NoError(t, err)
 			require.Len(t, done, 2)
-			f, err := w.Open(ctx, l.ID, 2, true)
+			f, _, err := w.Open(ctx, l.ID, 2, true)
 			require.NoError(t, err)
 			require.NoError(t, f.Close())
-			_, err = w.Open(ctx, l.ID, 1, true)
-			require.ErrorContains(t, err, "it is damaged")
+			_, broken, err := w.Open(ctx, l.ID, 1, true)
+			require.Equal(t, job.FailedPrecondition, job.CodeOf(err))
+			require.Equal(t, job.DataLoss, broken.Err.Code)
+			require.ErrorContains(t, broken.Err, "it is damaged")
 			cancel()
 			synctest.Wait()
 		})
@@ -123,22 +155,196 @@ func TestRun_ImagesThatComeAreFilteredOnceAcrossARestart(t *testing.T) {
 	}
 }
 
-func TestUpload_WhatIsNoPictureLeavesNothing(t *testing.T) {
-	dir := t.TempDir()
-	w, err := workload.New(workload.Config{Dir: dir}, newService(), store.NewMemory(), slog.New(slog.DiscardHandler))
+// upload sends a picture, and gives its image.
+func upload(t *testing.T, w *workload.Workloads, to int64, body string) job.Image {
+	t.Helper()
+	u, err := w.Receive(t.Context(), strings.NewReader(body), int64(len(body)))
 	require.NoError(t, err)
+	defer w.Drop(u)
+	i, err := w.Keep(t.Context(), to, u)
+	require.NoError(t, err)
+	return i
+}
+
+// open makes the workloads of a folder, and one of them.
+func open(t *testing.T, cfg workload.Config, s *service) (*workload.Workloads, job.Workload) {
+	t.Helper()
+	cfg.NodesWith = s.NodesWith
+	w, err := workload.New(cfg, s, store.NewMemory(), slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	return w, create(t, w)
+}
+
+func create(t *testing.T, w *workload.Workloads) job.Workload {
+	t.Helper()
 	l, err := w.Create(t.Context(), "a", job.Operation{Name: "blur"})
 	require.NoError(t, err)
-	_, err = w.Upload(t.Context(), l.ID, strings.NewReader("<html>"))
-	require.Equal(t, job.InvalidArgument, job.CodeOf(err))
-	_, err = w.Upload(t.Context(), 9, strings.NewReader(jpeg))
-	require.Equal(t, job.NotFound, job.CodeOf(err))
+	return l
+}
+
+// files are all below a folder, without the folders.
+func files(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			name, _ := filepath.Rel(dir, path)
+			all = append(all, name)
+		}
+		return err
+	}))
+	return all
+}
+
+func TestReceive_WhatIsNoPictureOrHasNoPlaceLeavesNothing(t *testing.T) {
+	dir, free := t.TempDir(), int64(1<<30)
+	w, l := open(t, workload.Config{Dir: dir, Quota: 100, Images: 2, Workloads: 1, Free: func() (int64, error) { return free, nil }}, newService())
+	send := func(to int64, body string, size int64) job.Code {
+		u, err := w.Receive(t.Context(), strings.NewReader(body), size)
+		if err == nil {
+			_, err = w.Keep(t.Context(), to, u)
+		}
+		w.Drop(u)
+		if err == nil {
+			return ""
+		}
+		return job.CodeOf(err)
+	}
+	require.Equal(t, job.InvalidArgument, send(l.ID, "<html>", 6))
+	require.Equal(t, job.NotFound, send(9, jpeg, 20))
+	require.Equal(t, job.ResourceExhausted, send(l.ID, jpeg, 101), "the quota")
+	require.Equal(t, job.ResourceExhausted, send(l.ID, jpeg, -1), "a length that is not told counts as 1 MiB at first")
+	free = 1 << 20
+	require.Equal(t, job.ResourceExhausted, send(l.ID, jpeg, 20), "the disk")
+	free = 1 << 30
+	require.Empty(t, files(t, dir))
+	require.Empty(t, send(l.ID, jpeg, 20))
+	require.Empty(t, send(l.ID, jpeg, 20))
+	require.Equal(t, job.ResourceExhausted, send(l.ID, jpeg, 20), "more images than may be")
+	_, err := w.Create(t.Context(), "b", job.Operation{Name: "blur"})
+	require.Equal(t, job.ResourceExhausted, job.CodeOf(err))
 	for _, name := range []string{"", "..", "a/b", "../x", ".batches", "a\x00"} {
 		_, err := w.Create(t.Context(), name, job.Operation{Name: "blur"})
 		require.Equal(t, job.InvalidArgument, job.CodeOf(err), "%q", name)
 	}
-	left, err := os.ReadDir(filepath.Join(dir, ".uploads"))
-	require.NoError(t, err)
-	require.Empty(t, left)
 	require.NoError(t, w.Delete(t.Context(), l.ID))
+	require.Empty(t, files(t, dir))
+	l = create(t, w)
+	for range 2 { // the room is given back
+		require.Empty(t, send(l.ID, jpeg, 20))
+	}
+}
+
+func TestKeep_ManyAtOnceGetEachAnIDOfTheirOwn(t *testing.T) {
+	w, l := open(t, workload.Config{Dir: t.TempDir()}, newService())
+	ids, errs := make([]int64, 50), make([]error, 50)
+	var all sync.WaitGroup
+	for n := range ids {
+		all.Go(func() {
+			u, err := w.Receive(t.Context(), strings.NewReader(jpeg), -1)
+			if err == nil {
+				var i job.Image
+				i, err = w.Keep(t.Context(), l.ID, u)
+				ids[n] = i.ID
+			}
+			errs[n] = err
+		})
+	}
+	all.Wait()
+	require.NoError(t, errors.Join(errs...))
+	slices.Sort(ids)
+	for n, id := range ids {
+		require.EqualValues(t, n, id)
+	}
+	waiting, err := w.Images(t.Context(), l.ID, job.ImageWaiting, -1, 100)
+	require.NoError(t, err)
+	require.Len(t, waiting, 50)
+}
+
+func TestDelete_WhatALateJobMadeDoesNotLandInAnothersFolder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, dir := newService(), t.TempDir()
+		s.hold = make(chan struct{})
+		w, l := open(t, workload.Config{Dir: dir}, s)
+		upload(t, w, l.ID, jpeg)
+		go func() { _ = w.Run(t.Context()) }()
+		time.Sleep(time.Minute) // it is in a job
+		require.NoError(t, w.Delete(t.Context(), l.ID))
+		require.Len(t, s.cancelled, 1)
+		s.cancelled = nil // the job was done a moment before
+		other := create(t, w)
+		require.Equal(t, l.Dir, other.Dir)
+		close(s.hold)
+		time.Sleep(time.Minute)
+		require.Empty(t, files(t, dir))
+	})
+}
+
+func TestCancel_EndsWhatWaitsAndWhatIsInAJob(t *testing.T) {
+	for _, wait := range []time.Duration{0, time.Minute} { // before, and in, the job
+		synctest.Test(t, func(t *testing.T) {
+			s := newService()
+			s.hold = make(chan struct{})
+			w, l := open(t, workload.Config{Dir: t.TempDir()}, s)
+			go func() { _ = w.Run(t.Context()) }()
+			upload(t, w, l.ID, jpeg)
+			time.Sleep(wait)
+			require.NoError(t, w.Cancel(t.Context(), l.ID))
+			close(s.hold)
+			time.Sleep(time.Minute)
+			p, err := w.WorkloadProgress(t.Context(), l.ID)
+			require.NoError(t, err)
+			require.Zero(t, p)
+			i, err := w.Image(t.Context(), l.ID, 0)
+			require.NoError(t, err)
+			require.Equal(t, job.CancelledCode, i.Err.Code)
+		})
+	}
+}
+
+func TestKeepTwin_OfANodeOnlyWhileItHasTheTask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, dir := newService(), t.TempDir()
+		w, l := open(t, workload.Config{Dir: dir}, s)
+		upload(t, w, l.ID, jpeg)
+		twin := func(image int64, by job.NodeID) job.Code {
+			u, err := w.Receive(t.Context(), strings.NewReader("\x89PNG\r\n\x1a\n"), -1)
+			require.NoError(t, err)
+			defer w.Drop(u)
+			if _, err = w.KeepTwin(t.Context(), l.ID, &image, u, by); err != nil {
+				return job.CodeOf(err)
+			}
+			return ""
+		}
+		require.Equal(t, job.PermissionDenied, twin(0, "node_1"), "it waits")
+		s.hold = make(chan struct{})
+		go func() { _ = w.Run(t.Context()) }()
+		time.Sleep(time.Minute)
+		require.Equal(t, job.PermissionDenied, twin(0, "node_2"), "another node's")
+		require.Equal(t, job.PermissionDenied, twin(1, "node_1"), "no image")
+		require.NoError(t, w.Holds(t.Context(), l.ID, 0, "node_1"))
+		require.Empty(t, twin(0, "node_1"))
+		close(s.hold)
+		time.Sleep(time.Minute)
+		require.Equal(t, job.PermissionDenied, twin(0, "node_1"), "it is done")
+		require.Equal(t, []string{"a/0.png", "a/original/0.jpg"}, files(t, dir), "the twin, and nothing of the job's")
+	})
+}
+
+func TestKeepTwin_WithoutAnImageGoesToTheFirstThatLacksOne(t *testing.T) {
+	w, l := open(t, workload.Config{Dir: t.TempDir()}, newService())
+	for range 2 {
+		upload(t, w, l.ID, jpeg)
+	}
+	for _, want := range []int64{0, 1} {
+		u, err := w.Receive(t.Context(), strings.NewReader(jpeg), -1)
+		require.NoError(t, err)
+		i, err := w.KeepTwin(t.Context(), l.ID, nil, u, "")
+		require.NoError(t, err)
+		require.Equal(t, want, i.ID)
+	}
+	_, err := w.KeepTwin(t.Context(), l.ID, nil, job.Upload{}, "")
+	require.Equal(t, job.FailedPrecondition, job.CodeOf(err))
+	p, err := w.WorkloadProgress(t.Context(), l.ID)
+	require.NoError(t, err)
+	require.Equal(t, job.Progress{Done: []int64{0, 1}}, p)
 }
