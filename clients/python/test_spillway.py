@@ -12,6 +12,7 @@ import pathlib
 import socket
 import tempfile
 import threading
+import time
 import unittest
 import zipfile
 from collections.abc import Iterator
@@ -327,6 +328,9 @@ class Server(unittest.TestCase):
 
     def test_events_go_on_behind_the_last_that_was_heard(self) -> None:
         cutter, c = self.cutter()
+        sleep = mock.patch("time.sleep", lambda s, real=time.sleep: real(min(s, 0.1)))  # the server says 3 s
+        sleep.start()
+        self.addCleanup(sleep.stop)
         source = self.c.upload("heard", DATA / "a.png")
         events = c.nodes_events()
         present = next(events)
