@@ -75,6 +75,7 @@ class Job(TypedDict):
     tags: NotRequired[list[str]]
     position: NotRequired[int]
     reason: NotRequired[str]
+    trace_id: NotRequired[str]
     error: NotRequired[Fault]
     inputs: NotRequired[list[dict[str, Any]]]
     tasks: NotRequired[list[Task]]

@@ -20,6 +20,7 @@ import (
 
 	"spillway/job"
 	"spillway/server/files"
+	"spillway/trace"
 )
 
 // Nodes is what is known of the compute nodes, and what can be done with them.
@@ -95,6 +96,8 @@ type Config struct {
 	// Listeners bounds the streams of events that are open at once; one user may have
 	// 11 of 20 of them. Default 2000.
 	Listeners int
+	// Tracer makes a span of each call. Default: there are none.
+	Tracer *trace.Tracer
 }
 
 // API answers HTTP requests.
