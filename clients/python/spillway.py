@@ -75,6 +75,7 @@ class Job(TypedDict):
     tags: NotRequired[list[str]]
     position: NotRequired[int]
     reason: NotRequired[str]
+    trace_id: NotRequired[str]
     error: NotRequired[Fault]
     trace_id: NotRequired[str]
     inputs: NotRequired[list[dict[str, Any]]]

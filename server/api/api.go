@@ -248,7 +248,11 @@ func (a *API) declare(op *huma.Operation, who access) {
 func (a *API) fail(ctx context.Context, err error) *ProblemError {
 	p := problemOf(err)
 	if p.Status >= http.StatusInternalServerError && ctx.Err() == nil {
-		a.cfg.Log.ErrorContext(ctx, "call failed", "request", requestID(ctx), "err", err)
+		level := slog.LevelError
+		if p.Code != string(job.Internal) {
+			level = slog.LevelWarn // it passes by itself, as a start does
+		}
+		a.cfg.Log.Log(ctx, level, "call failed", "request", requestID(ctx), "err", err)
 	}
 	return p
 }
