@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,12 +22,12 @@ import (
 
 const apiUsage = `bench api measures the HTTP API of bin/server beside a handler of net/http that does nothing
 else, in turns, and ends with a line a part that tells whether it meets its target. Parts:
-gets (small JSON that takes a login), uploads (pictures posted to a workload); the default
-is both.
+gets (small JSON that takes a login), stored (the same, read from the database), uploads
+(pictures posted to a workload); the default is all.
 
 Examples:
   bench api
-  bench api gets --path /status --peers 64
+  bench api gets --path /operations --peers 64
   bench api uploads --turns 9
 
 Flags:
@@ -45,8 +46,11 @@ type apiConfig struct {
 // The parts of bench api.
 const (
 	partGets    = "gets"
+	partStored  = "stored"
 	partUploads = "uploads"
 )
+
+func apiParts() []string { return []string{partGets, partStored, partUploads} }
 
 // getsTarget is the least rate of GETs beside the plain handler.
 const getsTarget = 0.5
@@ -55,7 +59,7 @@ func newAPIFlags(c *apiConfig) *pflag.FlagSet {
 	flags := pflag.NewFlagSet("bench api", pflag.ContinueOnError)
 	flags.SortFlags = false
 	flags.Usage = func() {}
-	flags.StringVar(&c.path, "path", "/status", "`call` that gets makes")
+	flags.StringVar(&c.path, "path", "/nodes", "`call` that gets makes")
 	flags.IntVar(&c.peers, "peers", 16, "connections, each with one call at a time")
 	flags.DurationVar(&c.turn, "turn", 2*time.Second, "how long each server is called in a turn")
 	flags.IntVar(&c.turns, "turns", 5, "turns of each server")
@@ -78,12 +82,12 @@ func parseAPI(args []string) (apiConfig, error) {
 	}
 	c.parts = flags.Args()
 	for _, part := range c.parts {
-		if part != partGets && part != partUploads {
+		if !slices.Contains(apiParts(), part) {
 			return c, wrong(fmt.Sprintf("there is no part %q", part))
 		}
 	}
 	if len(c.parts) == 0 {
-		c.parts = []string{partGets, partUploads}
+		c.parts = apiParts()
 	}
 	switch {
 	case !strings.HasPrefix(c.path, "/") || strings.ContainsAny(c.path, " \r\n"):
@@ -118,8 +122,11 @@ func measureAPI(ctx context.Context, args []string, stdout io.Writer) error {
 	for _, part := range c.parts {
 		plan := load.HTTPConfig{Bin: filepath.Dir(self), Self: self, Path: c.path, Peers: c.peers, Turn: c.turn, Turns: c.turns}
 		target := getsTarget
-		if part == partUploads {
-			plan.Path, plan.Upload, target = "/images", c.upload, 0 // none is asked for
+		switch part { // no target is asked of these
+		case partStored:
+			plan.Path, target = "/status", 0
+		case partUploads:
+			plan.Path, plan.Upload, target = "/images", c.upload, 0
 		}
 		ours, plain, err := load.MeasureHTTP(ctx, plan)
 		if err != nil {

@@ -19,6 +19,7 @@ writes a report with tables and plots. It also plays them in simulated time.
   bench report [--out DIR]   write the report again from the recorded results
   bench compare [flags]      run policies on real clusters, side by side; bench compare --help tells more
   bench media [flags]        measure faces, videos and sound beside plain programs; bench media --help tells more
+  bench api [flags]          measure the HTTP API beside a bare handler of net/http; bench api --help tells more
   bench sim [flags]          play policies in simulated time; bench sim --help tells more
 
 Examples:

@@ -57,6 +57,20 @@ type Image struct {
 	Err      *Error // why it failed, with code, cause and hint alone; nil otherwise
 }
 
+// Progress is how far a workload is.
+type Progress struct {
+	Open    int64   // images that are neither done nor failed
+	Working int64   // of them, those in a job
+	Done    []int64 // ids of the images that are done, in order
+}
+
+// Upload is a picture on the server's disk that is no image of a workload yet.
+type Upload struct {
+	Name      string // of its file
+	Extension string // of the picture that it is, with the dot
+	Size      int64  // bytes
+}
+
 // NoWorkload is the error for a workload that there is not.
 func NoWorkload(id int64) error {
 	return E(NotFound, fmt.Sprintf("workload %d", id), errors.New("there is none"), "GET /workloads lists them")

@@ -52,7 +52,8 @@ type config struct {
 	http          string // where the HTTP API listens; "off": nowhere
 	httpChosen    bool   // by a flag
 	demo          bool
-	filesQuota    int64 // GiB; 0: no bound but the disk
+	otlp          string // URL of an OpenTelemetry collector; "": by the environment
+	filesQuota    int64  // GiB; 0: no bound but the disk
 	scheduler     scheduler.Config
 	cluster       cluster.Config
 }
@@ -78,7 +79,7 @@ func parse(args []string, stdout io.Writer) (config, error) {
 	flags.StringArrayVar(&roots, "root", nil, "`directory` below which a job's folder must lie; may be given again (default: the working directory)")
 	flags.StringVar(&cfg.state, "state", "data/state", "`directory` for the jobs, of this server alone")
 	flags.StringVar(&cfg.files, "files", "data/files", "`directory` for what the HTTP API is given, and makes of it, of this server alone; jobs may read it as if it were a --root")
-	flags.Int64Var(&cfg.filesQuota, "files-quota", 0, "`GiB` that what is uploaded there to folders may have in all (default: what the disk has)")
+	flags.Int64Var(&cfg.filesQuota, "files-quota", 0, "`GiB` that what is uploaded there to folders, and that workloads, may have in all, each (default: what the disk has)")
 	flags.StringVar(&cfg.db, "db", "", "keep the jobs in PostgreSQL, as `URL` postgres://..., which several servers may share; memory: nowhere, to measure without it (default: SQLite in --state)")
 	flags.IntVar(&cfg.scheduler.Jobs, "jobs", 0, "jobs that run at once; the others wait in order (default 8)")
 	flags.DurationVar(&cfg.scheduler.Keep, "keep", 0, "how long a job is remembered after its end (default 168h0m0s)")
@@ -89,6 +90,8 @@ func parse(args []string, stdout io.Writer) (config, error) {
 	flags.DurationVar(&cfg.scheduler.Stall, "stall-timeout", 0, "end a job that every node rejects, or no node answers, for so long; negative: never (default 1m0s)")
 	flags.DurationVar(&cfg.cluster.AttemptTimeout, "attempt-timeout", 0, "send a task elsewhere when its node has answered none for so long, or one sent so much later; longer than the nodes' --delay and --task-timeout (default 2m0s)")
 	flags.Uint64Var(&cfg.scheduler.Seed, "seed", 0, "makes the choices of nodes reproducible (default: from the clock)")
+	flags.StringVar(&cfg.otlp, "otlp-endpoint", "", "`URL` of an OpenTelemetry collector (OTLP over HTTP) that gets traces, as in http://127.0.0.1:4318 (default: OTEL_EXPORTER_OTLP_ENDPOINT; without it, none)")
+	flags.IntVar(&cfg.scheduler.TraceTasks, "trace-tasks", scheduler.DefaultTraceTasks, "tasks of a job that are traced with their attempts; of more, that many spread evenly; 0: none")
 	flags.BoolVar(&cfg.insecure, "insecure", false, "allow listening beyond loopback, without encryption")
 	cfg.tls.Flags(flags.StringVar)
 	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
@@ -120,6 +123,12 @@ func (c *config) load(roots []string) (err error) {
 	}
 	if _, err := policy.New(c.balancePolicy); err != nil {
 		return fmt.Errorf("--balance-policy: %w", err)
+	}
+	if c.scheduler.TraceTasks < 0 {
+		return bad(fmt.Sprintf("--trace-tasks %d is negative", c.scheduler.TraceTasks))
+	}
+	if c.scheduler.TraceTasks == 0 {
+		c.scheduler.TraceTasks = -1 // of a Config, zero is the default
 	}
 	if c.scheduler.Grace == 0 {
 		c.scheduler.Grace = time.Nanosecond // of a Config, zero is the default

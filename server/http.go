@@ -97,7 +97,7 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 	if err != nil {
 		return nil, errors.Join(err, folders.Close())
 	}
-	flows, err := workload.New(workload.Config{Dir: filepath.Join(w.cfg.files, "workloads")}, s, kept, w.log)
+	flows, err := workload.New(workload.Config{Dir: filepath.Join(w.cfg.files, "workloads"), Quota: w.cfg.filesQuota << 30, NodesWith: s.NodesWith}, s, kept, w.log)
 	if err != nil {
 		return nil, errors.Join(err, folders.Close())
 	}
@@ -107,7 +107,7 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 	}
 	var face *api.API
 	sources := metrics.Sources{
-		Nodes: s.Nodes, Users: accounts.Users, Standing: s.Standing, Calls: func() int { return face.InFlight() },
+		Nodes: s.Nodes, Users: accounts.Users, Standing: s.Standing, Calls: func() int { return face.InFlight() }, Listeners: func() int { return face.Listeners() },
 	}
 	if db, ok := kept.(interface{ Unkept() int }); ok {
 		sources.Unkept = db.Unkept
@@ -117,7 +117,7 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 		Reach: func(n job.Node) api.NodeSpace {
 			return rpc.NewNodeConn(n.Addr, rpc.NodeConnConfig{TLS: w.cfg.credentials, Node: n.ID})
 		},
-		Music: songs, Workloads: flows, Files: folders, Metrics: w.metrics.Handler(sources), Observer: w.metrics, Lines: w.lines,
+		Music: songs, Workloads: flows, Files: folders, Metrics: w.metrics.Handler(sources), Observer: w.metrics, Lines: w.lines, Tracer: s.tracer,
 		TLS: w.cfg.credentials.Web(), Audit: slog.New(slog.NewJSONHandler(audit, nil)),
 	})
 	at := w.listener.Addr()

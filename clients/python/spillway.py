@@ -75,7 +75,9 @@ class Job(TypedDict):
     tags: NotRequired[list[str]]
     position: NotRequired[int]
     reason: NotRequired[str]
+    trace_id: NotRequired[str]
     error: NotRequired[Fault]
+    trace_id: NotRequired[str]
     inputs: NotRequired[list[dict[str, Any]]]
     tasks: NotRequired[list[Task]]
 

@@ -20,6 +20,7 @@ import (
 
 	"spillway/job"
 	"spillway/server/files"
+	"spillway/trace"
 )
 
 // Nodes is what is known of the compute nodes, and what can be done with them.
@@ -97,6 +98,8 @@ type Config struct {
 	// Listeners bounds the streams of events that are open at once; one user may have
 	// 11 of 20 of them. Default 2000.
 	Listeners int
+	// Tracer makes a span of each call. Default: there are none.
+	Tracer *trace.Tracer
 }
 
 // API answers HTTP requests.
@@ -245,7 +248,11 @@ func (a *API) declare(op *huma.Operation, who access) {
 func (a *API) fail(ctx context.Context, err error) *ProblemError {
 	p := problemOf(err)
 	if p.Status >= http.StatusInternalServerError && ctx.Err() == nil {
-		a.cfg.Log.Error("call failed", "request", requestID(ctx), "err", err)
+		level := slog.LevelError
+		if p.Code != string(job.Internal) {
+			level = slog.LevelWarn // it passes by itself, as a start does
+		}
+		a.cfg.Log.Log(ctx, level, "call failed", "request", requestID(ctx), "err", err)
 	}
 	return p
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -48,4 +49,23 @@ func TestBody_WhatIsNotUnderstoodIsNotRepeated(t *testing.T) {
 			require.NotEmpty(t, problem(t, w).Hint)
 		})
 	}
+}
+
+func TestBody_OneThatIsTooLongIs413(t *testing.T) {
+	a, _ := accountsAPI(t)
+	long := `{"username":"` + strings.Repeat("a", 2<<20) + `"}`
+	require.Equal(t, 413, ask(t, a, "", http.MethodPost, "/login", long).Code)
+	require.Equal(t, 413, sent(a, logIn(t, a, "root"), "/users", "application/json", long).Code)
+}
+
+func TestCall_WhatPassesByItselfIsNoErrorOfTheLog(t *testing.T) {
+	var told strings.Builder
+	cfg := config()
+	cfg.Log, cfg.Ready = slog.New(slog.NewTextHandler(&told, nil)), func() bool { return false }
+	a := New(cfg)
+	require.Equal(t, 503, ask(t, a, "", http.MethodGet, "/readyz", "").Code)
+	require.Contains(t, told.String(), "level=WARN")
+	require.NotContains(t, told.String(), "level=ERROR")
+	require.Equal(t, 500, ask(t, a, "broken", http.MethodGet, "/users", "").Code)
+	require.Contains(t, told.String(), "level=ERROR")
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"runtime/debug"
 	"slices"
@@ -25,20 +26,26 @@ func (a *API) mount(pattern string, who access, h http.Handler) {
 
 // chain puts before the calls what holds for all of them.
 func (a *API) chain(next http.Handler) http.Handler {
-	return a.visited(a.measured(secured(a.audited(a.recovered(a.bounded(a.plain(a.guarded(next))))))))
+	return a.visited(a.traced(a.measured(secured(a.audited(a.recovered(a.bounded(a.plain(a.guarded(next)))))))))
 }
 
 // secured sets the headers that keep browsers from doing with an answer what it is
 // not for. Which pages may come from other places is theirs to widen.
 func secured(next http.Handler) http.Handler {
+	always := http.Header{}
+	for name, value := range map[string]string{
+		"X-Content-Type-Options":       "nosniff",
+		"X-Frame-Options":              "DENY",
+		"Referrer-Policy":              "no-referrer",
+		"Content-Security-Policy":      "default-src 'none'; frame-ancestors 'none'; sandbox",
+		"Cross-Origin-Resource-Policy": "same-origin",
+		"Cache-Control":                "no-store",
+	} {
+		always.Set(name, value)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Cache-Control", "no-store")
+		maps.Copy(h, always) // who sets one again replaces its list and does not write to it
 		if r.TLS != nil {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
@@ -57,7 +64,7 @@ func (a *API) recovered(next http.Handler) http.Handler {
 			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(p) // the way to end an answer that has begun
 			}
-			a.cfg.Log.Error("call panicked", "request", requestID(r.Context()), "panic", p, "stack", string(debug.Stack()))
+			a.cfg.Log.ErrorContext(r.Context(), "call panicked", "request", requestID(r.Context()), "panic", p, "stack", string(debug.Stack()))
 			problemOf(errors.New("panic")).write(w)
 		}()
 		next.ServeHTTP(w, r)

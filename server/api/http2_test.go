@@ -119,7 +119,7 @@ func TestHTTP2_FloodsEndTheirConnectionAndNoOther(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			nc := speak(t, at)
-			for n := range uint32(6_000) { // nothing that comes is read
+			for n := range uint32(3_000) { // nothing that comes is read
 				if _, err := nc.Write(row.next(n)); err != nil {
 					break
 				}

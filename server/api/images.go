@@ -3,14 +3,16 @@ package api
 import (
 	"errors"
 	"fmt"
-	"io"
-	"mime/multipart"
 	"net/http"
-	"net/url"
-	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"spillway/job"
+	"spillway/server/files"
 )
 
 // uploaded is the answer to an upload.
@@ -20,82 +22,127 @@ type uploaded struct {
 	Type     string `json:"type" enum:"original,filtered"`
 }
 
-// The bounds of an upload.
+// imageBytes bounds a whole upload.
+const imageBytes = 256 << 20
+
+// The types of an image.
 const (
-	imageBytes = 256 << 20 // of a whole upload
-	original   = "original"
-	filtered   = "filtered"
+	original = "original"
+	filtered = "filtered"
 )
 
-// postImage takes one picture. A workload_id that comes before the file, or in the
-// query, is used as the bytes come; else the file waits on the disk.
-func (a *API) postImage(w http.ResponseWriter, r *http.Request) error {
-	defer incoming(w, r, imageBytes)()
-	parts, err := r.MultipartReader()
-	if err != nil {
-		return job.E(job.InvalidArgument, "upload", errors.New("the body is not multipart/form-data"), "send the file with curl -F file=@a.jpg -F workload_id=ID")
-	}
-	fields := r.URL.Query()
-	held, err := holdFile(parts, fields)
-	if held != nil {
-		defer held.Close()
-	}
-	if err != nil {
-		return badBody(w, err, "the picture", fmt.Sprintf("an upload is %d MiB at the most", imageBytes>>20))
-	}
-	if held == nil {
-		return job.E(job.InvalidArgument, "upload", errors.New("there is no file"), "send it as a part with a file name")
-	}
-	if kind := fields.Get("type"); kind != "" && kind != original {
-		if kind == filtered {
-			return job.E(job.Unimplemented, "type", errors.New("filtered images are made by the server alone"), "upload originals; they are filtered by themselves")
-		}
-		return job.E(job.InvalidArgument, "type", errors.New("it is neither original nor filtered"), "leave it out, or send original")
-	}
-	id, err := number("workload_id", fields.Get("workload_id"))
-	if err != nil {
-		return err
-	}
-	i, err := a.cfg.Workloads.Upload(r.Context(), id, held)
-	if err != nil {
-		return err
-	}
-	return write(w, uploaded{Workload: id, Image: i.ID, Type: original})
+// soon is when to ask again for an image that is not filtered yet.
+const soon = time.Second
+
+// addImages declares the calls for images.
+func (a *API) addImages() {
+	// What a node may fetch and deliver is checked by the task that it has.
+	viewer, operator := access{role: job.Viewer, scopes: []string{nodeScope}}, access{role: job.Operator, scopes: []string{nodeScope}}
+	form := &huma.Schema{Type: huma.TypeObject, Properties: map[string]*huma.Schema{
+		"workload_id": {Type: huma.TypeInteger}, "type": {Type: huma.TypeString, Enum: []any{original, filtered}},
+		"image_id": {Type: huma.TypeInteger, Description: "of whose original a filtered image is the twin"},
+		"file":     {Type: huma.TypeString, Format: "binary", Description: "the picture; the part may have any name"},
+	}}
+	parts := bytesOf("application/octet-stream")
+	parts["multipart/form-data"] = &huma.MediaType{Schema: form}
+	a.stream(huma.Operation{
+		OperationID: "upload-image", Method: http.MethodPost, Path: "/images", Tags: []string{"workloads"}, Summary: "Upload a picture",
+		Description: "It is filtered by itself, and answered at once. A body that is no form is the picture itself, with the fields in the query. " +
+			"With the type filtered it is the twin of an image that there is: of image_id, else of the number that its file's name begins with, else of the first that has none.",
+		Parameters: queryParams("workload_id", "type", "image_id"), RequestBody: &huma.RequestBody{Required: true, Content: parts},
+		Responses: a.answers(answer[uploaded](a, http.StatusOK, "It is kept"), http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound,
+			http.StatusRequestEntityTooLarge, http.StatusTooManyRequests, http.StatusInsufficientStorage),
+	}, operator, a.postImage)
+	a.stream(huma.Operation{
+		OperationID: "image", Method: http.MethodGet, Path: "/images/{image_id}", Tags: []string{"workloads"}, Summary: "The bytes of an image",
+		Description: "With ETag and Range. workload_id and type (original, filtered) may also come as a form in the body. An image that is not filtered yet is 409 with Retry-After; one that could not be, 422 with the reason.",
+		Parameters:  append(queryParams("workload_id", "type"), idParam("image_id")),
+		Responses: a.answers(described{http.StatusOK, &huma.Response{Description: "The bytes", Content: bytesOf("image/*")}},
+			http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity),
+	}, viewer, a.getImage)
 }
 
-// holdFile reads the fields, and puts the file where it is nobody's until it is closed:
-// its fields may come after it. nil: there is none.
-func holdFile(parts *multipart.Reader, fields url.Values) (held *os.File, err error) {
-	for {
-		p, err := parts.NextRawPart()
-		if errors.Is(err, io.EOF) {
-			return held, nil
-		}
-		if err != nil {
-			return held, err
-		}
-		switch name := p.FormName(); {
-		case name == "workload_id" || name == "type" || name == "image_id":
-			value, err := io.ReadAll(io.LimitReader(p, 256))
-			if err != nil {
-				return held, err
-			}
-			fields.Set(name, string(value))
-		case held != nil:
-			return held, job.E(job.InvalidArgument, "upload", errors.New("there is more than one file"), "send them one by one")
-		default:
-			if held, err = os.CreateTemp("", "upload-*"); err != nil {
-				return nil, err
-			}
-			_ = os.Remove(held.Name()) // it lives as long as it is open
-			if _, err := io.Copy(held, p); err != nil {
-				return held, err
-			}
-			if _, err := held.Seek(0, io.SeekStart); err != nil {
-				return held, err
-			}
+// postImage takes one picture.
+func (a *API) postImage(w http.ResponseWriter, r *http.Request) error {
+	most := fmt.Sprintf("an upload is %d MiB at the most", imageBytes>>20)
+	if r.ContentLength > imageBytes {
+		return newProblem(http.StatusRequestEntityTooLarge, job.InvalidArgument, most, "send less")
+	}
+	defer incoming(w, r, imageBytes)()
+	p, err := a.receive(r)
+	defer a.cfg.Workloads.Drop(p.upload)
+	if err != nil {
+		return imageProblem(badBody(w, err, "the picture", most))
+	}
+	answer, err := a.keep(r, p)
+	if err != nil {
+		return imageProblem(err)
+	}
+	return write(w, answer)
+}
+
+// keep gives an upload its place.
+func (a *API) keep(r *http.Request, p picture) (uploaded, error) {
+	node, _ := principal(r.Context()).Scope.Node()
+	kind, err := imageType(p.fields.Get("type"))
+	if err != nil {
+		return uploaded{}, err
+	}
+	workload, err := number("workload_id", p.fields.Get("workload_id"))
+	if err != nil {
+		return uploaded{}, err
+	}
+	if kind == original && node != "" {
+		return uploaded{}, job.E(job.PermissionDenied, "type", errors.New("a node delivers filtered images alone"), "send type=filtered, and image_id")
+	}
+	var i job.Image
+	if kind == original {
+		i, err = a.cfg.Workloads.Keep(r.Context(), workload, p.upload)
+	} else {
+		var twin *int64
+		if twin, err = a.twin(r, workload, p); err == nil {
+			i, err = a.cfg.Workloads.KeepTwin(r.Context(), workload, twin, p.upload, node)
 		}
 	}
+	return uploaded{Workload: workload, Image: i.ID, Type: kind}, err
+}
+
+// twin is whose twin an upload is to be: that of image_id, or of the number that the
+// name of its file begins with, where there is such an image. nil: nothing tells.
+func (a *API) twin(r *http.Request, workload int64, p picture) (*int64, error) {
+	if text := p.fields.Get("image_id"); text != "" {
+		id, err := number("image_id", text)
+		return &id, err
+	}
+	digits := p.name[:len(p.name)-len(strings.TrimLeft(p.name, "0123456789"))]
+	id, err := strconv.ParseInt(digits, 10, 64) // 003.jpg is that of 3
+	if err != nil {
+		return nil, nil //nolint:nilerr,nilnil // a name need not begin with a number
+	}
+	_, err = a.cfg.Workloads.Image(r.Context(), workload, id)
+	if job.CodeOf(err) == job.NotFound && err != nil {
+		return nil, nil //nolint:nilerr,nilnil // the number is something else
+	}
+	return &id, err
+}
+
+// imageType reads which image of two is meant. Errors: InvalidArgument.
+func imageType(text string) (string, error) {
+	switch text {
+	case "", original:
+		return original, nil
+	case filtered:
+		return filtered, nil
+	}
+	return "", job.E(job.InvalidArgument, "type", errors.New("it is neither original nor filtered"), "send original or filtered")
+}
+
+// imageProblem gives what has no room the status for it.
+func imageProblem(err error) error {
+	if errors.Is(err, files.ErrFull) {
+		return fileProblem(err)
+	}
+	return err
 }
 
 // getImage answers with the bytes of an image, whole or in ranges.
@@ -112,14 +159,35 @@ func (a *API) getImage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	kind := fields.Get("type")
-	if kind != "" && kind != original && kind != filtered {
-		return job.E(job.InvalidArgument, "type", errors.New("it is neither original nor filtered"), "send original or filtered")
-	}
-	f, err := a.cfg.Workloads.Open(r.Context(), of, id, kind == filtered)
+	kind, err := imageType(fields.Get("type"))
 	if err != nil {
 		return err
 	}
+	if node, is := principal(r.Context()).Scope.Node(); is {
+		if kind == filtered {
+			return job.E(job.PermissionDenied, "type", errors.New("a node fetches originals alone"), "send type=original")
+		}
+		if err := a.cfg.Workloads.Holds(r.Context(), of, id, node); err != nil {
+			return err
+		}
+	}
+	f, i, err := a.cfg.Workloads.Open(r.Context(), of, id, kind == filtered)
+	if err != nil {
+		return untwinned(i, err)
+	}
 	defer f.Close()
 	return download(w, r, f, filepath.Base(f.Name()))
+}
+
+// untwinned tells why an image has no filtered twin, where that is what err is.
+func untwinned(i job.Image, err error) error {
+	switch {
+	case job.CodeOf(err) != job.FailedPrecondition:
+		return err
+	case i.State == job.ImageFailed && i.Err != nil:
+		return newProblem(http.StatusUnprocessableEntity, i.Err.Code, fmt.Sprintf("image %d could not be filtered: %v", i.ID, i.Err), i.Err.Hint)
+	}
+	p := newProblem(http.StatusConflict, job.FailedPrecondition, fmt.Sprintf("image %d is not filtered yet", i.ID), "ask again soon; filtered_images lists those that are")
+	p.retryAfter = soon
+	return p
 }

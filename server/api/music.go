@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -164,12 +163,7 @@ func (a *API) getMusic(w http.ResponseWriter, r *http.Request) error {
 
 // pathID is the id in r's path. Errors: NotFound, for whatever is no id.
 func pathID(r *http.Request, what, hint string) (int64, error) {
-	text := r.PathValue("id")
-	id, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || id < 1 || strconv.FormatInt(id, 10) != text {
-		return 0, job.E(job.NotFound, "", fmt.Errorf("there is no %s of that id", what), hint)
-	}
-	return id, nil
+	return idOf(r.PathValue("id"), 1, job.E(job.NotFound, "", fmt.Errorf("there is no %s of that id", what), hint))
 }
 
 // song is the one in r's path. Errors: NotFound, Unavailable.

@@ -143,6 +143,7 @@ var walk = []visitPlan{
 
 	{"put-file", "/files/cats/input_dir/1.png", []byte("picture"), 201},
 	{"folders", "", nil, 200},
+	{"uploads", "", nil, 200},
 	{"folder", "/files/cats", nil, 200},
 	{"get-file", "/files/cats/input_dir/1.png", nil, 200},
 	{"zip-folder", "/files/cats/input_dir.zip", nil, 200},
@@ -159,7 +160,7 @@ var last = []visitPlan{
 func TestOpenAPI_EveryCallAnswersAsItIsDescribed(t *testing.T) {
 	w := everything(t)
 	inputs(t, w.root, "data", "a.png", "bad.png")
-	inputs(t, w.root, "more", "a.png") // jobs do not share an output_dir
+	inputs(t, w.root, "more", "a.png") // a job of its own, which may run while the first is tried again
 	id, err := w.cfg.Service.Submit(t.Context(), job.Spec{Source: "data"})
 	require.NoError(t, err)
 	ended(t, w.cfg.Service, id)

@@ -104,7 +104,7 @@ func problemOf(err error) *ProblemError {
 		return p // a call chose the status itself
 	}
 	code := job.CodeOf(err)
-	p := newProblem(statusOf(code), code, err.Error(), job.HintOf(err))
+	p := newProblem(statusOf(code), code, err.Error(), mend(job.HintOf(err)))
 	if e, ok := errors.AsType[*job.Error](err); ok {
 		p.retryAfter = e.RetryAfter
 	}

@@ -44,7 +44,7 @@ func (a *API) addSessions() {
 			"application/json":                  {Schema: schema[credentials](a)},
 			"application/x-www-form-urlencoded": {Schema: schema[credentials](a)},
 		}},
-		Responses: a.answers(answer[session](a, http.StatusOK, "Logged in"), http.StatusUnauthorized, http.StatusTooManyRequests),
+		Responses: a.answers(answer[session](a, http.StatusOK, "Logged in"), http.StatusBadRequest, http.StatusUnauthorized, http.StatusRequestEntityTooLarge, http.StatusTooManyRequests),
 	}, anybody, a.login)
 	a.stream(huma.Operation{
 		OperationID: "logout", Method: http.MethodDelete, Path: "/logout", Tags: []string{"accounts"},
@@ -124,7 +124,7 @@ func unreadable(op string, err error) error {
 		return newProblem(http.StatusRequestTimeout, job.DeadlineExceeded, "the body comes too slowly", "send it again, faster")
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return job.E(job.InvalidArgument, op, errors.New("the body is too long"), "send less")
+		return newProblem(http.StatusRequestEntityTooLarge, job.InvalidArgument, "the body is too long", "send less")
 	}
 	return job.E(job.InvalidArgument, op, errors.New("the body cannot be read"), "GET /docs says what the call takes")
 }

@@ -85,7 +85,7 @@ func TestSession_RefusesWhatIsNoLogin(t *testing.T) {
 		{"no password", "", "application/json", `{"username":"ada"}`, 401},
 		{"half a body", "", "application/json", `{"username":`, 400},
 		{"numbers", "", "application/json", `{"username":1,"password":2}`, 400},
-		{"a body without end", "", "application/json", `{"username":"` + strings.Repeat("x", smallBody) + `"}`, 400},
+		{"a body without end", "", "application/json", `{"username":"` + strings.Repeat("x", smallBody) + `"}`, 413},
 		{"a broken form", "", "application/x-www-form-urlencoded", "username=%zz", 400},
 		{"a form without parts", "", "multipart/form-data", "x", 400},
 	}

@@ -1,21 +1,12 @@
 package api
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
-	"errors"
 	"io"
-	"maps"
-	"mime"
 	"net/http"
-	"net/url"
 	"os"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -27,12 +18,19 @@ type Workloads interface {
 	Create(ctx context.Context, name string, filter job.Operation) (job.Workload, error)
 	Workload(ctx context.Context, id int64) (job.Workload, error)
 	Workloads(ctx context.Context, after int64, most int) ([]job.Workload, error)
+	OpenWorkloads(ctx context.Context, idle bool, after int64, most int) ([]job.Workload, error)
+	WorkloadProgress(ctx context.Context, id int64) (job.Progress, error)
 	Rename(ctx context.Context, id int64, name string) error
 	Cancel(ctx context.Context, id int64) error
 	Delete(ctx context.Context, id int64) error
-	Upload(ctx context.Context, workload int64, body io.Reader) (job.Image, error)
+	Receive(ctx context.Context, body io.Reader, size int64) (job.Upload, error)
+	Keep(ctx context.Context, workload int64, u job.Upload) (job.Image, error)
+	KeepTwin(ctx context.Context, workload int64, image *int64, u job.Upload, by job.NodeID) (job.Image, error)
+	Drop(u job.Upload)
+	Holds(ctx context.Context, workload, image int64, node job.NodeID) error
+	Image(ctx context.Context, workload, id int64) (job.Image, error)
 	Images(ctx context.Context, workload int64, state job.ImageState, after int64, most int) ([]job.Image, error)
-	Open(ctx context.Context, workload, id int64, filtered bool) (*os.File, error)
+	Open(ctx context.Context, workload, id int64, filtered bool) (*os.File, job.Image, error)
 }
 
 // workload is one as it is answered.
@@ -41,7 +39,7 @@ type workload struct {
 	Filter   string  `json:"filter" doc:"the operation that is done to its images" example:"grayscale"`
 	Name     string  `json:"workload_name" doc:"its name" example:"holidays"`
 	Status   string  `json:"status" enum:"scheduling,running,completed" doc:"where it stands"`
-	Running  int     `json:"running_jobs" doc:"images that are being worked on"`
+	Running  int64   `json:"running_jobs" doc:"images that are being worked on"`
 	Filtered []int64 `json:"filtered_images" doc:"ids of the images that are done, in order"`
 }
 
@@ -50,18 +48,12 @@ type deletedWorkload struct {
 	ID int64 `json:"workload_id"`
 }
 
-// statusPage is the answer to GET /status.
-type statusPage struct {
-	Name   string     `json:"system_name" example:"Spillway"`
-	Time   time.Time  `json:"server_time"`
-	Active []workload `json:"active_workloads" doc:"those that have not completed"`
-}
-
-// workloadPage is a page of the list.
-type workloadPage struct {
-	Workloads []workload `json:"workloads"`
-	Next      string     `json:"next_cursor,omitempty" doc:"for cursor, where there are more"`
-}
+// The states of a workload.
+const (
+	scheduling = "scheduling" // it has no images, or nothing is done of what it has
+	running    = "running"
+	completed  = "completed" // all images are done, or failed
+)
 
 // listed is how many workloads or images are read at once.
 const listed = 100
@@ -72,59 +64,77 @@ func (a *API) addWorkloads() {
 		return
 	}
 	one := a.answers(answer[workload](a, http.StatusOK, "The workload"), http.StatusBadRequest, http.StatusNotFound)
-	declare := func(method, path, id, summary string, role job.Role, responses map[string]*huma.Response, f func(http.ResponseWriter, *http.Request) error) {
-		op := huma.Operation{OperationID: id, Method: method, Path: path, Tags: []string{"workloads"}, Summary: summary, Responses: responses}
-		for _, name := range []string{"workload_id", "image_id"} {
-			if strings.Contains(path, "{"+name+"}") {
-				op.Parameters = append(op.Parameters, &huma.Param{Name: name, In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeInteger}})
-			}
-		}
-		a.stream(op, by(role), f)
+	made := a.answers(answer[workload](a, http.StatusOK, "The workload"), http.StatusBadRequest, http.StatusTooManyRequests)
+	deleted := a.answers(answer[deletedWorkload](a, http.StatusOK, "It is gone"), http.StatusBadRequest, http.StatusNotFound)
+	zipped := a.answers(described{http.StatusOK, &huma.Response{Description: "The zip", Content: bytesOf("application/zip")}}, http.StatusBadRequest, http.StatusNotFound)
+	declare := func(method, path, id, summary string, responses map[string]*huma.Response) huma.Operation {
+		return huma.Operation{OperationID: id, Method: method, Path: path, Tags: []string{"workloads"}, Summary: summary, Responses: responses}
 	}
-	gone := a.answers(answer[deletedWorkload](a, http.StatusOK, "It is deleted"), http.StatusBadRequest, http.StatusNotFound)
-	octets := a.answers(described{http.StatusOK, &huma.Response{Description: "The bytes", Content: map[string]*huma.MediaType{"image/*": {}, "application/zip": {}}}}, http.StatusBadRequest, http.StatusNotFound, http.StatusConflict)
-	declare("GET", "/status", "status", "What goes on", job.Viewer, a.answers(answer[statusPage](a, http.StatusOK, "What goes on")), a.status)
-	declare("POST", "/workloads", "create-workload", "Make a workload; filter and workload_name as JSON, form or query", job.Operator, one, a.createWorkload)
-	declare("GET", "/workloads", "list-workloads", "Workloads by id; ?cursor= for the next page", job.Viewer, a.answers(answer[workloadPage](a, http.StatusOK, "A page"), http.StatusBadRequest), a.listWorkloads)
-	declare("GET", "/workloads/{workload_id}", "workload", "A workload", job.Viewer, one, a.getWorkload)
-	declare("PATCH", "/workloads/{workload_id}", "rename-workload", "Give a workload another workload_name", job.Operator, one, a.renameWorkload)
-	declare("DELETE", "/workloads/{workload_id}", "delete-workload", "Delete a workload with all its files", job.Operator, gone, a.deleteWorkload)
-	declare("POST", "/workloads/{workload_id}/cancel", "cancel-workload", "End the work on what is not filtered yet", job.Operator, one, a.cancelWorkload)
-	declare("GET", "/workloads/{workload_id}/zip", "zip-workload", "The filtered images as a zip", job.Viewer, octets, a.zipWorkload)
-	declare("POST", "/images", "upload-image", "Upload a picture as multipart, with workload_id and type", job.Operator, a.answers(answer[uploaded](a, http.StatusOK, "It is kept"), http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge), a.postImage)
-	declare("GET", "/images/{image_id}", "image", "The bytes of an image; workload_id and type as query or form", job.Viewer, octets, a.getImage)
+	with := func(op huma.Operation, fields ...string) huma.Operation {
+		if len(fields) > 0 {
+			op.RequestBody = fieldsBody(fields...)
+			op.Parameters = queryParams(fields...)
+		}
+		if strings.Contains(op.Path, "{workload_id}") {
+			op.Parameters = append(op.Parameters, idParam("workload_id"))
+		}
+		return op
+	}
+	const each = "/workloads/{workload_id}"
+	a.stream(declare("GET", "/status", "status", "What goes on", a.answers(answer[statusPage](a, http.StatusOK, "What goes on"))), by(job.Viewer), a.status)
+	a.stream(with(declare("POST", "/workloads", "create-workload", "Make a workload", made), "filter", "workload_name"), by(job.Operator), a.createWorkload)
+	register(a, declare("GET", "/workloads", "list-workloads", "List the workloads", nil), by(job.Viewer), a.listWorkloads)
+	a.stream(with(declare("GET", each, "workload", "A workload", one)), by(job.Viewer), a.getWorkload)
+	a.stream(with(declare("PATCH", each, "rename-workload", "Give a workload another name; its folder stays", one), "workload_name"), by(job.Operator), a.renameWorkload)
+	a.stream(with(declare("DELETE", each, "delete-workload", "Delete a workload with all its files", deleted)), by(job.Operator), a.deleteWorkload)
+	a.stream(with(declare("POST", each+"/cancel", "cancel-workload", "End the work on what is not filtered yet", one)), by(job.Operator), a.cancelWorkload)
+	a.stream(with(declare("GET", each+"/zip", "zip-workload", "The filtered images as a zip", zipped)), by(job.Viewer), a.zipWorkload)
+	register(a, declare("GET", each+"/images", "list-images", "List the images of a workload, and why they failed", nil), by(job.Viewer), a.listImages)
+	a.addImages()
+}
+
+// fieldsBody describes a body of fields, all of which may be left out, and bytesOf one
+// of bytes.
+func fieldsBody(names ...string) *huma.RequestBody {
+	s := &huma.Schema{Type: huma.TypeObject, Properties: map[string]*huma.Schema{}}
+	for _, name := range names {
+		s.Properties[name] = &huma.Schema{Type: huma.TypeString}
+	}
+	b := &huma.RequestBody{Description: "The same fields may stand in the query instead.", Content: map[string]*huma.MediaType{}}
+	for _, kind := range []string{"application/json", "application/x-www-form-urlencoded", "multipart/form-data"} {
+		b.Content[kind] = &huma.MediaType{Schema: s}
+	}
+	return b
+}
+
+func bytesOf(kind string) map[string]*huma.MediaType {
+	return map[string]*huma.MediaType{kind: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}
+}
+
+func queryParams(names ...string) (all []*huma.Param) {
+	for _, name := range names {
+		all = append(all, &huma.Param{Name: name, In: "query", Schema: &huma.Schema{Type: huma.TypeString}})
+	}
+	return all
+}
+
+func idParam(name string) *huma.Param {
+	return &huma.Param{Name: name, In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeInteger}}
 }
 
 // show is a workload as it is answered.
 func (a *API) show(ctx context.Context, l job.Workload) (workload, error) {
-	v := workload{ID: l.ID, Filter: l.Filter.String(), Name: l.Name, Status: "completed", Filtered: []int64{}}
-	open := l.Images == 0
-	for after := int64(-1); ; {
-		images, err := a.cfg.Workloads.Images(ctx, l.ID, "", after, 10*listed)
-		if err != nil {
-			return v, err
-		}
-		for _, i := range images {
-			after = i.ID
-			switch i.State {
-			case job.ImageDone:
-				v.Filtered = append(v.Filtered, i.ID)
-			case job.ImageWorking:
-				v.Running++
-			case job.ImageArriving, job.ImageWaiting:
-				open = true
-			case job.ImageFailed:
-			}
-		}
-		if len(images) == 0 {
-			break
-		}
+	v := workload{ID: l.ID, Filter: l.Filter.String(), Name: l.Name, Status: completed, Filtered: []int64{}}
+	p, err := a.cfg.Workloads.WorkloadProgress(ctx, l.ID)
+	if err != nil {
+		return v, err
 	}
+	v.Running, v.Filtered = p.Working, append(v.Filtered, p.Done...)
 	switch {
-	case v.Running > 0, open && len(v.Filtered) > 0:
-		v.Status = "running"
-	case open:
-		v.Status = "scheduling"
+	case p.Working > 0, p.Open > 0 && len(p.Done) > 0:
+		v.Status = running
+	case p.Open > 0, l.Images == 0:
+		v.Status = scheduling
 	}
 	return v, nil
 }
@@ -140,97 +150,6 @@ func (a *API) answerWorkload(w http.ResponseWriter, r *http.Request, id int64) e
 		return err
 	}
 	return write(w, v)
-}
-
-func (a *API) status(w http.ResponseWriter, r *http.Request) error {
-	s := statusPage{Name: "Spillway", Time: time.Now().UTC(), Active: []workload{}}
-	for after := int64(0); ; {
-		all, err := a.cfg.Workloads.Workloads(r.Context(), after, listed)
-		if err != nil {
-			return err
-		}
-		for _, l := range all {
-			after = l.ID
-			v, err := a.show(r.Context(), l)
-			if err != nil {
-				return err
-			}
-			if v.Status != "completed" {
-				s.Active = append(s.Active, v)
-			}
-		}
-		if len(all) == 0 {
-			return write(w, s)
-		}
-	}
-}
-
-func (a *API) listWorkloads(w http.ResponseWriter, r *http.Request) error {
-	var after int64
-	if cursor := r.URL.Query().Get("cursor"); cursor != "" {
-		var err error
-		if after, err = number("cursor", cursor); err != nil {
-			return err
-		}
-	}
-	all, err := a.cfg.Workloads.Workloads(r.Context(), after, listed)
-	if err != nil {
-		return err
-	}
-	p := workloadPage{Workloads: []workload{}}
-	for _, l := range all {
-		v, err := a.show(r.Context(), l)
-		if err != nil {
-			return err
-		}
-		p.Workloads = append(p.Workloads, v)
-	}
-	if len(all) == listed {
-		p.Next = strconv.FormatInt(all[listed-1].ID, 10)
-	}
-	return write(w, p)
-}
-
-// fieldsOf are what a request says, wherever it says it. A body that begins with { is
-// JSON whatever its content type. Errors: InvalidArgument.
-func fieldsOf(w http.ResponseWriter, r *http.Request) (url.Values, error) {
-	values := r.URL.Query()
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, smallBody))
-	if err != nil {
-		return nil, unreadable("read the body", err)
-	}
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if trimmed := bytes.TrimSpace(body); bytes.HasPrefix(trimmed, []byte("{")) {
-		var fields map[string]any
-		d := json.NewDecoder(bytes.NewReader(trimmed))
-		d.UseNumber()
-		if err := d.Decode(&fields); err != nil {
-			return nil, unreadable("read the body", err)
-		}
-		for name, v := range fields {
-			switch v := v.(type) {
-			case string:
-				values.Set(name, v)
-			case json.Number:
-				values.Set(name, v.String())
-			}
-		}
-		return values, nil
-	}
-	if kind == "multipart/form-data" {
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		if err := multipartForm(r, kind); err != nil {
-			return nil, unreadable("read the body", err)
-		}
-		maps.Copy(values, r.MultipartForm.Value)
-		return values, nil
-	}
-	form, err := url.ParseQuery(strings.TrimSpace(string(body)))
-	if err != nil {
-		return nil, unreadable("read the body", err)
-	}
-	maps.Copy(values, form)
-	return values, nil
 }
 
 func (a *API) createWorkload(w http.ResponseWriter, r *http.Request) error {
@@ -282,15 +201,6 @@ func (a *API) filter(ctx context.Context, text string) (job.Operation, error) {
 	return op, err
 }
 
-// number reads an id. Errors: InvalidArgument.
-func number(what, text string) (int64, error) {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 0 {
-		return 0, job.E(job.InvalidArgument, what, errors.New("it is not a whole number from 0"), "send "+what+" as the server gave it")
-	}
-	return n, nil
-}
-
 func workloadID(r *http.Request) (int64, error) {
 	return number("workload_id", r.PathValue("workload_id"))
 }
@@ -338,50 +248,4 @@ func (a *API) cancelWorkload(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return a.answerWorkload(w, r, id)
-}
-
-func (a *API) zipWorkload(w http.ResponseWriter, r *http.Request) error {
-	id, err := workloadID(r)
-	if err != nil {
-		return err
-	}
-	if _, err := a.cfg.Workloads.Workload(r.Context(), id); err != nil {
-		return err
-	}
-	attach(w, "application/zip", "workload-"+strconv.FormatInt(id, 10)+".zip")
-	out, end := outgoing(w)
-	defer end()
-	z := zip.NewWriter(out)
-	for after := int64(-1); ; {
-		images, err := a.cfg.Workloads.Images(r.Context(), id, job.ImageDone, after, listed)
-		for _, i := range images {
-			after = i.ID
-			if err = a.pack(r.Context(), z, i); err != nil {
-				break
-			}
-		}
-		if err != nil {
-			panic(http.ErrAbortHandler) // the answer has begun: only its end can tell
-		}
-		if len(images) == 0 {
-			break
-		}
-	}
-	_ = z.Close() // the caller has left: there is nobody to tell
-	return nil
-}
-
-// pack adds a filtered image to a zip, as it is: pictures are compressed already.
-func (a *API) pack(ctx context.Context, z *zip.Writer, i job.Image) error {
-	f, err := a.cfg.Workloads.Open(ctx, i.Workload, i.ID, true)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	entry, err := z.CreateHeader(&zip.FileHeader{Name: i.Result, Method: zip.Store})
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(entry, f)
-	return err
 }

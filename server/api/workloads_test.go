@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"net/textproto"
 	"net/url"
 	"strings"
 	"testing"
@@ -27,42 +29,69 @@ type idle = Nodes
 func (bare) Nodes(context.Context) ([]job.Node, error) { return nil, nil }
 
 // withWorkloads is an API whose workloads nobody works on.
-func withWorkloads(t *testing.T) *API {
-	w, err := workloads.New(workloads.Config{Dir: t.TempDir()}, nil, store.NewMemory(), slog.New(slog.DiscardHandler))
+func withWorkloads(t *testing.T) (*API, *store.Memory) {
+	kept := store.NewMemory()
+	w, err := workloads.New(workloads.Config{Dir: t.TempDir(), NodesWith: holding{}.NodesWith}, holding{}, kept, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	c := config()
 	c.Workloads, c.Nodes = w, bare{}
-	return New(c)
+	return New(c), kept
 }
 
-// upload sends a file, with fields behind it.
-func upload(t *testing.T, a *API, bytesOf string, fields ...string) *httptest.ResponseRecorder {
+// holding has the tasks of the job "theirs" on node_0, and of others on node_9.
+type holding struct{ job.Service }
+
+func (holding) NodesWith(id job.ID, _ string) []job.NodeID {
+	if id == "theirs" {
+		return []job.NodeID{"node_0"}
+	}
+	return []job.NodeID{"node_9"}
+}
+
+func (holding) Cancel(context.Context, job.ID) error { return nil }
+
+// part is one part of a form; with a file's name, if it is not "".
+type part struct{ name, file, body string }
+
+// upload sends a form.
+func upload(t *testing.T, a *API, token string, parts ...part) *httptest.ResponseRecorder {
 	t.Helper()
 	var b bytes.Buffer
 	m := multipart.NewWriter(&b)
-	part, err := m.CreateFormFile("any", "../../a.jpg")
-	require.NoError(t, err)
-	_, err = part.Write([]byte(bytesOf))
-	require.NoError(t, err)
-	for n := 0; n < len(fields); n += 2 {
-		require.NoError(t, m.WriteField(fields[n], fields[n+1]))
+	for _, p := range parts {
+		disposition := fmt.Sprintf(`form-data; name=%q`, p.name)
+		if p.file != "" {
+			disposition += fmt.Sprintf(`; filename=%q`, p.file)
+		}
+		to, err := m.CreatePart(textproto.MIMEHeader{"Content-Disposition": {disposition}})
+		require.NoError(t, err)
+		_, err = to.Write([]byte(p.body))
+		require.NoError(t, err)
 	}
 	require.NoError(t, m.Close())
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/images", &b)
-	r.Header.Set("Authorization", "Bearer operator")
+	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("Content-Type", m.FormDataContentType())
 	w := httptest.NewRecorder()
 	a.ServeHTTP(w, r)
 	return w
 }
 
+// The bytes of pictures, as far as anybody looks here.
+const (
+	jpeg = "\xff\xd8\xff\xe0 a picture of some length"
+	png  = "\x89PNG\r\n\x1a\n another picture"
+)
+
 func TestWorkloads_AreMadeOfWhateverIsSent(t *testing.T) {
-	a := withWorkloads(t)
+	a, _ := withWorkloads(t)
 	rows := []struct{ query, body, filter, name string }{
 		{"", "", "grayscale", ""},
 		{"", `{"filter":"blur","workload_name":"a"}`, "blur", "a"},
 		{"", "filter=blur&workload_name=b", "blur", "b"},
 		{"?filter=blur&workload_name=c", "", "blur", "c"},
+		{"", `{"filter":null}`, "grayscale", ""},
+		{"", `{}`, "grayscale", ""},
 	}
 	for _, row := range rows {
 		w := ask(t, a, "operator", http.MethodPost, "/workloads"+row.query, row.body)
@@ -81,38 +110,44 @@ func TestWorkloads_AreMadeOfWhateverIsSent(t *testing.T) {
 }
 
 func TestWorkloads_RefuseWhatIsHostile(t *testing.T) {
-	a := withWorkloads(t)
-	for _, body := range []string{`{"filter":"rm"}`, `{"filter":"video:blur"}`, `{"workload_name":"../x"}`, `{"workload_name":"a/b"}`, `{"workload_name":"a\u0000"}`, `{`} {
+	a, _ := withWorkloads(t)
+	for _, body := range []string{`{"filter":"rm"}`, `{"filter":"video:blur"}`, `{"workload_name":"../x"}`, `{"workload_name":"a/b"}`, `{"workload_name":"a\u0000"}`, `{`, `[1]`, `{"filter":["blur"]}`, `{"filter":{}}`, `{} {}`, `{"filter":true}`} {
 		w := ask(t, a, "operator", http.MethodPost, "/workloads", body)
 		require.Equal(t, http.StatusBadRequest, w.Code, body)
 		problem(t, w)
 	}
-	for _, id := range []string{"-1", "x", "1'--", "99999999999999999999", "%2e%2e"} {
+	for _, id := range []string{"-1", "x", "1'--", "99999999999999999999", "%2e%2e", "+1", "01", "1e0", "0x1", "١"} {
 		require.Equal(t, http.StatusBadRequest, ask(t, a, "viewer", http.MethodGet, "/workloads/"+id, "").Code, id)
 		require.Equal(t, http.StatusBadRequest, ask(t, a, "viewer", http.MethodGet, "/images/0?workload_id="+url.QueryEscape(id), "").Code, id)
 	}
 	require.Equal(t, http.StatusNotFound, ask(t, a, "viewer", http.MethodGet, "/workloads/7", "").Code)
 	require.Equal(t, http.StatusForbidden, ask(t, a, "viewer", http.MethodPost, "/workloads", "").Code)
-	require.Equal(t, http.StatusForbidden, ask(t, a, "node", http.MethodGet, "/images/0?workload_id=1", "").Code)
+	for _, path := range []string{"/workloads", "/workloads/1", "/status", "/workloads/1/images", "/workloads/1/zip"} {
+		require.Equal(t, http.StatusForbidden, ask(t, a, "node", http.MethodGet, path, "").Code, path)
+	}
+	require.Equal(t, http.StatusRequestEntityTooLarge, ask(t, a, "operator", http.MethodPost, "/workloads", strings.Repeat(" ", smallBody+1)).Code)
 }
 
-func TestImages_ComeBackAsTheyWereSent(t *testing.T) {
-	a := withWorkloads(t)
-	ask(t, a, "operator", http.MethodPost, "/workloads", "")
-	const picture = "\xff\xd8\xff\xe0 a picture"
-	w := upload(t, a, picture, "workload_id", "1", "type", "original")
-	require.JSONEq(t, `{"workload_id":1,"image_id":0,"type":"original"}`, w.Body.String())
-	for _, row := range []struct{ query, form string }{{"?workload_id=1&type=original", ""}, {"", "workload_id=1&type=original"}} {
-		w := ask(t, a, "viewer", http.MethodGet, "/images/0"+row.query, row.form)
-		require.Equal(t, http.StatusOK, w.Code)
-		require.Equal(t, picture, w.Body.String())
-		require.NotEmpty(t, w.Header().Get("ETag"))
+func TestWorkloads_AreListedByPage(t *testing.T) {
+	a, _ := withWorkloads(t)
+	require.JSONEq(t, `{"workloads":[]}`, ask(t, a, "viewer", http.MethodGet, "/workloads", "").Body.String())
+	for range 3 {
+		ask(t, a, "operator", http.MethodPost, "/workloads", "")
 	}
-	require.Equal(t, http.StatusConflict, ask(t, a, "viewer", http.MethodGet, "/images/0?workload_id=1&type=filtered", "").Code)
-	require.Equal(t, http.StatusBadRequest, upload(t, a, "<html>", "workload_id", "1").Code)
-	require.Equal(t, http.StatusNotFound, upload(t, a, picture, "workload_id", "9").Code)
-	require.Equal(t, http.StatusBadRequest, upload(t, a, picture).Code)
-	require.True(t, strings.HasPrefix(ask(t, a, "viewer", http.MethodGet, "/workloads/1/zip", "").Body.String(), "PK"))
-	require.Equal(t, http.StatusOK, ask(t, a, "operator", http.MethodDelete, "/workloads/1", "").Code)
-	require.Equal(t, http.StatusNotFound, ask(t, a, "viewer", http.MethodGet, "/images/0?workload_id=1", "").Code)
+	var seen []int64
+	for cursor := ""; ; {
+		var page struct {
+			Workloads []workload
+			Next      string `json:"next_cursor"`
+		}
+		require.NoError(t, json.Unmarshal(ask(t, a, "viewer", http.MethodGet, "/workloads?limit=2"+cursor, "").Body.Bytes(), &page))
+		for _, l := range page.Workloads {
+			seen = append(seen, l.ID)
+		}
+		if page.Next == "" {
+			break
+		}
+		cursor = "&cursor=" + page.Next
+	}
+	require.Equal(t, []int64{1, 2, 3}, seen)
 }

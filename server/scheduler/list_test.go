@@ -105,3 +105,25 @@ func TestTasks_PagesAreFullAndTrueWhileTasksRun(t *testing.T) {
 		require.NoError(t, r.Cancel(t.Context(), id))
 	})
 }
+
+func TestNodesWith_AreThoseThatHaveTheTaskAtTheMoment(t *testing.T) {
+	slow := func(ctx context.Context, task job.Task) (job.Result, error) {
+		if task.Index == 0 {
+			return takes(time.Minute)(ctx, task)
+		}
+		return good(ctx, task)
+	}
+	inBubble(t, Config{}, []node{slow, rejects}, func(t *testing.T, r *rig) {
+		r.folder("/data", 2)
+		id := r.submit(job.Spec{Source: "/data"})
+		time.Sleep(30 * time.Second)
+		tasks, err := r.Tasks(t.Context(), id, job.TaskFilter{After: -1})
+		require.NoError(t, err)
+		require.Equal(t, []job.NodeID{"node_0"}, r.NodesWith(id, tasks[0].Name))
+		require.Empty(t, r.NodesWith(id, tasks[1].Name), "it is done")
+		require.Empty(t, r.NodesWith(id, "another"))
+		require.Empty(t, r.NodesWith("another", tasks[0].Name))
+		r.wait(id)
+		require.Empty(t, r.NodesWith(id, tasks[0].Name), "it is done")
+	})
+}

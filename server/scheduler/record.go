@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ type record struct {
 	turn     *turn
 
 	carrier Carrier // set before its tasks are sent; nil: none
+	trace   string  // set before, too: the traceparent of its tasks; "": none
 
 	mu       sync.Mutex // guards what follows
 	held     bool       // nothing more may be sent
@@ -50,6 +52,8 @@ type flight struct {
 	sent   time.Time // when its present attempt left; zero while it has none
 	parked bool      // waits because no node takes it, or its end cannot be kept
 	ending bool      // the latter
+	name   string
+	on     []job.NodeID // one for each attempt that is under way
 }
 
 func newRecord(j store.Job) *record {
@@ -166,6 +170,33 @@ func (r *record) begin(f *flight) {
 		}
 		r.flights[f] = struct{}{}
 	})
+}
+
+// aboard notes that an attempt of a task is under way to a node, or with it, until the
+// returned function is called.
+func (r *record) aboard(f *flight, node job.NodeID) (off func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f.on = append(f.on, node)
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if at := slices.Index(f.on, node); at >= 0 {
+			f.on = slices.Delete(f.on, at, at+1)
+		}
+	}
+}
+
+// nodesWith are the nodes that have a task at the moment, by its name.
+func (r *record) nodesWith(task string) (all []job.NodeID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for f := range r.flights {
+		if f.name == task {
+			all = append(all, f.on...)
+		}
+	}
+	return all
 }
 
 // left notes that an attempt of a task left for a node.

@@ -59,6 +59,15 @@ func (s *Scheduler) mine(ctx context.Context, id job.ID) *record {
 	return r
 }
 
+// NodesWith are the nodes to which a task of a job that this server runs was sent, and
+// whose answer is awaited: at most [maxAttempts]. task is the name of its input.
+func (s *Scheduler) NodesWith(id job.ID, task string) []job.NodeID {
+	if r := s.active(id); r != nil {
+		return r.nodesWith(task)
+	}
+	return nil
+}
+
 // Cancel implements job.Service.
 func (s *Scheduler) Cancel(ctx context.Context, id job.ID) error {
 	s.mu.Lock()

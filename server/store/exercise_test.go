@@ -52,6 +52,7 @@ func exercise(t *testing.T, open func(t testing.TB) keeper) {
 	}{
 		{"a job is kept as it was submitted", keepsJobs},
 		{"the same submission twice is one job", submitsOnce},
+		{"a job keeps its trace", keepsTheTrace},
 		{"two submissions of one id at once are one job", submitsOnceAtOnce},
 		{"a repeated submission is known by what was asked", knowsWhatWasAsked},
 		{"jobs write no two results under one name", refusesCollisions},
@@ -89,6 +90,7 @@ func exercise(t *testing.T, open func(t testing.TB) keeper) {
 		{"the parts of songs are kept", keepsMusicParts},
 		{"workloads are kept, each with a folder of its own", keepsWorkloads},
 		{"images of a workload are numbered from 0", keepsImages},
+		{"what goes on in workloads is counted", countsImages},
 		{"an ended context is told", heedsContext},
 		{"a closed store says so", refusesWhenClosed},
 	}

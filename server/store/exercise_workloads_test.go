@@ -18,7 +18,10 @@ type albums interface {
 	Workloads(ctx context.Context, after int64, most int) ([]job.Workload, error)
 	RenameWorkload(ctx context.Context, id int64, name string) error
 	RemoveWorkload(ctx context.Context, id int64) error
-	AddImage(ctx context.Context, i job.Image) (job.Image, error)
+	OpenWorkloads(ctx context.Context, idle bool, after int64, most int) ([]job.Workload, error)
+	WorkloadProgress(ctx context.Context, id int64) (job.Progress, error)
+	CountWorkloads(ctx context.Context) (int64, error)
+	AddImages(ctx context.Context, workload int64, images ...job.Image) ([]job.Image, error)
 	SetImages(ctx context.Context, images ...job.Image) error
 	Image(ctx context.Context, workload, id int64) (job.Image, error)
 	Images(ctx context.Context, workload int64, state job.ImageState, after int64, most int) ([]job.Image, error)
@@ -57,10 +60,11 @@ func keepsImages(t *testing.T, k keeper) {
 	s, ctx := k.(albums), t.Context()
 	w := addWorkload(t, s, "a")
 	var wg sync.WaitGroup
-	errs := make([]error, 4)
+	errs := make([]error, 2)
 	for n := range errs {
 		wg.Go(func() {
-			_, errs[n] = s.AddImage(ctx, job.Image{Workload: w.ID, State: job.ImageWaiting, Original: ".jpg", Upload: "u"})
+			i := job.Image{State: job.ImageWaiting, Original: ".jpg", Upload: "u"}
+			_, errs[n] = s.AddImages(ctx, w.ID, i, i)
 		})
 	}
 	wg.Wait()
@@ -91,6 +95,41 @@ func keepsImages(t *testing.T, k keeper) {
 	require.NoError(t, s.RemoveWorkload(ctx, w.ID))
 	_, err = s.Image(ctx, w.ID, 0)
 	require.Equal(t, job.NotFound, job.CodeOf(err))
-	_, err = s.AddImage(ctx, job.Image{Workload: w.ID})
+	_, err = s.AddImages(ctx, w.ID, job.Image{})
 	require.Equal(t, job.NotFound, job.CodeOf(err))
+}
+
+func countsImages(t *testing.T, k keeper) {
+	s, ctx := k.(albums), t.Context()
+	idle, ended, busy := addWorkload(t, s, "idle"), addWorkload(t, s, "ended"), addWorkload(t, s, "busy")
+	n, err := s.CountWorkloads(ctx)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, n)
+	open := func(with bool, after int64, most int) (ids []int64) {
+		all, err := s.OpenWorkloads(ctx, with, after, most)
+		require.NoError(t, err)
+		for _, w := range all {
+			ids = append(ids, w.ID)
+		}
+		return ids
+	}
+	for id, states := range map[int64][]job.ImageState{
+		ended.ID: {job.ImageDone, job.ImageFailed},
+		busy.ID:  {job.ImageFailed, job.ImageDone, job.ImageArriving, job.ImageWorking, job.ImageWaiting, job.ImageDone},
+	} {
+		for _, state := range states {
+			_, err := s.AddImages(ctx, id, job.Image{State: state})
+			require.NoError(t, err)
+		}
+	}
+	require.Equal(t, []int64{idle.ID, busy.ID}, open(true, 0, 9))
+	require.Equal(t, []int64{busy.ID}, open(false, 0, 9))
+	require.Equal(t, []int64{idle.ID}, open(true, 0, 1))
+	require.Empty(t, open(true, busy.ID, 9))
+	p, err := s.WorkloadProgress(ctx, busy.ID)
+	require.NoError(t, err)
+	require.Equal(t, job.Progress{Open: 3, Working: 1, Done: []int64{1, 5}}, p)
+	p, err = s.WorkloadProgress(ctx, idle.ID)
+	require.NoError(t, err)
+	require.Zero(t, p)
 }

@@ -67,6 +67,56 @@ func (m *Memory) Workloads(ctx context.Context, after int64, most int) (all []jo
 	return all, nil
 }
 
+// OpenWorkloads is as that of [SQL].
+func (m *Memory) OpenWorkloads(ctx context.Context, idle bool, after int64, most int) (all []job.Workload, err error) {
+	leave, err := m.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	for _, id := range slices.Sorted(maps.Keys(m.workloads.all)) {
+		images := m.workloads.images[id]
+		if id > after && len(all) < most && (idle && len(images) == 0 || slices.ContainsFunc(images, open)) {
+			all = append(all, m.workloads.all[id])
+		}
+	}
+	return all, nil
+}
+
+// open tells that an image is neither done nor failed.
+func open(i job.Image) bool { return i.State != job.ImageDone && i.State != job.ImageFailed }
+
+// WorkloadProgress is as that of [SQL].
+func (m *Memory) WorkloadProgress(ctx context.Context, id int64) (p job.Progress, err error) {
+	leave, err := m.enter(ctx)
+	if err != nil {
+		return p, err
+	}
+	defer leave()
+	for _, i := range m.workloads.images[id] {
+		switch {
+		case i.State == job.ImageDone:
+			p.Done = append(p.Done, i.ID)
+		case open(i):
+			p.Open++
+		}
+		if i.State == job.ImageWorking {
+			p.Working++
+		}
+	}
+	return p, nil
+}
+
+// CountWorkloads is as that of [SQL].
+func (m *Memory) CountWorkloads(ctx context.Context) (int64, error) {
+	leave, err := m.enter(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
+	return int64(len(m.workloads.all)), nil
+}
+
 // RenameWorkload is as that of [SQL].
 func (m *Memory) RenameWorkload(ctx context.Context, id int64, name string) error {
 	leave, err := m.enter(ctx)
@@ -98,23 +148,27 @@ func (m *Memory) RemoveWorkload(ctx context.Context, id int64) error {
 	return nil
 }
 
-// AddImage is as that of [SQL].
-func (m *Memory) AddImage(ctx context.Context, i job.Image) (job.Image, error) {
+// AddImages is as that of [SQL].
+func (m *Memory) AddImages(ctx context.Context, workload int64, images ...job.Image) ([]job.Image, error) {
 	leave, err := m.enter(ctx)
 	if err != nil {
-		return i, err
+		return nil, err
 	}
 	defer leave()
-	w, ok := m.workloads.all[i.Workload]
+	w, ok := m.workloads.all[workload]
 	if !ok {
-		return i, job.NoWorkload(i.Workload)
+		return nil, job.NoWorkload(workload)
 	}
-	i.ID = w.Images
-	i.Original = strconv.FormatInt(i.ID, 10) + i.Original
-	w.Images++
-	m.workloads.all[w.ID] = w
-	m.workloads.images[w.ID] = append(m.workloads.images[w.ID], i)
-	return i, nil
+	added := slices.Clone(images)
+	for n := range added {
+		i := &added[n]
+		i.Workload, i.ID = workload, w.Images
+		i.Original = strconv.FormatInt(i.ID, 10) + i.Original
+		w.Images++
+	}
+	m.workloads.all[workload] = w
+	m.workloads.images[workload] = append(m.workloads.images[workload], added...)
+	return added, nil
 }
 
 // SetImages is as that of [SQL].

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"spillway/job"
@@ -75,6 +76,63 @@ func (s *SQL) Workloads(ctx context.Context, after int64, most int) (all []job.W
 	return all, err
 }
 
+// openImages selects the images that are neither done nor failed, as their index has it.
+const openImages = "state IN ('arriving', 'waiting', 'working')"
+
+// OpenWorkloads are at most so many behind the one with id after, by id, that have images
+// that are neither done nor failed; with idle also those that have none at all yet.
+// Errors: Unavailable.
+func (s *SQL) OpenWorkloads(ctx context.Context, idle bool, after int64, most int) (all []job.Workload, err error) {
+	ids := "SELECT workload FROM images WHERE " + openImages
+	if idle {
+		ids += " UNION SELECT id FROM workloads WHERE images = 0"
+	}
+	err = s.read(ctx, "list workloads", func(tx *sql.Tx) error {
+		all = nil
+		return s.each(ctx, tx, func(scan func(...any) error) error {
+			w, err := scanWorkload(scan)
+			all = append(all, w)
+			return err
+		}, "SELECT "+workloadColumns+" FROM workloads WHERE id > ? AND id IN ("+ids+") ORDER BY id LIMIT ?", after, most)
+	})
+	return all, err
+}
+
+// WorkloadProgress is how far a workload is. Errors: Unavailable.
+func (s *SQL) WorkloadProgress(ctx context.Context, id int64) (p job.Progress, err error) {
+	err = s.read(ctx, "count images", func(tx *sql.Tx) error {
+		p = job.Progress{}
+		err := s.each(ctx, tx, func(scan func(...any) error) error {
+			var state job.ImageState
+			var n int64
+			err := scan(&state, &n)
+			p.Open += n
+			if state == job.ImageWorking {
+				p.Working = n
+			}
+			return err
+		}, "SELECT state, COUNT(*) FROM images WHERE workload = ? AND "+openImages+" GROUP BY state", id)
+		if err != nil {
+			return err
+		}
+		return s.each(ctx, tx, func(scan func(...any) error) error {
+			var image int64
+			err := scan(&image)
+			p.Done = append(p.Done, image)
+			return err
+		}, "SELECT id FROM images WHERE workload = ? AND state = 'done' ORDER BY id", id)
+	})
+	return p, err
+}
+
+// CountWorkloads is how many there are. Errors: Unavailable.
+func (s *SQL) CountWorkloads(ctx context.Context) (n int64, err error) {
+	err = s.read(ctx, "count workloads", func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM workloads").Scan(&n)
+	})
+	return n, err
+}
+
 // RenameWorkload gives a workload another name; its folder stays. Errors: NotFound,
 // Unavailable.
 func (s *SQL) RenameWorkload(ctx context.Context, id int64, name string) error {
@@ -105,24 +163,34 @@ func (s *SQL) changeWorkload(ctx context.Context, id int64, query string, args .
 	})
 }
 
-// AddImage keeps a new image, which gets the next id of its workload, and Original the
-// id before it. Errors: NotFound, Unavailable.
-func (s *SQL) AddImage(ctx context.Context, i job.Image) (job.Image, error) {
-	extension := i.Original
-	err := s.write(ctx, "add image", func(tx *sql.Tx) error {
-		err := tx.QueryRowContext(ctx, s.dialect.sql("UPDATE workloads SET images = images + 1 WHERE id = ? RETURNING images - 1"), i.Workload).Scan(&i.ID)
+// AddImages keeps new images of one workload, all or none, which get its next ids, and
+// Original the id before it. Errors: NotFound, Unavailable.
+func (s *SQL) AddImages(ctx context.Context, workload int64, images ...job.Image) ([]job.Image, error) {
+	var added []job.Image
+	err := s.write(ctx, "add images", func(tx *sql.Tx) error {
+		added = slices.Clone(images)
+		var first int64
+		err := tx.QueryRowContext(ctx, s.dialect.sql("UPDATE workloads SET images = images + ? WHERE id = ? RETURNING images"), len(added), workload).Scan(&first)
 		if errors.Is(err, sql.ErrNoRows) {
-			return job.NoWorkload(i.Workload)
+			return job.NoWorkload(workload)
 		}
 		if err != nil {
 			return err
 		}
-		i.Original = strconv.FormatInt(i.ID, 10) + extension
-		_, err = s.exec(ctx, tx, "INSERT INTO images (workload, id, state, original, result, upload, job, code, cause, hint) VALUES (?, ?, ?, ?, '', ?, '', '', '', '')",
-			i.Workload, i.ID, string(i.State), i.Original, i.Upload)
-		return err
+		first -= int64(len(added))
+		for n := range added {
+			i := &added[n]
+			i.Workload, i.ID = workload, first+int64(n)
+			i.Original = strconv.FormatInt(i.ID, 10) + i.Original
+			_, err = s.exec(ctx, tx, "INSERT INTO images (workload, id, state, original, result, upload, job, code, cause, hint) VALUES (?, ?, ?, ?, '', ?, '', '', '', '')",
+				i.Workload, i.ID, string(i.State), i.Original, i.Upload)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
-	return i, err
+	return added, err
 }
 
 // SetImages changes state, result, job and error of images, all or none.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,10 +29,18 @@ type service struct {
 	mu    sync.Mutex
 	specs map[job.ID]job.Spec
 	names map[job.ID][]string
-	calls int // submissions of a new job
+	calls int           // submissions of a new job
+	hold  chan struct{} // unless nil, jobs end when it is closed
+	// submit is the same for the sending off of jobs.
+	submit chan struct{}
+
+	cancelled []job.ID
 }
 
 func (s *service) Submit(_ context.Context, spec job.Spec) (job.ID, error) {
+	if s.submit != nil {
+		<-s.submit
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, known := s.specs[spec.ID]; known {
@@ -47,10 +56,17 @@ func (s *service) Submit(_ context.Context, spec job.Spec) (job.ID, error) {
 }
 
 func (s *service) Watch(_ context.Context, id job.ID, _ int64) (<-chan job.Event, error) {
+	if s.hold != nil {
+		<-s.hold
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	events := make(chan job.Event, 1)
-	events <- job.Event{Job: job.Job{ID: id, State: job.Failed}}
+	e := job.Event{Job: job.Job{ID: id, State: job.Failed}}
+	if slices.Contains(s.cancelled, id) {
+		e.Job.State = job.Cancelled
+	}
+	events <- e
 	close(events)
 	return events, nil
 }
@@ -61,6 +77,10 @@ func (s *service) Tasks(_ context.Context, id job.ID, f job.TaskFilter) (all []j
 	base := s.specs[id].Source
 	for n, name := range s.names[id] {
 		if int64(n) <= f.After {
+			continue
+		}
+		if slices.Contains(s.cancelled, id) {
+			all = append(all, job.TaskInfo{Index: int64(n), Name: name, State: job.TaskPending})
 			continue
 		}
 		t := job.TaskInfo{Index: int64(n), Name: name, State: job.TaskDone}
@@ -79,7 +99,23 @@ func (s *service) Tasks(_ context.Context, id job.ID, f job.TaskFilter) (all []j
 	return all, nil
 }
 
-func (s *service) Cancel(context.Context, job.ID) error { return nil }
+func (s *service) Cancel(_ context.Context, id job.ID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, known := s.specs[id]; !known {
+		return job.E(job.NotFound, "job", errors.New("there is none"), "")
+	}
+	s.cancelled = append(s.cancelled, id)
+	return nil
+}
+
+// NodesWith has each task on node_1 while hold is set.
+func (s *service) NodesWith(job.ID, string) []job.NodeID {
+	if s.hold == nil {
+		return nil
+	}
+	return []job.NodeID{"node_1"}
+}
 
 func newService() *service {
 	return &service{specs: map[job.ID]job.Spec{}, names: map[job.ID][]string{}}
@@ -97,8 +133,7 @@ func TestRun_ImagesThatComeAreFilteredOnceAcrossARestart(t *testing.T) {
 				l, err = w.Create(ctx, "a[*", job.Operation{Name: "blur"})
 				require.NoError(t, err)
 				for _, body := range []string{jpeg, jpeg + " broken", jpeg} {
-					_, err := w.Upload(ctx, l.ID, strings.NewReader(body))
-					require.NoError(t, err)
+					upload(t, w, l.ID, body)
 				}
 			}
 			go func() { _ = w.Run(ctx) }()
@@ -106,11 +141,13 @@ func TestRun_ImagesThatComeAreFilteredOnceAcrossARestart(t *testing.T) {
 			done, err := w.Images(ctx, l.ID, job.ImageDone, -1, 10)
 			require.NoError(t, err)
 			require.Len(t, done, 2)
-			f, err := w.Open(ctx, l.ID, 2, true)
+			f, _, err := w.Open(ctx, l.ID, 2, true)
 			require.NoError(t, err)
 			require.NoError(t, f.Close())
-			_, err = w.Open(ctx, l.ID, 1, true)
-			require.ErrorContains(t, err, "it is damaged")
+			_, broken, err := w.Open(ctx, l.ID, 1, true)
+			require.Equal(t, job.FailedPrecondition, job.CodeOf(err))
+			require.Equal(t, job.DataLoss, broken.Err.Code)
+			require.ErrorContains(t, broken.Err, "it is damaged")
 			cancel()
 			synctest.Wait()
 		})
@@ -123,22 +160,119 @@ func TestRun_ImagesThatComeAreFilteredOnceAcrossARestart(t *testing.T) {
 	}
 }
 
-func TestUpload_WhatIsNoPictureLeavesNothing(t *testing.T) {
-	dir := t.TempDir()
-	w, err := workload.New(workload.Config{Dir: dir}, newService(), store.NewMemory(), slog.New(slog.DiscardHandler))
+// upload sends a picture, and gives its image.
+func upload(t *testing.T, w *workload.Workloads, to int64, body string) job.Image {
+	t.Helper()
+	u, err := w.Receive(t.Context(), strings.NewReader(body), int64(len(body)))
 	require.NoError(t, err)
+	defer w.Drop(u)
+	i, err := w.Keep(t.Context(), to, u)
+	require.NoError(t, err)
+	return i
+}
+
+// open makes the workloads of a folder, and one of them.
+func open(t *testing.T, cfg workload.Config, s *service) (*workload.Workloads, job.Workload) {
+	t.Helper()
+	cfg.NodesWith = s.NodesWith
+	w, err := workload.New(cfg, s, store.NewMemory(), slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	return w, create(t, w)
+}
+
+func create(t *testing.T, w *workload.Workloads) job.Workload {
+	t.Helper()
 	l, err := w.Create(t.Context(), "a", job.Operation{Name: "blur"})
 	require.NoError(t, err)
-	_, err = w.Upload(t.Context(), l.ID, strings.NewReader("<html>"))
-	require.Equal(t, job.InvalidArgument, job.CodeOf(err))
-	_, err = w.Upload(t.Context(), 9, strings.NewReader(jpeg))
-	require.Equal(t, job.NotFound, job.CodeOf(err))
-	for _, name := range []string{"", "..", "a/b", "../x", ".batches", "a\x00"} {
-		_, err := w.Create(t.Context(), name, job.Operation{Name: "blur"})
-		require.Equal(t, job.InvalidArgument, job.CodeOf(err), "%q", name)
+	return l
+}
+
+// files are all below a folder, without the folders.
+func files(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			name, _ := filepath.Rel(dir, path)
+			all = append(all, name)
+		}
+		return err
+	}))
+	return all
+}
+
+func TestDelete_WhatALateJobMadeDoesNotLandInAnothersFolder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, dir := newService(), t.TempDir()
+		s.hold = make(chan struct{})
+		w, l := open(t, workload.Config{Dir: dir}, s)
+		upload(t, w, l.ID, jpeg)
+		go func() { _ = w.Run(t.Context()) }()
+		time.Sleep(time.Minute) // it is in a job
+		require.NoError(t, w.Delete(t.Context(), l.ID))
+		require.Len(t, s.cancelled, 1)
+		s.cancelled = nil // the job was done a moment before
+		other := create(t, w)
+		require.Equal(t, l.Dir, other.Dir)
+		upload(t, w, other.ID, jpeg)
+		require.NoError(t, w.Cancel(t.Context(), other.ID))
+		close(s.hold)
+		time.Sleep(time.Minute)
+		require.Equal(t, []string{"a/original/0.jpg"}, files(t, dir))
+	})
+}
+
+func TestCancel_EndsWhatWaitsAndWhatIsInAJob(t *testing.T) {
+	for name, row := range map[string]struct {
+		wait         time.Duration
+		hold, submit bool
+	}{
+		"before it has a job":       {},
+		"while the job runs":        {wait: time.Minute, hold: true},
+		"while the job is sent off": {wait: time.Minute, submit: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newService()
+				if row.hold {
+					s.hold = make(chan struct{})
+				}
+				if row.submit {
+					s.submit = make(chan struct{})
+				}
+				w, l := open(t, workload.Config{Dir: t.TempDir()}, s)
+				upload(t, w, l.ID, jpeg)
+				if row.wait > 0 {
+					go func() { _ = w.Run(t.Context()) }()
+					time.Sleep(row.wait)
+				}
+				require.NoError(t, w.Cancel(t.Context(), l.ID))
+				for _, c := range []chan struct{}{s.hold, s.submit} {
+					if c != nil {
+						close(c)
+					}
+				}
+				time.Sleep(time.Minute)
+				requireCancelled(t, w, l)
+			})
+		})
 	}
-	left, err := os.ReadDir(filepath.Join(dir, ".uploads"))
+}
+
+func requireCancelled(t *testing.T, w *workload.Workloads, l job.Workload) {
+	t.Helper()
+	p, err := w.WorkloadProgress(t.Context(), l.ID)
 	require.NoError(t, err)
-	require.Empty(t, left)
-	require.NoError(t, w.Delete(t.Context(), l.ID))
+	require.Zero(t, p)
+	i, err := w.Image(t.Context(), l.ID, 0)
+	require.NoError(t, err)
+	require.Equal(t, job.CancelledCode, i.Err.Code)
+}
+
+func TestCancel_EndsWhatHasAJobThatNobodyHasSentOff(t *testing.T) {
+	w, l := open(t, workload.Config{Dir: t.TempDir()}, newService())
+	i := upload(t, w, l.ID, jpeg)
+	i.State, i.Job = job.ImageWorking, "soon"
+	require.NoError(t, w.SetImages(t.Context(), i))
+	require.NoError(t, w.Cancel(t.Context(), l.ID))
+	requireCancelled(t, w, l)
 }

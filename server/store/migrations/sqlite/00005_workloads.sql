@@ -23,6 +23,9 @@ CREATE TABLE images (
     PRIMARY KEY (workload, id)
 );
 CREATE INDEX images_by_state ON images (workload, state, id);
+-- What goes on is found however much has completed.
+CREATE INDEX images_open ON images (state, workload) WHERE state IN ('arriving', 'waiting', 'working');
+CREATE INDEX workloads_idle ON workloads (id) WHERE images = 0;
 
 -- +goose Down
 DROP TABLE images;
