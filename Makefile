@@ -84,7 +84,8 @@ bench-media: build bin/plain-faces ## measure faces, videos and sound beside pla
 	@tools/photos
 	bin/bench media $(ARGS)
 
-bench-api: build ## measure the HTTP API beside a bare handler of net/http; ARGS="gets --turns 9"
+bench-api: build ## measure the HTTP API beside a bare handler of net/http, and streams of events; ARGS="gets --turns 9"
+	@[ -n "$(ARGS)" ] || bin/bench events
 	bin/bench api $(ARGS)
 
 # What the faces are held against, in tests and in bench-media. Several may make it at

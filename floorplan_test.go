@@ -26,9 +26,9 @@ var floors = map[string]int{
 
 	"rpc": 1, "view": 1, "machine": 1, "server/split": 1, "server/policy": 1, "server/tail": 1, "server/store": 1, "server/account": 1, "server/metrics": 1, "server/files": 1,
 	"computenode/admission": 1, "computenode/operation": 1, "computenode/isolate": 1,
-	"computenode/workspace": 1, "bench/report": 1, "bench/closedform": 1,
+	"computenode/workspace": 1, "bench/report": 1, "bench/closedform": 1, "trace/otlp": 1,
 
-	"job": 0, "sketch": 0, "sound": 0, "face": 0, "params": 0, "confine": 0, "systemd": 0, "gen-go/spillway": 0, "gen-go/echo": 0, "rpc/mux": 0,
+	"job": 0, "sketch": 0, "sound": 0, "face": 0, "params": 0, "confine": 0, "systemd": 0, "gen-go/spillway": 0, "gen-go/echo": 0, "rpc/mux": 0, "trace": 0,
 	"native/opencv": 0, "native/dlib": 0, "native/goface": 0, "native/ffmpeg": 0,
 }
 

@@ -19,6 +19,7 @@ import (
 	"spillway/machine"
 	"spillway/rpc"
 	"spillway/server/policy"
+	"spillway/trace"
 )
 
 const usage = `client submits folders of pictures, videos and songs to a Spillway server and follows them.
@@ -64,6 +65,7 @@ type config struct {
 	priority int
 	tags     []string
 	keep     time.Duration
+	trace    string   // a traceparent; "": none
 	states   []string // of jobs or tasks to show; none: all, or those worth a look
 	limit    int
 	after    string // the last job, or task, of the page before
@@ -108,6 +110,7 @@ func parse(args []string, out output) (config, error) {
 	flags.IntVar(&cfg.priority, "priority", 0, fmt.Sprintf("%d to %d; of the jobs that wait, a higher one starts first", job.MinPriority, job.MaxPriority))
 	flags.StringSliceVar(&cfg.tags, "tags", nil, "`tags` that a node must have to get a task")
 	flags.DurationVar(&cfg.keep, "keep", 0, "how long the server remembers the job after its end (default: the server's)")
+	flags.StringVar(&cfg.trace, "traceparent", "", "the W3C `traceparent` of the trace that the job is part of (default: the variable TRACEPARENT); docs/tracing.md")
 	flags.StringSliceVar(&cfg.states, "state", nil, "show only jobs (client jobs), or tasks (client job), in these `states`")
 	flags.IntVar(&cfg.limit, "limit", 0, "show so many at most (default 100)")
 	flags.StringVar(&cfg.after, "after", "", "go on behind this job, or task, the `last` of the page before")
@@ -177,7 +180,7 @@ const submits = "DIR"
 
 // goesWith tells the commands that a flag goes with, where it does not go with all.
 var goesWith = map[string][]string{
-	"policy": {submits}, "op": {submits}, "deadline": {submits}, "priority": {submits}, "tags": {submits}, "keep": {submits},
+	"policy": {submits}, "op": {submits}, "deadline": {submits}, "priority": {submits}, "tags": {submits}, "keep": {submits}, "traceparent": {submits},
 	"detach": {submits, "retry"},
 	"state":  {"jobs", "job"}, "limit": {"jobs", "job"}, "after": {"jobs", "job"}, "oldest": {"jobs"},
 	"watch": {"nodes"}, "wide": {"nodes"}, "lines": {"node"}, "undo": {"drain"},
@@ -211,7 +214,22 @@ func (c *config) check(flags *pflag.FlagSet) error {
 	if c.detach && len(c.policies) > 1 {
 		return bad("--detach takes one policy; several run one after the other")
 	}
-	return errors.Join(job.CheckTags(c.tags), c.checkStates())
+	return errors.Join(job.CheckTags(c.tags), c.checkStates(), c.findTrace())
+}
+
+// findTrace takes the trace of the environment where no flag gives one. What is none there
+// is ignored, since it may be meant for others.
+func (c *config) findTrace() error {
+	given := c.trace
+	if given == "" {
+		c.trace = trace.Parse(os.Getenv("TRACEPARENT"))
+		return nil
+	}
+	if c.trace = trace.Parse(given); c.trace == "" {
+		return job.E(job.InvalidArgument, "--traceparent", fmt.Errorf("%.80q is no traceparent", given),
+			"write it as in 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01, or leave it out")
+	}
+	return nil
 }
 
 // checkStates reports the first state that neither job nor task is ever in.

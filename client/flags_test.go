@@ -36,3 +36,21 @@ func TestFolder_OneFileIsNamedFromTheRootWhereverTheClientStands(t *testing.T) {
 	require.Equal(t, filepath.Join(input, "b.avi"), folder("input_dir/b.avi"), "its outputs are named by the link")
 	require.Equal(t, "input_dir/elsewhere.avi", folder("input_dir/elsewhere.avi"), "another machine's")
 }
+
+func TestTraceparent_OfTheFlagIsCheckedAndOfTheEnvironmentIsNot(t *testing.T) {
+	const one, other = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01"
+	var quiet output
+	t.Setenv("TRACEPARENT", other)
+	cfg, err := parse([]string{"--server", "127.0.0.1:1", "data"}, quiet)
+	require.NoError(t, err)
+	require.Equal(t, other, cfg.trace)
+	cfg, err = parse([]string{"--server", "127.0.0.1:1", "--traceparent", one, "data"}, quiet)
+	require.NoError(t, err)
+	require.Equal(t, one, cfg.trace)
+	_, err = parse([]string{"--server", "127.0.0.1:1", "--traceparent", "garbage", "data"}, quiet)
+	require.ErrorContains(t, err, "--traceparent")
+	t.Setenv("TRACEPARENT", "garbage")
+	cfg, err = parse([]string{"--server", "127.0.0.1:1", "data"}, quiet)
+	require.NoError(t, err)
+	require.Empty(t, cfg.trace)
+}

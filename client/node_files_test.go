@@ -18,6 +18,7 @@ import (
 	"spillway/computenode/workspace"
 	"spillway/job"
 	"spillway/rpc"
+	"spillway/view"
 )
 
 // fileNode is a node with files, and media that says what it was asked.
@@ -124,7 +125,7 @@ func TestNodeFiles_MediaIsAskedForAsItIsWritten(t *testing.T) {
 		return stdout
 	}
 	require.Contains(t, run("metadata", "v.mp4"), "29.97 (30000/1001)")
-	var v videoView
+	var v view.Video
 	require.NoError(t, json.Unmarshal([]byte(run("metadata", "v.mp4", "--json")), &v))
 	require.Equal(t, int64(1001), v.RateDen)
 	require.Equal(t, "v.1.png\nv.2.png\n", run("extract", "v.mp4", "--rate", "29.97", "--from", "1m", "--duration", "2s"))

@@ -10,6 +10,7 @@ import (
 
 	"spillway/job"
 	"spillway/rpc"
+	"spillway/view"
 )
 
 // fileView is a file as JSON.
@@ -17,35 +18,6 @@ type fileView struct {
 	Name string `json:"name"`
 	Size int64  `json:"size"`
 	Path string `json:"path,omitempty"`
-}
-
-// activityView is what a node works on, as JSON.
-type activityView struct {
-	File      string    `json:"file"`
-	Video     string    `json:"video_id"`
-	Frame     int64     `json:"frame"`
-	Operation string    `json:"operation"`
-	Since     time.Time `json:"since"`
-}
-
-// videoView is a video as JSON.
-type videoView struct {
-	Name     string  `json:"name"`
-	Rate     float64 `json:"framerate"`
-	RateNum  int64   `json:"framerate_numerator"`
-	RateDen  int64   `json:"framerate_denominator"`
-	Duration float64 `json:"duration_s"`
-	Width    int     `json:"width"`
-	Height   int     `json:"height"`
-	Codec    string  `json:"codec"`
-	Frames   int64   `json:"frames"`
-	Audio    bool    `json:"audio"`
-}
-
-// faceView is a face as JSON: its 68 points as [x, y]; none: no face.
-type faceView struct {
-	Name   string       `json:"name"`
-	Points [][2]float64 `json:"points"`
 }
 
 func (s *session) nodeView(ctx context.Context, node *rpc.NodeConn) error {
@@ -57,9 +29,8 @@ func (s *session) nodeView(ctx context.Context, node *rpc.NodeConn) error {
 		return s.tell(nil, "no job")
 	}
 	for _, a := range all {
-		video, frame := a.Frame()
-		v := activityView{File: a.File, Video: video, Frame: frame, Operation: a.Operation, Since: a.Since}
-		if err := s.tell(v, "processing %s %d  %s, since %s", job.Shown(video), frame, job.Shown(a.Operation), a.Since.Local().Format(time.TimeOnly)); err != nil {
+		v := view.OfActivity(a)
+		if err := s.tell(v, "processing %s %d  %s, since %s", job.Shown(v.Video), v.Frame, job.Shown(a.Operation), a.Since.Local().Format(time.TimeOnly)); err != nil {
 			return err
 		}
 	}
@@ -72,7 +43,7 @@ func (s *session) nodeList(ctx context.Context, node *rpc.NodeConn) error {
 		return err
 	}
 	if s.cfg.json {
-		return printEach(s, all, func(f job.FileInfo) fileView { return fileView{Name: f.Name, Size: f.Size} })
+		return printEach(s, all, view.OfFile)
 	}
 	t := table{text: 1}
 	t.row("file", "bytes")
@@ -90,10 +61,7 @@ func (s *session) nodeMetadata(ctx context.Context, node *rpc.NodeConn) error {
 		return err
 	}
 	if s.cfg.json {
-		return s.printJSON(videoView{
-			Name: name, Rate: v.Rate.Float(), RateNum: v.Rate.Num, RateDen: v.Rate.Den, Duration: v.Duration.Seconds(),
-			Width: v.Width, Height: v.Height, Codec: v.Codec, Frames: v.Frames, Audio: v.Audio,
-		})
+		return s.printJSON(view.OfVideo(name, v))
 	}
 	t := table{text: 2}
 	t.row("video", job.Shown(name))
@@ -138,13 +106,11 @@ func (s *session) nodeFace(ctx context.Context, node *rpc.NodeConn) error {
 	if err != nil {
 		return err
 	}
-	v := faceView{Name: name}
 	var points []string
 	for _, p := range face {
-		v.Points = append(v.Points, [2]float64{p.X, p.Y})
 		points = append(points, fmt.Sprintf("(%v,%v)", p.X, p.Y))
 	}
-	return s.tell(v, "%s", strings.Join(points, ", "))
+	return s.tell(view.OfFace(name, face), "%s", strings.Join(points, ", "))
 }
 
 func (s *session) nodeMesh(ctx context.Context, node *rpc.NodeConn) error {

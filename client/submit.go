@@ -8,6 +8,7 @@ import (
 
 	"spillway/job"
 	"spillway/rpc"
+	"spillway/trace"
 )
 
 // firstWatch is the pause before the server is asked again for a job whose
@@ -26,7 +27,7 @@ func (s *session) submit(ctx context.Context) int {
 	for _, policy := range s.cfg.policies {
 		spec := job.Spec{
 			ID: job.NewID(), Source: s.cfg.arg, Operation: s.cfg.op, Policy: policy, Deadline: s.cfg.deadline,
-			Priority: s.cfg.priority, Tags: s.cfg.tags, Keep: s.cfg.keep,
+			Priority: s.cfg.priority, Tags: s.cfg.tags, Keep: s.cfg.keep, Trace: s.cfg.trace,
 		}
 		if s.cfg.detach {
 			return s.detach(ctx, spec)
@@ -67,7 +68,11 @@ func (s *session) detach(ctx context.Context, spec job.Spec) int {
 		return report(s.out, err)
 	}
 	if s.cfg.json {
-		return report(s.out, s.printJSON(map[string]any{"id": id}))
+		answer := map[string]any{"id": id}
+		if trace := trace.ID(spec.Trace); trace != "" {
+			answer["trace_id"] = trace
+		}
+		return report(s.out, s.printJSON(answer))
 	}
 	fmt.Fprintln(s.out.stdout, id)
 	return exitDone

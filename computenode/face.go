@@ -12,6 +12,7 @@ import (
 	"spillway/job"
 	"spillway/rpc"
 	"spillway/systemd"
+	"spillway/trace"
 )
 
 // face is what callers see of the node: its worker, with the use of the machine
@@ -23,11 +24,13 @@ type face struct {
 	tail    *tail
 	grace   time.Duration // for what runs, once the node is told to stop
 	manager *systemd.Manager
+	tracer  *trace.Tracer
 }
 
 var (
 	_ rpc.Node      = face{}
 	_ rpc.Forgetful = face{}
+	_ rpc.Traced    = face{}
 	_ job.Files     = face{}
 	_ job.Media     = face{}
 )
@@ -38,6 +41,9 @@ func (f face) Probe(ctx context.Context) (job.Load, error) {
 	load.Usage = f.meter.read()
 	return load, err
 }
+
+// Tracer implements [rpc.Traced].
+func (f face) Tracer() *trace.Tracer { return f.tracer }
 
 // Log implements [rpc.Node].
 func (f face) Log(lines int) []string { return f.tail.last(lines) }

@@ -43,6 +43,7 @@ type config struct {
 	Level     slog.Level
 	Join      joinConfig
 	Grace     time.Duration // for what runs when the node is told to stop
+	OTLP      string        // URL of an OpenTelemetry collector; "": by the environment
 	// CrashAfter is when the node dies of itself, for tests and demonstrations; 0:
 	// never.
 	CrashAfter time.Duration
@@ -81,6 +82,7 @@ func newFlags(c *config, r *raw) *pflag.FlagSet {
 	fs.DurationVar(&c.Grace, "grace", defaultGrace, "how long what runs may go on when the node is told to stop")
 	fs.DurationVar(&c.CrashAfter, "crash-after", 0, "die as by kill -9 so long after the start, to try what a cluster does then (default: never)")
 	fs.StringVar(&c.Text, "text", "", "HOST:PORT on which to answer lines of text, for nc and programs of one's own; see docs/text-protocol.md (default: nowhere)")
+	fs.StringVar(&c.OTLP, "otlp-endpoint", "", "URL of an OpenTelemetry collector (OTLP over HTTP) that gets the spans of tasks whose server traces them, as in http://127.0.0.1:4318 (default: OTEL_EXPORTER_OTLP_ENDPOINT; without it, none)")
 	fs.BoolVar(&c.Insecure, "insecure", false, "listen beyond this machine, without any login")
 	r.tls.Flags(fs.StringVar)
 	fs.StringVar(&r.level, "log-level", "info", "debug, info, warn or error")

@@ -23,6 +23,8 @@ import (
 	"spillway/job"
 	"spillway/rpc"
 	"spillway/systemd"
+	"spillway/trace"
+	"spillway/trace/otlp"
 )
 
 // The exit codes of the program.
@@ -70,7 +72,12 @@ func exit(stderr io.Writer, err error) int {
 // serve wires the node together and answers calls until ctx ends.
 func serve(ctx context.Context, cfg config, stderr io.Writer) error {
 	lines := &tail{}
-	log := slog.New(slog.NewTextHandler(io.MultiWriter(lines, stderr), &slog.HandlerOptions{Level: cfg.Level}))
+	log := slog.New(trace.Handler(slog.NewTextHandler(io.MultiWriter(lines, stderr), &slog.HandlerOptions{Level: cfg.Level})))
+	spans, err := otlp.Start(otlp.Config{Endpoint: cfg.OTLP, Service: "spillway-computenode", Instance: string(cfg.Worker.Node), Log: log})
+	if err != nil {
+		return usage("traces", err.Error(), "docs/tracing.md tells which flag and variables count")
+	}
+	defer spans.Close()
 	cfg.Worker.Machine = thisMachine()
 	n, err := newNode(cfg, log)
 	if err != nil {
@@ -104,7 +111,7 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) error {
 	}
 	manager := systemd.Find(log)
 	manager.Ready("taking tasks")
-	me := face{Worker: n.worker, Desk: n.desk, meter: &meter{dir: cfg.Roots[0]}, tail: lines, grace: cfg.Grace, manager: manager}
+	me := face{Worker: n.worker, Desk: n.desk, meter: &meter{dir: cfg.Roots[0]}, tail: lines, grace: cfg.Grace, manager: manager, tracer: spans.Tracer()}
 	tidying, stopTidying := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopTidying()
 	go n.files.Run(tidying)

@@ -51,9 +51,14 @@ type Spec struct {
 	Tags []string
 	// Keep is how long the job is remembered after its end. Zero: the server's.
 	Keep time.Duration
+	// Trace is a W3C traceparent: of the trace that the submission is part of, and of
+	// a job that was accepted, the step that its own are below. What is none is
+	// ignored. Empty: the server begins a trace where it makes any.
+	Trace string
 }
 
-// Equal reports whether both ask for the same.
+// Equal reports whether both ask for the same. Traces do not count: a submission that is
+// repeated may be part of another.
 func (s Spec) Equal(o Spec) bool {
 	return s.ID == o.ID && s.Source == o.Source && s.Operation.Equal(o.Operation) && s.Policy == o.Policy &&
 		s.Deadline == o.Deadline && s.Priority == o.Priority && slices.Equal(s.Tags, o.Tags) && s.Keep == o.Keep

@@ -45,6 +45,17 @@ type Standing struct {
 	// OldestTask how long ago the first of those tasks began that wait or are parked;
 	// 0: none does.
 	OldestJob, OldestTask time.Duration
+
+	// Limits are how many attempts the nodes that are up may have at once, by policies that
+	// jobs use and that bound it.
+	Limits []Limit
+}
+
+// Limit is how many attempts a policy lets a node have at once.
+type Limit struct {
+	Policy   string // its name, without parameters
+	Node     NodeID
+	Attempts int
 }
 
 // Call is a call of the HTTP API that has been answered.

@@ -33,6 +33,7 @@ func specToWire(s job.Spec) *spillway.JobSpec {
 		ms := wholeMillis(s.Keep)
 		out.KeepMs = &ms
 	}
+	out.Traceparent = given(s.Trace)
 	return out
 }
 
@@ -44,6 +45,7 @@ func specFromWire(s *spillway.JobSpec) job.Spec {
 		ID: job.ID(s.GetID()), Source: s.GetSource(), Operation: operationFromWire(s.Operation),
 		Policy: s.GetPolicy(), Deadline: millis(s.GetDeadlineMs()),
 		Priority: int(s.GetPriority()), Tags: s.Tags, Keep: millis(s.GetKeepMs()),
+		Trace: s.GetTraceparent(),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"spillway/gen-go/spillway"
 	"spillway/job"
 	"spillway/rpc/mux"
+	"spillway/trace"
 )
 
 func loadToWire(l job.Load) *spillway.Load {
@@ -44,7 +45,8 @@ func operationFromWire(o *spillway.Operation) job.Operation {
 }
 
 // taskToWire carries the time that is left at now, by the task's deadline or
-// by ctx's, whichever is sooner. It is at least 1 ms, since 0 means none.
+// by ctx's, whichever is sooner. It is at least 1 ms, since 0 means none. The trace is
+// ctx's.
 func taskToWire(ctx context.Context, t job.Task, now time.Time) *spillway.Task {
 	deadline := t.Deadline
 	if d, ok := ctx.Deadline(); ok && (deadline.IsZero() || d.Before(deadline)) {
@@ -58,6 +60,7 @@ func taskToWire(ctx context.Context, t job.Task, now time.Time) *spillway.Task {
 		Job: string(t.Job), Index: t.Index, Attempt: small(t.Attempt),
 		BasePath: t.Base, FileName: t.Name, Operation: operationToWire(t.Operation),
 		MayReject: t.MayReject, DeadlineMs: left, Marker: given(t.Marker),
+		Traceparent: given(trace.Parent(ctx)),
 	}
 }
 

@@ -103,7 +103,10 @@ func (h *nodeHandler) Run(ctx context.Context, t *spillway.Task) (*spillway.Task
 	}
 	ctx, done := h.start(ctx, task)
 	defer done()
+	ctx, span := h.span(ctx, t.GetTraceparent())
+	defer span.End()
 	result, err := h.node.Execute(ctx, task)
+	failed(span, err)
 	switch {
 	case err == nil:
 		return resultToWire(result), nil

@@ -52,7 +52,11 @@ var _ spillway.Server = (*serviceHandler)(nil)
 func (h *serviceHandler) Ping(context.Context) error { return nil }
 
 func (h *serviceHandler) Submit(ctx context.Context, spec *spillway.JobSpec) (string, error) {
-	id, err := h.service.Submit(ctx, specFromWire(spec))
+	asked := specFromWire(spec)
+	ctx, span := h.span(ctx, "submit", asked.Trace)
+	defer span.End()
+	id, err := h.service.Submit(ctx, asked)
+	failed(span, err)
 	if err != nil {
 		return "", failureToWire(err)
 	}

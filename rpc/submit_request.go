@@ -29,7 +29,10 @@ func (h *serviceHandler) SubmitRequest(ctx context.Context, folder string, isRan
 	if spec.Policy == "" && (isRandom || wire == nil) {
 		spec.Policy = h.service.Policy(isRandom)
 	}
+	ctx, span := h.span(ctx, "submit_request", spec.Trace)
+	defer span.End()
 	j, err := h.runToEnd(ctx, spec)
+	failed(span, err)
 	if err != nil && ctx.Err() != nil {
 		h.callerLeft(ctx, spec.ID, named)
 	}

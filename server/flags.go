@@ -52,7 +52,8 @@ type config struct {
 	http          string // where the HTTP API listens; "off": nowhere
 	httpChosen    bool   // by a flag
 	demo          bool
-	filesQuota    int64 // GiB; 0: no bound but the disk
+	otlp          string // URL of an OpenTelemetry collector; "": by the environment
+	filesQuota    int64  // GiB; 0: no bound but the disk
 	scheduler     scheduler.Config
 	cluster       cluster.Config
 }
@@ -89,6 +90,8 @@ func parse(args []string, stdout io.Writer) (config, error) {
 	flags.DurationVar(&cfg.scheduler.Stall, "stall-timeout", 0, "end a job that every node rejects, or no node answers, for so long; negative: never (default 1m0s)")
 	flags.DurationVar(&cfg.cluster.AttemptTimeout, "attempt-timeout", 0, "send a task elsewhere when its node has answered none for so long, or one sent so much later; longer than the nodes' --delay and --task-timeout (default 2m0s)")
 	flags.Uint64Var(&cfg.scheduler.Seed, "seed", 0, "makes the choices of nodes reproducible (default: from the clock)")
+	flags.StringVar(&cfg.otlp, "otlp-endpoint", "", "`URL` of an OpenTelemetry collector (OTLP over HTTP) that gets traces, as in http://127.0.0.1:4318 (default: OTEL_EXPORTER_OTLP_ENDPOINT; without it, none)")
+	flags.IntVar(&cfg.scheduler.TraceTasks, "trace-tasks", scheduler.DefaultTraceTasks, "tasks of a job that are traced with their attempts; of more, that many spread evenly; 0: none")
 	flags.BoolVar(&cfg.insecure, "insecure", false, "allow listening beyond loopback, without encryption")
 	cfg.tls.Flags(flags.StringVar)
 	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
@@ -120,6 +123,12 @@ func (c *config) load(roots []string) (err error) {
 	}
 	if _, err := policy.New(c.balancePolicy); err != nil {
 		return fmt.Errorf("--balance-policy: %w", err)
+	}
+	if c.scheduler.TraceTasks < 0 {
+		return bad(fmt.Sprintf("--trace-tasks %d is negative", c.scheduler.TraceTasks))
+	}
+	if c.scheduler.TraceTasks == 0 {
+		c.scheduler.TraceTasks = -1 // of a Config, zero is the default
 	}
 	if c.scheduler.Grace == 0 {
 		c.scheduler.Grace = time.Nanosecond // of a Config, zero is the default

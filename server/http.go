@@ -107,14 +107,17 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 	}
 	var face *api.API
 	sources := metrics.Sources{
-		Nodes: s.Nodes, Users: accounts.Users, Standing: s.Standing, Calls: func() int { return face.InFlight() },
+		Nodes: s.Nodes, Users: accounts.Users, Standing: s.Standing, Calls: func() int { return face.InFlight() }, Listeners: func() int { return face.Listeners() },
 	}
 	if db, ok := kept.(interface{ Unkept() int }); ok {
 		sources.Unkept = db.Unkept
 	}
 	face = api.New(api.Config{
 		Service: s, Nodes: s, Accounts: accounts, Log: w.log, Ready: ready, Policy: w.cfg.scheduler.Policy,
-		Music: songs, Workloads: flows, Files: folders, Metrics: w.metrics.Handler(sources), Observer: w.metrics, Lines: w.lines,
+		Reach: func(n job.Node) api.NodeSpace {
+			return rpc.NewNodeConn(n.Addr, rpc.NodeConnConfig{TLS: w.cfg.credentials, Node: n.ID})
+		},
+		Music: songs, Workloads: flows, Files: folders, Metrics: w.metrics.Handler(sources), Observer: w.metrics, Lines: w.lines, Tracer: s.tracer,
 		TLS: w.cfg.credentials.Web(), Audit: slog.New(slog.NewJSONHandler(audit, nil)),
 	})
 	at := w.listener.Addr()

@@ -24,6 +24,8 @@ import (
 	"spillway/server/store"
 	"spillway/server/workload"
 	"spillway/systemd"
+	"spillway/trace"
+	"spillway/trace/otlp"
 )
 
 // service is what clients see: the scheduler's jobs and the cluster's nodes.
@@ -31,7 +33,11 @@ type service struct {
 	*scheduler.Scheduler
 	*cluster.Cluster
 	balancePolicy string
+	tracer        *trace.Tracer
 }
+
+// Tracer implements rpc.Traced.
+func (s service) Tracer() *trace.Tracer { return s.tracer }
 
 // Policy is the policy of the assignment's call.
 func (s service) Policy(isRandom bool) string {
@@ -60,7 +66,7 @@ func (c carrier) Close() error {
 // it started runs any more.
 func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	lines := api.NewLogRing(0)
-	log := slog.New(lines.Handler(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.level})))
+	log := slog.New(trace.Handler(lines.Handler(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.level}))))
 	manager := systemd.Find(log)
 	hangup, ignore := hangups()
 	defer ignore()
@@ -86,6 +92,12 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 			log.Warn("store closed with an error", "err", err)
 		}
 	}()
+	spans, err := otlp.Start(otlp.Config{Endpoint: cfg.otlp, Service: "spillway-server", Instance: listener.Addr().String(), Log: log})
+	if err != nil {
+		return errors.Join(job.E(job.InvalidArgument, "traces", err, tracesHint), listener.Close(), face.close())
+	}
+	defer spans.Close()
+	cfg.scheduler.Tracer = spans.Tracer()
 	face.lines = lines
 	fleet = cluster.New(cfg.cluster, members(cfg.pool), connect(cfg), log)
 	open := func(path string, op job.Operation) (scheduler.Source, error) { return split.Open(cfg.roots, path, op) }
@@ -108,7 +120,7 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	watchdog.Go(func() { manager.Watch(living, func(ctx context.Context) { _, _ = fleet.Nodes(ctx) }) })
 	defer watchdog.Wait()
 	defer die()
-	all := service{jobs, fleet, cfg.balancePolicy}
+	all := service{jobs, fleet, cfg.balancePolicy, spans.Tracer()}
 	serveHTTP, err := face.api(ctx, all, kept)
 	if err != nil {
 		return errors.Join(err, face.close(), listener.Close())
@@ -126,6 +138,9 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 		return nil
 	})
 }
+
+// tracesHint is the mend for traces that cannot be sent.
+const tracesHint = "docs/tracing.md tells which flag and variables count"
 
 // serving is what the service manager shows of a server that is well.
 const serving = "taking jobs"

@@ -80,6 +80,7 @@ struct JobSpec {
   6: optional i32 priority,          // -100 to 100; a higher one starts first
   7: optional list<string> tags,     // that a node must have
   8: optional i64 keep_ms,           // how long it is remembered after its end; 0: the server's
+  9: optional string traceparent,    // W3C; the trace that the submission is part of. Of a job: the server's
 }
 
 struct Tally {
@@ -272,6 +273,7 @@ struct Task {
   10: optional string content,    // set: base_path is not looked at, the files travel with serve_content under this random word
   11: optional i64 input_bytes,   // with content: the length of the input
   12: optional i64 input_modified_us, // with content: when the input was changed last, for nodes that keep it; absent: unknown
+  13: optional string traceparent,  // W3C; of the attempt, where somebody records it
 }
 
 // NeedsContent: the node sees no marker below base_path, and has drawn nothing;

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"spillway/job"
+	"spillway/trace"
 )
 
 // Job is a job as a whole.
@@ -35,6 +36,7 @@ type Job struct {
 	Nodes       []Tally   `json:"nodes" doc:"a row for each node that it was sent to, by name"`
 	Failures    []Failure `json:"failures" doc:"tasks that are not done, and why; at most 1000"`
 	Error       *Error    `json:"error,omitempty" doc:"why the job as a whole ended early"`
+	TraceID     string    `json:"trace_id,omitempty" doc:"the trace that tells where its time went, if there is one" example:"4bf92f3577b34da6a3ce929d0e0e4736"`
 }
 
 // JobWithTasks is a job, what the server itself did for its inputs, and some of its tasks.
@@ -78,7 +80,8 @@ func OfJob(j job.Job, now time.Time) Job {
 		Created: j.Created, ElapsedS: j.Elapsed(now).Seconds(), Total: j.Total, Done: j.Done, Failed: j.Failed,
 		Quarantined: j.Quarantined, Running: j.Running, Parked: j.Parked, Skipped: j.Skipped, Waiting: j.Waiting,
 		Priority: j.Spec.Priority, Tags: j.Spec.Tags, Position: j.Position, Reason: j.Reason,
-		Nodes: Each(j.Nodes, ofTally), Failures: Each(j.Failures, ofFailure), Error: OfError(j.Err),
+		TraceID: trace.ID(j.Spec.Trace),
+		Nodes:   Each(j.Nodes, ofTally), Failures: Each(j.Failures, ofFailure), Error: OfError(j.Err),
 	}
 }
 

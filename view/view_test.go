@@ -60,3 +60,9 @@ func text(t *testing.T, v any) string {
 	require.NoError(t, err)
 	return string(b)
 }
+
+func TestJob_TellsItsTrace(t *testing.T) {
+	j := job.Job{Spec: job.Spec{Trace: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}}
+	require.Contains(t, text(t, OfJob(j, time.Time{})), `"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"`)
+	require.NotContains(t, text(t, OfJob(job.Job{}, time.Time{})), "trace_id")
+}

@@ -76,6 +76,7 @@ class Job(TypedDict):
     position: NotRequired[int]
     reason: NotRequired[str]
     error: NotRequired[Fault]
+    trace_id: NotRequired[str]
     inputs: NotRequired[list[dict[str, Any]]]
     tasks: NotRequired[list[Task]]
 

@@ -17,6 +17,7 @@ import (
 	"spillway/computenode/workspace"
 	"spillway/confine"
 	"spillway/job"
+	"spillway/trace"
 )
 
 // chunks are buffers of [job.ChunkBytes].
@@ -83,7 +84,9 @@ func (w *Worker) host(ctx context.Context, t job.Task, e *entry, r *job.Result) 
 			w.log.Warn("files left behind", "folder", folder, "err", left)
 		}
 	}()
-	release, err := w.bring(ctx, t, path.Join(folder, job.InputDir, job.FileOf(t.Name)))
+	fetching, fetched := traced(ctx, "fetch")
+	release, err := w.bring(fetching, t, path.Join(folder, job.InputDir, job.FileOf(t.Name)))
+	fetched(err)
 	if err != nil {
 		err = w.explain(ctx, t, err)
 		w.giveUp(e, err)
@@ -103,11 +106,30 @@ func (w *Worker) host(ctx context.Context, t job.Task, e *entry, r *job.Result) 
 	if err := space.Delete(path.Join(folder, job.InputDir)); err != nil { // to make room
 		return w.explain(ctx, t, err)
 	}
+	putting, put := traced(ctx, "put")
+	err = w.handAllOver(putting, t, path.Join(folder, job.OutputDir), outs)
+	put(err)
+	if err != nil {
+		return w.explain(ctx, t, err)
+	}
 	for _, out := range outs {
-		if err := w.handOver(ctx, t, path.Join(folder, job.OutputDir), out); err != nil {
-			return w.explain(ctx, t, err)
-		}
 		r.Outputs = append(r.Outputs, out.Name)
+	}
+	return nil
+}
+
+// handAllOver gives all outputs of a task, which lie in dir, to the caller.
+func (w *Worker) handAllOver(ctx context.Context, t job.Task, dir string, outs []operation.Output) error {
+	var bytes int64
+	for _, out := range outs {
+		size, err := w.handOver(ctx, t, dir, out)
+		if err != nil {
+			return err
+		}
+		bytes += size
+	}
+	if span := trace.Of(ctx); span.On() {
+		span.Set(trace.Number(trace.Bytes, bytes))
 	}
 	return nil
 }
@@ -124,7 +146,7 @@ func (w *Worker) explain(ctx context.Context, t job.Task, err error) error {
 	case job.CodeOf(err) == job.FailedPrecondition: // the workspace has forgotten the transfer; another attempt does better
 		err = job.E(job.Unavailable, "", err, job.HintOf(err))
 	}
-	w.report(t, err)
+	w.report(ctx, t, err)
 	return job.AsError(err)
 }
 
@@ -146,6 +168,9 @@ func (w *Worker) bring(ctx context.Context, t job.Task, file string) (release fu
 	in, err := t.Content.Input(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if span := trace.Of(ctx); span.On() {
+		span.Set(trace.Text(trace.File, name), trace.Number(trace.Bytes, in.Size))
 	}
 	if err := operation.CheckSize(t.Operation, name, in.Size); err != nil {
 		return nil, err
@@ -204,18 +229,18 @@ func (w *Worker) fetch(ctx context.Context, content job.Content, size int64, fil
 	return w.cfg.Workspace.Commit(file, size, sum)
 }
 
-// handOver gives one output, which lies in dir, to the caller.
-func (w *Worker) handOver(ctx context.Context, t job.Task, dir string, out operation.Output) error {
+// handOver gives one output, which lies in dir, to the caller, and tells its size.
+func (w *Worker) handOver(ctx context.Context, t job.Task, dir string, out operation.Output) (size int64, err error) {
 	if err := errors.Join(confine.CheckName(out.Temp), confine.CheckName(out.Name)); err != nil {
-		return job.E(job.Internal, "hand "+job.Shown(out.Name)+" over", err, "")
+		return 0, job.E(job.Internal, "hand "+job.Shown(out.Name)+" over", err, "")
 	}
 	name := path.Join(dir, out.Temp)
 	if err := w.cfg.Workspace.Count(name); err != nil {
-		return err
+		return 0, err
 	}
 	file, size, err := w.cfg.Workspace.Get(name)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer file.Close()
 	buffer := chunks.Get().(*[]byte)
@@ -224,14 +249,14 @@ func (w *Worker) handOver(ctx context.Context, t job.Task, dir string, out opera
 	for p := (job.Piece{Name: out.Name, Size: size}); ; p.Offset += int64(len(p.Data)) {
 		p.Data = (*buffer)[:min(size-p.Offset, job.ChunkBytes)]
 		if n, err := file.ReadAt(p.Data, p.Offset); n < len(p.Data) {
-			return job.E(job.Unavailable, "read "+job.Shown(out.Name)+" in the workspace", err, "check the node's disk")
+			return 0, job.E(job.Unavailable, "read "+job.Shown(out.Name)+" in the workspace", err, "check the node's disk")
 		}
 		sum.Write(p.Data)
 		if p.Last() {
 			p.Sum = sum.Sum(nil)
 		}
 		if err := t.Content.Write(ctx, p); err != nil || p.Last() {
-			return err
+			return size, err
 		}
 	}
 }

@@ -40,11 +40,14 @@ func (w *Worker) sleep(ctx context.Context, e *entry, delay time.Duration) error
 	if delay <= 0 {
 		return nil
 	}
+	_, slept := traced(ctx, "delay")
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		slept(nil)
 	case <-ctx.Done():
+		slept(ended(ctx))
 		w.giveUp(e, ended(ctx))
 		return ended(ctx)
 	}
@@ -159,7 +162,7 @@ func ended(ctx context.Context) error {
 
 // report logs a failure that somebody should look into: not an input's fault,
 // and not wanted by anybody.
-func (w *Worker) report(t job.Task, err error) {
+func (w *Worker) report(ctx context.Context, t job.Task, err error) {
 	switch job.CodeOf(err) {
 	case job.Internal, job.Unavailable:
 	default:
@@ -169,5 +172,5 @@ func (w *Worker) report(t job.Task, err error) {
 	if crash, ok := errors.AsType[*operation.PanicError](err); ok {
 		attrs = append(attrs, "stack", string(crash.Stack))
 	}
-	w.log.Warn("task failed", attrs...)
+	w.log.WarnContext(ctx, "task failed", attrs...)
 }

@@ -89,7 +89,7 @@ func (w *Worker) Execute(ctx context.Context, t job.Task) (job.Result, error) {
 		return job.Result{}, err
 	}
 	e := &entry{Task: make(chan error, 1)}
-	delay, err := w.admit(t, e)
+	delay, err := w.admitTraced(ctx, t, e)
 	if err != nil {
 		return job.Result{}, err
 	}
@@ -111,7 +111,10 @@ func (w *Worker) Execute(ctx context.Context, t job.Task) (job.Result, error) {
 // take waits for a slot, does the operation, and gives the slot back, even in a
 // panic.
 func (w *Worker) take(ctx context.Context, t job.Task, e *entry, r *job.Result) (outs []operation.Output, err error) {
-	if err := w.enter(ctx, e); err != nil {
+	_, waited := traced(ctx, "wait")
+	err = w.enter(ctx, e)
+	waited(err)
+	if err != nil {
 		return nil, err
 	}
 	r.Queued = e.Waited()
@@ -161,7 +164,7 @@ func (w *Worker) operate(ctx context.Context, t job.Task) (operation.Reply, erro
 	if err := w.checkBase(t); err != nil {
 		return operation.Reply{}, job.AsError(err)
 	}
-	reply, err := w.runner.Do(ctx, r)
+	reply, err := w.doTraced(ctx, r)
 	if err == nil && ctx.Err() != nil {
 		err = ended(ctx)
 	}
@@ -170,7 +173,7 @@ func (w *Worker) operate(ctx context.Context, t job.Task) (operation.Reply, erro
 	}
 	if err != nil {
 		w.Discard(r)
-		w.report(t, err)
+		w.report(ctx, t, err)
 		return operation.Reply{}, job.AsError(err)
 	}
 	return reply, nil

@@ -2167,15 +2167,17 @@ func (p *OperationInfo) String() string {
 //   - Priority
 //   - Tags
 //   - KeepMs
+//   - Traceparent
 type JobSpec struct {
-	ID         *string    `thrift:"id,1" db:"id" json:"id,omitempty"`
-	Source     *string    `thrift:"source,2" db:"source" json:"source,omitempty"`
-	Operation  *Operation `thrift:"operation,3" db:"operation" json:"operation,omitempty"`
-	Policy     *string    `thrift:"policy,4" db:"policy" json:"policy,omitempty"`
-	DeadlineMs *int64     `thrift:"deadline_ms,5" db:"deadline_ms" json:"deadline_ms,omitempty"`
-	Priority   *int32     `thrift:"priority,6" db:"priority" json:"priority,omitempty"`
-	Tags       []string   `thrift:"tags,7" db:"tags" json:"tags,omitempty"`
-	KeepMs     *int64     `thrift:"keep_ms,8" db:"keep_ms" json:"keep_ms,omitempty"`
+	ID          *string    `thrift:"id,1" db:"id" json:"id,omitempty"`
+	Source      *string    `thrift:"source,2" db:"source" json:"source,omitempty"`
+	Operation   *Operation `thrift:"operation,3" db:"operation" json:"operation,omitempty"`
+	Policy      *string    `thrift:"policy,4" db:"policy" json:"policy,omitempty"`
+	DeadlineMs  *int64     `thrift:"deadline_ms,5" db:"deadline_ms" json:"deadline_ms,omitempty"`
+	Priority    *int32     `thrift:"priority,6" db:"priority" json:"priority,omitempty"`
+	Tags        []string   `thrift:"tags,7" db:"tags" json:"tags,omitempty"`
+	KeepMs      *int64     `thrift:"keep_ms,8" db:"keep_ms" json:"keep_ms,omitempty"`
+	Traceparent *string    `thrift:"traceparent,9" db:"traceparent" json:"traceparent,omitempty"`
 }
 
 func NewJobSpec() *JobSpec {
@@ -2250,6 +2252,15 @@ func (p *JobSpec) GetKeepMs() int64 {
 	}
 	return *p.KeepMs
 }
+
+var JobSpec_Traceparent_DEFAULT string
+
+func (p *JobSpec) GetTraceparent() string {
+	if !p.IsSetTraceparent() {
+		return JobSpec_Traceparent_DEFAULT
+	}
+	return *p.Traceparent
+}
 func (p *JobSpec) IsSetID() bool {
 	return p.ID != nil
 }
@@ -2280,6 +2291,10 @@ func (p *JobSpec) IsSetTags() bool {
 
 func (p *JobSpec) IsSetKeepMs() bool {
 	return p.KeepMs != nil
+}
+
+func (p *JobSpec) IsSetTraceparent() bool {
+	return p.Traceparent != nil
 }
 
 func (p *JobSpec) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -2369,6 +2384,16 @@ func (p *JobSpec) Read(ctx context.Context, iprot thrift.TProtocol) error {
 		case 8:
 			if fieldTypeId == thrift.I64 {
 				if err := p.ReadField8(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 9:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField9(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -2475,6 +2500,15 @@ func (p *JobSpec) ReadField8(ctx context.Context, iprot thrift.TProtocol) error 
 	return nil
 }
 
+func (p *JobSpec) ReadField9(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 9: ", err)
+	} else {
+		p.Traceparent = &v
+	}
+	return nil
+}
+
 func (p *JobSpec) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	if err := oprot.WriteStructBegin(ctx, "JobSpec"); err != nil {
 		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
@@ -2502,6 +2536,9 @@ func (p *JobSpec) Write(ctx context.Context, oprot thrift.TProtocol) error {
 			return err
 		}
 		if err := p.writeField8(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField9(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -2642,6 +2679,21 @@ func (p *JobSpec) writeField8(ctx context.Context, oprot thrift.TProtocol) (err 
 	return err
 }
 
+func (p *JobSpec) writeField9(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetTraceparent() {
+		if err := oprot.WriteFieldBegin(ctx, "traceparent", thrift.STRING, 9); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 9:traceparent: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Traceparent)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.traceparent (9) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 9:traceparent: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *JobSpec) Equals(other *JobSpec) bool {
 	if p == other {
 		return true
@@ -2705,6 +2757,14 @@ func (p *JobSpec) Equals(other *JobSpec) bool {
 			return false
 		}
 		if (*p.KeepMs) != (*other.KeepMs) {
+			return false
+		}
+	}
+	if p.Traceparent != other.Traceparent {
+		if p.Traceparent == nil || other.Traceparent == nil {
+			return false
+		}
+		if (*p.Traceparent) != (*other.Traceparent) {
 			return false
 		}
 	}
@@ -8376,6 +8436,7 @@ func (p *Registered) String() string {
 //   - Content
 //   - InputBytes
 //   - InputModifiedUs
+//   - Traceparent
 type Task struct {
 	Job             string     `thrift:"job,1" db:"job" json:"job"`
 	Index           int64      `thrift:"index,2" db:"index" json:"index"`
@@ -8389,6 +8450,7 @@ type Task struct {
 	Content         *string    `thrift:"content,10" db:"content" json:"content,omitempty"`
 	InputBytes      *int64     `thrift:"input_bytes,11" db:"input_bytes" json:"input_bytes,omitempty"`
 	InputModifiedUs *int64     `thrift:"input_modified_us,12" db:"input_modified_us" json:"input_modified_us,omitempty"`
+	Traceparent     *string    `thrift:"traceparent,13" db:"traceparent" json:"traceparent,omitempty"`
 }
 
 func NewTask() *Task {
@@ -8467,6 +8529,15 @@ func (p *Task) GetInputModifiedUs() int64 {
 	}
 	return *p.InputModifiedUs
 }
+
+var Task_Traceparent_DEFAULT string
+
+func (p *Task) GetTraceparent() string {
+	if !p.IsSetTraceparent() {
+		return Task_Traceparent_DEFAULT
+	}
+	return *p.Traceparent
+}
 func (p *Task) IsSetOperation() bool {
 	return p.Operation != nil
 }
@@ -8485,6 +8556,10 @@ func (p *Task) IsSetInputBytes() bool {
 
 func (p *Task) IsSetInputModifiedUs() bool {
 	return p.InputModifiedUs != nil
+}
+
+func (p *Task) IsSetTraceparent() bool {
+	return p.Traceparent != nil
 }
 
 func (p *Task) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -8621,6 +8696,16 @@ func (p *Task) Read(ctx context.Context, iprot thrift.TProtocol) error {
 					return err
 				}
 			}
+		case 13:
+			if fieldTypeId == thrift.STRING {
+				if err := p.ReadField13(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
 		default:
 			if err := iprot.Skip(ctx, fieldTypeId); err != nil {
 				return err
@@ -8743,6 +8828,15 @@ func (p *Task) ReadField12(ctx context.Context, iprot thrift.TProtocol) error {
 	return nil
 }
 
+func (p *Task) ReadField13(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadString(ctx); err != nil {
+		return thrift.PrependError("error reading field 13: ", err)
+	} else {
+		p.Traceparent = &v
+	}
+	return nil
+}
+
 func (p *Task) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	if err := oprot.WriteStructBegin(ctx, "Task"); err != nil {
 		return thrift.PrependError(fmt.Sprintf("%T write struct begin error: ", p), err)
@@ -8782,6 +8876,9 @@ func (p *Task) Write(ctx context.Context, oprot thrift.TProtocol) error {
 			return err
 		}
 		if err := p.writeField12(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField13(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -8958,6 +9055,21 @@ func (p *Task) writeField12(ctx context.Context, oprot thrift.TProtocol) (err er
 	return err
 }
 
+func (p *Task) writeField13(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetTraceparent() {
+		if err := oprot.WriteFieldBegin(ctx, "traceparent", thrift.STRING, 13); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 13:traceparent: ", p), err)
+		}
+		if err := oprot.WriteString(ctx, string(*p.Traceparent)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.traceparent (13) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 13:traceparent: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *Task) Equals(other *Task) bool {
 	if p == other {
 		return true
@@ -9017,6 +9129,14 @@ func (p *Task) Equals(other *Task) bool {
 			return false
 		}
 		if (*p.InputModifiedUs) != (*other.InputModifiedUs) {
+			return false
+		}
+	}
+	if p.Traceparent != other.Traceparent {
+		if p.Traceparent == nil || other.Traceparent == nil {
+			return false
+		}
+		if (*p.Traceparent) != (*other.Traceparent) {
 			return false
 		}
 	}

@@ -20,6 +20,7 @@ import (
 
 	"spillway/job"
 	"spillway/server/files"
+	"spillway/trace"
 )
 
 // Nodes is what is known of the compute nodes, and what can be done with them.
@@ -64,6 +65,8 @@ type Config struct {
 	Nodes    Nodes
 	Accounts Accounts
 	Log      *slog.Logger
+	// Reach connects to a node's own files. nil: the calls for them are not offered.
+	Reach func(job.Node) NodeSpace
 	// Policy is the policy of jobs that name none, for who asks.
 	Policy string
 	// Music takes songs apart. nil: the calls for it are not offered.
@@ -95,6 +98,8 @@ type Config struct {
 	// Listeners bounds the streams of events that are open at once; one user may have
 	// 11 of 20 of them. Default 2000.
 	Listeners int
+	// Tracer makes a span of each call. Default: there are none.
+	Tracer *trace.Tracer
 }
 
 // API answers HTTP requests.
@@ -137,6 +142,7 @@ func New(cfg Config) *API {
 	a.addJobs()
 	a.addNodes()
 	a.addLog()
+	a.addNodeFiles()
 	a.addMusic()
 	a.addMetrics()
 	a.addWorkloads()
@@ -242,7 +248,7 @@ func (a *API) declare(op *huma.Operation, who access) {
 func (a *API) fail(ctx context.Context, err error) *ProblemError {
 	p := problemOf(err)
 	if p.Status >= http.StatusInternalServerError && ctx.Err() == nil {
-		a.cfg.Log.Error("call failed", "request", requestID(ctx), "err", err)
+		a.cfg.Log.ErrorContext(ctx, "call failed", "request", requestID(ctx), "err", err)
 	}
 	return p
 }

@@ -124,7 +124,7 @@ func (a *API) follow(w http.ResponseWriter, r *http.Request, who access, name st
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	l := &listener{a: a, t: t, w: w, control: http.NewResponseController(w), beat: heartbeat, check: checkEvery}
+	l := &follower{a: a, t: t, w: w, control: http.NewResponseController(w), beat: heartbeat, check: checkEvery}
 	l.alive = func() bool {
 		p, err := a.authenticate(r)
 		if err == nil {
@@ -144,7 +144,7 @@ func (a *API) Listeners() int { return a.seats.count() }
 // jobEvents hears one job. Errors: NotFound, those of follow.
 func (a *API) jobEvents(w http.ResponseWriter, r *http.Request, who access) error {
 	id := job.ID(r.PathValue("id"))
-	if err := id.Check(); err != nil {
+	if err := (JobIn{ID: id}).check(); err != nil {
 		return err
 	}
 	known, err := a.events.heardBy(r)

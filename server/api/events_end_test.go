@@ -120,7 +120,7 @@ func TestEvents_AreRefusedWithTheReason(t *testing.T) {
 		{"no token", "", jobPath, "", 401},
 		{"no such job", "viewer", "/jobs/x/events", "", 404},
 		{"no such job, heard to its end", "viewer", "/jobs/x/events", "a-1-end", 404},
-		{"hostile job", "viewer", "/jobs/..%2f..%2fetc/events", "", 400},
+		{"hostile job", "viewer", "/jobs/..%2f..%2fetc/events", "", 404},
 		{"the log is the admin's", "operator", "/log/events", "", 403},
 		{"scope", "metrics", "/nodes/events", "", 403},
 		{"id", "viewer", jobPath, "x", 400},

@@ -23,8 +23,8 @@ type reset struct {
 	Reason string `json:"reason" enum:"late,restarted" doc:"late: events after the one that was heard last are forgotten; restarted: that one was another server's" example:"late"`
 }
 
-// listener is one who hears a topic.
-type listener struct {
+// follower is one who hears a topic.
+type follower struct {
 	a           *API
 	t           *topic
 	w           http.ResponseWriter
@@ -38,7 +38,7 @@ type listener struct {
 }
 
 // run sends until there is no more to send, or nobody to take it.
-func (l *listener) run(ctx context.Context, known heard) {
+func (l *follower) run(ctx context.Context, known heard) {
 	l.checked = time.Now()
 	if !l.begin(known) {
 		return
@@ -62,7 +62,7 @@ func (l *listener) run(ctx context.Context, known heard) {
 
 // idle waits for more, or until it is time to look at the token, and lets the listener
 // know now and then that both ends live; false: there is nobody to send to any more.
-func (l *listener) idle(ctx context.Context, more <-chan struct{}) bool {
+func (l *follower) idle(ctx context.Context, more <-chan struct{}) bool {
 	timer := time.NewTimer(min(l.check-time.Since(l.checked), l.beat-time.Since(l.sent)))
 	defer timer.Stop()
 	select {
@@ -80,7 +80,7 @@ func (l *listener) idle(ctx context.Context, more <-chan struct{}) bool {
 }
 
 // parted reports whether the listener or the server has left.
-func (l *listener) parted(ctx context.Context) bool {
+func (l *follower) parted(ctx context.Context) bool {
 	select {
 	case <-l.a.stopping:
 		return true
@@ -91,7 +91,7 @@ func (l *listener) parted(ctx context.Context) bool {
 
 // begin tells when to come back and, unless the listener only missed some events, how
 // things stand; false: nobody takes it.
-func (l *listener) begin(known heard) bool {
+func (l *follower) begin(known heard) bool {
 	if l.send(fmt.Appendf(nil, "retry: %d\n\n", comeBack.Milliseconds())) != nil {
 		return false
 	}
@@ -109,7 +109,7 @@ func (l *listener) begin(known heard) bool {
 }
 
 // pass sends a batch; false: nobody takes it.
-func (l *listener) pass(b batch) bool {
+func (l *follower) pass(b batch) bool {
 	if b.lost {
 		return l.reset("late")
 	}
@@ -118,19 +118,19 @@ func (l *listener) pass(b batch) bool {
 }
 
 // reset tells that events are lost, and how things stand.
-func (l *listener) reset(reason string) bool {
+func (l *follower) reset(reason string) bool {
 	return l.stand([]byte("event: "+resetEvent+"\ndata: "+string(encode(reset{reason}))+"\n\n"), true)
 }
 
 // stand tells, behind some first words, how things stand.
-func (l *listener) stand(first []byte, lost bool) bool {
+func (l *follower) stand(first []byte, lost bool) bool {
 	frame, upTo := l.t.now(lost)
 	l.after = upTo
 	return l.send(first, frame) == nil
 }
 
 // send sends frames together, for which the listener has sendTime.
-func (l *listener) send(frames ...[]byte) error {
+func (l *follower) send(frames ...[]byte) error {
 	_ = l.control.SetWriteDeadline(time.Now().Add(sendTime)) // writers of tests have none
 	for _, f := range frames {
 		if len(f) == 0 {

@@ -26,7 +26,7 @@ func (a *API) mount(pattern string, who access, h http.Handler) {
 
 // chain puts before the calls what holds for all of them.
 func (a *API) chain(next http.Handler) http.Handler {
-	return a.visited(a.measured(secured(a.audited(a.recovered(a.bounded(a.plain(a.guarded(next))))))))
+	return a.visited(a.traced(a.measured(secured(a.audited(a.recovered(a.bounded(a.plain(a.guarded(next)))))))))
 }
 
 // secured sets the headers that keep browsers from doing with an answer what it is
@@ -64,7 +64,7 @@ func (a *API) recovered(next http.Handler) http.Handler {
 			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(p) // the way to end an answer that has begun
 			}
-			a.cfg.Log.Error("call panicked", "request", requestID(r.Context()), "panic", p, "stack", string(debug.Stack()))
+			a.cfg.Log.ErrorContext(r.Context(), "call panicked", "request", requestID(r.Context()), "panic", p, "stack", string(debug.Stack()))
 			problemOf(errors.New("panic")).write(w)
 		}()
 		next.ServeHTTP(w, r)

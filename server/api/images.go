@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -114,7 +115,7 @@ func (a *API) twin(r *http.Request, workload int64, p picture) (*int64, error) {
 		return &id, err
 	}
 	digits := p.name[:len(p.name)-len(strings.TrimLeft(p.name, "0123456789"))]
-	id, err := number("image_id", digits)
+	id, err := strconv.ParseInt(digits, 10, 64) // 003.jpg is that of 3
 	if err != nil {
 		return nil, nil //nolint:nilerr,nilnil // a name need not begin with a number
 	}

@@ -186,6 +186,18 @@ func TestJobs_AKeyMakesOneJobOfMany(t *testing.T) {
 	require.Equal(t, http.StatusUnprocessableEntity, submit("operator", strings.Repeat("k", 256), `{"source":"data"}`).Code)
 }
 
+func TestJobs_JSONIsTakenAlsoAsCurlSendsIt(t *testing.T) {
+	cfg, root := works(t)
+	inputs(t, root, "data", "a.png")
+	w := send(t, New(cfg), "/jobs", "application/x-www-form-urlencoded", strings.NewReader(`{"source":"data"}`))
+	require.Equal(t, http.StatusCreated, w.Code, w.Body.String())
+	require.Equal(t, "application/json", w.Header().Get("Content-Type"))
+	w = send(t, New(cfg), "/jobs", "application/x-www-form-urlencoded", strings.NewReader("source=data"))
+	require.Equal(t, http.StatusBadRequest, w.Code)
+	w = send(t, New(cfg), "/jobs", "text/plain", strings.NewReader(`{"source":"data"}`))
+	require.Equal(t, http.StatusUnsupportedMediaType, w.Code)
+}
+
 func TestJobs_AServerThatStartsSaysWhenToComeAgain(t *testing.T) {
 	cfg, _ := works(t)
 	cfg.Ready = func() bool { return false }

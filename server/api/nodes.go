@@ -122,7 +122,7 @@ func (a *API) nodeLog(ctx context.Context, in *nodeLogIn) (*nodeLogOut, error) {
 		return nil, err
 	}
 	if n.State == job.Inaccessible {
-		return nil, job.E(job.Unavailable, "node "+string(n.ID), errors.New("it does not answer"), "GET /nodes/"+string(n.ID)+" tells why")
+		return nil, unanswering(n.ID)
 	}
 	lines, err := a.cfg.Nodes.NodeLog(ctx, n.ID, in.Lines)
 	if err != nil {

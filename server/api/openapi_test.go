@@ -63,6 +63,8 @@ func everything(t *testing.T) *whole {
 	require.NoError(t, os.WriteFile(filepath.Join(songs.dir, "vocals.wav"), []byte("la"), 0o600))
 	cfg.Accounts, cfg.Files, cfg.Workloads, cfg.Music = accounts, kept, flows, songs
 	cfg.Metrics, cfg.Lines = http.NotFoundHandler(), NewLogRing(0)
+	space := &ownFiles{files: map[string][]byte{}}
+	cfg.Reach = func(job.Node) NodeSpace { return space }
 	return &whole{API: New(cfg), cfg: cfg, token: token, root: root}
 }
 
@@ -105,6 +107,17 @@ var walk = []visitPlan{
 	{"node-log", "/nodes/node_0/log", nil, 200},
 	{"drain-node", "/nodes/node_0/drain", nil, 200},
 	{"undrain-node", "/nodes/node_0/drain", nil, 200},
+	{"put-node-file", "/nodes/node_0/files/a.png", []byte("picture"), 200},
+	{"node-files", "/nodes/node_0/files", nil, 200},
+	{"get-node-file", "/nodes/node_0/files/a.png", nil, 200},
+	{"node-video", "/nodes/node_0/files/a.png/metadata", nil, 200},
+	{"node-face", "/nodes/node_0/files/a.png/face", nil, 200},
+	{"draw-mesh", "/nodes/node_0/files/a.png/mesh", nil, 200},
+	{"extract-frames", "/nodes/node_0/files/a.png/extract", map[string]string{"rate": "5"}, 200},
+	{"create-video", "/nodes/node_0/videos", map[string]any{"files": []string{"a.png"}, "output": "a.mp4"}, 200},
+	{"node-activity", "/nodes/node_0/activity", nil, 200},
+	{"delete-node-file", "/nodes/node_0/files/a.png", nil, 204},
+	{"delete-node-files", "/nodes/node_0/files", nil, 204},
 	{"operations", "", nil, 200},
 	{"policies", "", nil, 200},
 	{"log", "", nil, 200},
@@ -130,6 +143,7 @@ var walk = []visitPlan{
 
 	{"put-file", "/files/cats/input_dir/1.png", []byte("picture"), 201},
 	{"folders", "", nil, 200},
+	{"uploads", "", nil, 200},
 	{"folder", "/files/cats", nil, 200},
 	{"get-file", "/files/cats/input_dir/1.png", nil, 200},
 	{"zip-folder", "/files/cats/input_dir.zip", nil, 200},

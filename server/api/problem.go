@@ -44,6 +44,8 @@ func statusOf(code job.Code) int {
 		return http.StatusConflict
 	case job.FailedPrecondition:
 		return http.StatusPreconditionFailed
+	case job.DataLoss:
+		return http.StatusUnprocessableEntity
 	case job.Unimplemented:
 		return http.StatusNotImplemented
 	case job.Unauthenticated:

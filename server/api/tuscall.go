@@ -85,6 +85,7 @@ func (c *tusCall) problem() error {
 	code, words, _ := strings.Cut(c.words, ":")
 	switch {
 	case code == "ERR_UPLOAD_INTERRUPTED" || c.status == http.StatusLocked:
+		c.Header().Set("Retry-After", "1")
 		return newProblem(http.StatusLocked, job.Unavailable, "another call works on the upload", later)
 	case code == "ERR_READ_TIMEOUT":
 		return newProblem(http.StatusRequestTimeout, job.DeadlineExceeded, "nothing came for too long", later)

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -71,6 +72,11 @@ func TestUploads_EveryRefusalIsAProblemThatHelps(t *testing.T) {
 			require.NotEmpty(t, p.Hint)
 			require.NotContains(t, w.Body.String(), a.cfg.Files.Dir())
 			require.Empty(t, w.Header().Get("Location"))
+			for _, op := range a.tusCalls() {
+				if op.Method == row.method && row.status != http.StatusMethodNotAllowed {
+					require.Contains(t, op.Responses, strconv.Itoa(row.status), "it is described")
+				}
+			}
 		})
 	}
 	require.Equal(t, "0", tus(t, a, "operator", "HEAD", up, "").Header().Get("Upload-Offset"))
@@ -124,7 +130,7 @@ func TestUploads_WhoComesLaterHasTheUpload(t *testing.T) {
 	defer server.Close()
 	up := at(t, begin(t, a, 6, "folder", "f", "filename", "a"))
 	patch := func(body io.Reader, offset string) int {
-		r, err := http.NewRequestWithContext(t.Context(), "PATCH", server.URL+up, body)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, server.URL+up, body)
 		if err != nil {
 			return 0
 		}
@@ -165,7 +171,8 @@ func TestUploads_ThatAreBusyAreLocked(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, held.Lock(t.Context(), func() {}))
 		for _, method := range []string{"HEAD", "PATCH", "DELETE"} {
-			require.Equal(t, 423, tus(t, a, "operator", method, up, "", "Upload-Offset", "0").Code, method)
+			w := tus(t, a, "operator", method, up, "", "Upload-Offset", "0")
+			require.Equal(t, []any{423, "1"}, []any{w.Code, w.Header().Get("Retry-After")}, method)
 		}
 		require.NoError(t, held.Unlock())
 		require.Equal(t, 204, tus(t, a, "operator", "PATCH", up, "body", "Upload-Offset", "0").Code)

@@ -49,7 +49,11 @@ func (a *API) pack(ctx context.Context, z *zip.Writer, i job.Image) error {
 		return err
 	}
 	defer f.Close()
-	entry, err := z.CreateHeader(&zip.FileHeader{Name: i.Result, Method: zip.Store})
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	entry, err := z.CreateHeader(&zip.FileHeader{Name: i.Result, Method: zip.Store, Modified: info.ModTime()})
 	if err != nil {
 		return err
 	}

@@ -132,7 +132,8 @@ func (s *Store) Delete(folder, dir, name string) error {
 	return nil
 }
 
-// DeleteFolder removes a folder with all that is in it. Uploads to it that are not whole
+// DeleteFolder removes a folder with all that is in it, whose room on the disk [Store.Run]
+// gives free: a disk may take minutes for many files. Uploads to it that are not whole
 // go on, and make it anew. A job that runs on it fails: [Store.Uses] tells before.
 // Errors: InvalidArgument, NotFound, Unavailable.
 func (s *Store) DeleteFolder(folder string) error {
@@ -140,12 +141,12 @@ func (s *Store) DeleteFolder(folder string) error {
 		return err
 	}
 	// First out of sight, so that nobody sees half of it, even after a crash.
-	gone := path.Join(hidden, rand.Text()+partSuffix)
-	if err := s.root.Rename(folder, gone); err != nil {
+	if err := s.root.Rename(folder, path.Join(hidden, rand.Text()+goneSuffix)); err != nil {
 		return s.trouble("folder "+job.Shown(folder), err)
 	}
 	s.recount()
-	return s.trouble("folder "+job.Shown(folder), s.root.RemoveAll(gone))
+	s.clearSoon()
+	return nil
 }
 
 // Uses tells that a job with that source works on a folder, or on something in it.

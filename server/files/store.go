@@ -66,6 +66,7 @@ type Store struct {
 	lock *os.File // held while the store is open
 	// locks has one call at a time work on an upload.
 	locks locks
+	gone  chan struct{} // full while a folder was removed that lies on the disk
 
 	mu       sync.Mutex
 	claims   map[string]claim // of "folder/name" that is coming
@@ -90,7 +91,7 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{cfg: cfg, claims: map[string]claim{}, locks: locks{memorylocker.New()}}
+	s := &Store{cfg: cfg, claims: map[string]claim{}, locks: locks{memorylocker.New()}, gone: make(chan struct{}, 1)}
 	var err error
 	if s.dir, err = filepath.Abs(cfg.Dir); err == nil {
 		err = os.MkdirAll(filepath.Join(s.dir, hidden), 0o750)
@@ -135,6 +136,9 @@ func (s *Store) Source(folder string) string { return filepath.Join(s.dir, folde
 
 // partSuffix ends the names of what cannot go on after a restart.
 const partSuffix = ".part"
+
+// goneSuffix ends the names of folders that were removed, and still lie on the disk.
+const goneSuffix = ".gone"
 
 // spare is what the disk has for users without privileges.
 func (s *Store) spare() (int64, error) {

@@ -34,7 +34,7 @@ type core struct {
 func (c core) NewUpload(ctx context.Context, info handler.FileInfo) (handler.Upload, error) {
 	u, err := c.FileStore.NewUpload(ctx, info)
 	if err != nil {
-		return nil, c.s.told("begin an upload", errors.Join(err, c.s.forget(info, false)))
+		return nil, c.s.told("begin an upload", errors.Join(err, c.s.forget(info)))
 	}
 	return upload{u, info.ID, c.s}, nil
 }
@@ -77,7 +77,7 @@ func (u upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (in
 func (u upload) Terminate(ctx context.Context) error {
 	info, err := u.GetInfo(ctx)
 	if err == nil {
-		err = u.s.forget(info, false)
+		err = u.s.forget(info)
 	}
 	return u.s.told("end upload "+u.id, err)
 }

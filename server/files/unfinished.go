@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -50,7 +51,7 @@ func (s *Store) Leave(user string) error {
 	all, err := s.unfinished()
 	for _, info := range all {
 		if info.MetaData[metaUser] == user {
-			err = errors.Join(err, s.forget(info, false))
+			err = errors.Join(err, s.forget(info))
 		}
 	}
 	return err
@@ -80,6 +81,10 @@ func (s *Store) adopt() error {
 	}
 	var dones []stamped
 	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), goneSuffix) {
+			known[e.Name()] = true
+			s.clearSoon()
+		}
 		if id, is := strings.CutSuffix(e.Name(), infoSuffix); is && s.takeUp(id) {
 			known[id], known[e.Name()] = true, true
 		}
@@ -139,7 +144,7 @@ func (s *Store) Expire() error {
 			info, bad = s.done(id)
 		}
 		if bad == nil {
-			err = errors.Join(err, s.forget(info, false))
+			err = errors.Join(err, s.forget(info))
 		}
 	}
 	return err
@@ -162,6 +167,57 @@ func (s *Store) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		case <-s.gone:
+			s.clear(ctx)
+		}
+	}
+}
+
+// clearSoon has Run remove from the disk what is gone.
+func (s *Store) clearSoon() {
+	select {
+	case s.gone <- struct{}{}:
+	default:
+	}
+}
+
+// clear removes from the disk what is gone, as far as it comes before ctx ends.
+func (s *Store) clear(ctx context.Context) {
+	entries, err := fs.ReadDir(s.root.FS(), hidden)
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), goneSuffix) && ctx.Err() == nil {
+			err = errors.Join(err, s.remove(ctx, path.Join(hidden, e.Name())))
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		s.cfg.Log.Warn("folders that were removed still lie on the disk", "err", err)
+	}
+}
+
+// remove removes a directory with all that is in it, a few files at a time.
+func (s *Store) remove(ctx context.Context, at string) error {
+	for {
+		d, err := s.root.Open(at)
+		if err != nil {
+			return err
+		}
+		some, err := d.ReadDir(256)
+		if err := errors.Join(d.Close(), ctx.Err()); err != nil {
+			return err
+		}
+		if errors.Is(err, io.EOF) {
+			return s.root.Remove(at)
+		}
+		for _, e := range some {
+			name := path.Join(at, e.Name())
+			if e.IsDir() {
+				err = errors.Join(err, s.remove(ctx, name))
+			} else {
+				err = errors.Join(err, s.root.Remove(name))
+			}
+		}
+		if err != nil {
+			return err
 		}
 	}
 }

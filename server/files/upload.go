@@ -154,7 +154,7 @@ func (s *Store) Finish(ctx context.Context, id string, beat func()) error {
 		return s.trouble(op, err)
 	}
 	if !bytes.Equal(n.Sum, sum) {
-		return errors.Join(badSum(op), s.forget(info, false))
+		return errors.Join(badSum(op), s.forget(info))
 	}
 	if err := s.settle(id, n); err != nil {
 		return err
@@ -216,8 +216,8 @@ func (s *Store) placed(info handler.FileInfo) error {
 const donesMost = 1024
 
 // forget removes what is left of an upload.
-func (s *Store) forget(info handler.FileInfo, kept bool) error {
-	s.release(info, kept)
+func (s *Store) forget(info handler.FileInfo) error {
+	s.release(info, false)
 	for _, suffix := range []string{"", infoSuffix, doneSuffix} {
 		if err := s.root.RemoveAll(path.Join(hidden, info.ID+suffix)); err != nil {
 			return s.trouble("upload "+info.ID, err)

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -233,6 +234,35 @@ func TestExpire_EndsWhatIsOldAlsoThatItWasWhole(t *testing.T) {
 	require.NoError(t, s.Expire())
 	require.Empty(t, left(t, s))
 	begin(t, s, "ada", 4, meta())
+}
+
+func TestDeleteFolder_IsOutOfSightAtOnceAndLeavesNothing(t *testing.T) {
+	s := open(t, Config{})
+	require.NoError(t, os.MkdirAll(filepath.Join(s.Source("a"), InputDir, "deep", "er"), 0o700))
+	for i := range 600 {
+		require.NoError(t, os.WriteFile(filepath.Join(s.Source("a"), InputDir, fmt.Sprint(i)), nil, 0o600))
+	}
+	require.NoError(t, s.DeleteFolder("a"))
+	_, err := s.Names("a", InputDir)
+	require.Equal(t, job.NotFound, job.CodeOf(err))
+	require.Len(t, left(t, s), 1)
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	s.clear(stopped)
+	require.Len(t, left(t, s), 1)
+
+	s = reopen(t, s)
+	whole := begin(t, s, "ada", 0, meta()) // as if its last byte had come
+	ctx, stop := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- s.Run(ctx) }()
+	require.Eventually(t, func() bool {
+		all, err := os.ReadDir(filepath.Join(s.Dir(), hidden))
+		_, none := s.done(whole)
+		return err == nil && len(all) == 2 && none == nil // the lock, and the note of the upload
+	}, time.Minute, time.Millisecond)
+	stop()
+	require.NoError(t, <-ran)
 }
 
 func TestUses_TellsTheFoldersOfJobs(t *testing.T) {

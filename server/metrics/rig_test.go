@@ -45,9 +45,11 @@ func newBusy() (*Metrics, Sources) {
 			Load: job.Load{Slots: 3, Latency: time.Second, Usage: job.Usage{CPU: 50, Memory: 25, DiskFree: 9}},
 			Link: job.Link{Calls: 4, P50: time.Millisecond, P99: time.Second},
 		}),
-		Users:    func(context.Context) ([]job.User, error) { return []job.User{{Role: job.Admin}}, nil },
-		Standing: func() job.Standing { return job.Standing{Parked: 7, OldestTask: 2 * time.Second} },
-		Unkept:   one, Calls: one, Listeners: one,
+		Users: func(context.Context) ([]job.User, error) { return []job.User{{Role: job.Admin}}, nil },
+		Standing: func() job.Standing {
+			return job.Standing{Parked: 7, OldestTask: 2 * time.Second, Limits: []job.Limit{{Policy: "pull", Node: "node_0", Attempts: 5}}}
+		},
+		Unkept: one, Calls: one, Listeners: one,
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // sheet describes what stands at a moment.
 type sheet struct {
 	jobs, tasks, oldestJob, oldestTask, window, inFlight *prometheus.Desc
-	unkept, calls, listeners, users                      *prometheus.Desc
+	unkept, calls, listeners, users, limit               *prometheus.Desc
 
 	nodes nodeSheet
 }
@@ -33,6 +33,7 @@ func newSheet() sheet {
 		oldestTask: describe("oldest_waiting_task_seconds", "How long ago the first of the tasks began that wait for a node or are parked."),
 		window:     describe("window_tasks", "How many tasks may be in flight."),
 		inFlight:   describe("window_tasks_in_flight", "How many tasks have a place in the window."),
+		limit:      describe("node_attempts_limit", "How many attempts a policy that jobs use lets a node have at once.", "node", "policy"),
 		unkept:     describe("store_queue", "Ends of tasks and jobs that wait for the next commit."),
 		calls:      describe("http_requests_in_flight", "Calls of the HTTP API that are being answered."),
 		listeners:  describe("http_event_listeners", "Streams of events that are open."),
@@ -84,6 +85,9 @@ func (s sheet) standing(out *snapshot, now job.Standing) {
 	out.gauge(s.oldestTask, now.OldestTask.Seconds())
 	out.gauge(s.window, float64(now.Window))
 	out.gauge(s.inFlight, float64(now.InFlight))
+	for _, l := range now.Limits {
+		out.gauge(s.limit, float64(l.Attempts), string(l.Node), l.Policy)
+	}
 }
 
 func (s sheet) accounts(out *snapshot, users []job.User) {

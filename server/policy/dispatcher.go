@@ -119,6 +119,15 @@ func (d *Dispatcher[T]) Utilization(now time.Time) float64 {
 	return float64(d.busy) / float64(d.slots)
 }
 
+// Limit is how many attempts node i, which is known, may have by the policy; false: it
+// bounds none.
+func (d *Dispatcher[T]) Limit(i int) (int, bool) {
+	if l, ok := d.rule.Policy.(Limiter); ok {
+		return l.Limit(i), true
+	}
+	return 0, false
+}
+
 // Outstanding is how many attempts were sent and have not ended.
 func (d *Dispatcher[T]) Outstanding() int { return d.out }
 

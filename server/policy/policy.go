@@ -49,6 +49,13 @@ type Feeler interface {
 	Feels(tasks int) bool
 }
 
+// Limiter is a policy that bounds how many attempts a node has by what it has learned.
+type Limiter interface {
+	Policy
+	// Limit is how many attempts node i, which is known, may have now.
+	Limit(i int) int
+}
+
 // LateWatcher is a policy that bounds how many attempts a node has. One that is overdue
 // may be delayed, or lost, and take no slot of the node.
 type LateWatcher interface {

@@ -104,6 +104,7 @@ var (
 	_ Prober      = (*pull)(nil)
 	_ LateWatcher = (*pull)(nil)
 	_ Feeler      = (*pull)(nil)
+	_ Limiter     = (*pull)(nil)
 )
 
 func newPull(p *params.List) Policy {

@@ -56,6 +56,9 @@ func (p *pull) spared(i int) int {
 	return min(n.late, p.most(i))
 }
 
+// Limit implements Limiter.
+func (p *pull) Limit(i int) int { return p.most(i) }
+
 // most is how many attempts node i may have.
 func (p *pull) most(i int) int {
 	if p.feeling() && !p.learner.node(i).done {

@@ -191,6 +191,7 @@ func TestPull_ARejectionByChanceDoesNotLowerTheLimit(t *testing.T) {
 	require.Equal(t, 10, p.nodes[0].limit.most(), "nothing waits for a slot there")
 	reject(&job.Load{Slots: 10, Running: 10, Queued: 1})
 	require.Equal(t, 8, p.nodes[0].limit.most())
+	require.Equal(t, 1, p.Limit(0), "it has done nothing yet")
 	reject(nil)
 	require.Equal(t, 6, p.nodes[0].limit.most())
 }

@@ -7,6 +7,7 @@ import (
 
 	"spillway/job"
 	"spillway/server/policy"
+	"spillway/trace"
 )
 
 // Config of a scheduler. The zero value takes every default.
@@ -44,6 +45,11 @@ type Config struct {
 	Joiner Joiner
 	// Observer hears of attempts, tasks and jobs, to count them. Default: nobody does.
 	Observer Observer
+	// Tracer makes the spans of jobs. Default: there are none.
+	Tracer *trace.Tracer
+	// TraceTasks bounds the tasks of a job that have spans, with their attempts: of
+	// more, that many spread evenly. Default 1000; negative: none have.
+	TraceTasks int
 }
 
 // DefaultGrace is the time of grace where none is configured.
@@ -78,6 +84,8 @@ func (c Config) withDefaults() Config {
 	def(&c.Breaks, 3)
 	def(&c.Jobs, 8)
 	def(&c.MaxJobs, 1000)
+	def(&c.TraceTasks, DefaultTraceTasks)
+	c.TraceTasks = max(c.TraceTasks, 0)
 	c.Keep = cmp.Or(c.Keep, 7*24*time.Hour)
 	c.Grace = cmp.Or(c.Grace, DefaultGrace)
 	c.Lease = cmp.Or(c.Lease, 6*time.Second)

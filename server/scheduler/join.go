@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"spillway/job"
+	"spillway/trace"
 )
 
 // Joiner makes one output of what the tasks of one input's parts made.
@@ -115,7 +116,9 @@ func (s *Scheduler) joinInput(running context.Context, r *record, parts []job.Pa
 func (s *Scheduler) made(running context.Context, r *record, name string, parts int, join func() (int64, error)) error {
 	at := time.Now()
 	r.joining(name, parts)
+	_, span := s.cfg.Tracer.Continue(running, r.trace, "join", trace.Internal)
 	written, err := join()
+	endJoin(span, name, written, err)
 	if err != nil && running.Err() != nil {
 		return running.Err() // which is no fault of the input
 	}

@@ -3,9 +3,12 @@ package scheduler
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"spillway/job"
+	"spillway/server/policy"
 )
 
 // Observer hears what the scheduler does. It is called on the way of each task, from
@@ -32,9 +35,12 @@ func (s *Scheduler) tellAttempt(y *try, l lap, copied bool) {
 	}
 	a := job.Tried{
 		Policy: y.d.name, Operation: y.t.Operation.Name, Node: l.res.Node,
-		Outcome: l.outcome(y.t), Took: l.took, Copy: copied, Again: l.number > 1 && !copied, Delayed: l.err == nil && l.res.Delayed,
+		Outcome: l.outcome(y.t), Took: l.took, Copy: copied, Again: l.number > 1 && !copied,
 	}
-	if a.Outcome == job.AttemptRejected {
+	switch a.Outcome {
+	case job.AttemptDone:
+		a.Delayed = l.res.Delayed
+	case job.AttemptRejected:
 		a.AskedToWait = job.AsError(l.err).RetryAfter > 0
 	}
 	s.cfg.Observer.Attempted(a)
@@ -92,7 +98,45 @@ func (s *Scheduler) Standing() job.Standing {
 	for _, r := range all {
 		r.addTo(&sum, now)
 	}
+	sum.Limits = s.limits()
 	return sum
+}
+
+// limits are those of the policies that jobs use. Of two that differ by their parameters
+// alone, the greater one counts for each node.
+func (s *Scheduler) limits() []job.Limit {
+	s.mu.Lock()
+	members, all := slices.Clone(s.members), slices.Collect(maps.Values(s.dispatchers))
+	s.mu.Unlock()
+	most := map[job.Limit]int{} // by policy and node
+	for _, d := range all {
+		if d.inUse() {
+			d.limits(members, most)
+		}
+	}
+	var limits []job.Limit
+	for l, n := range most {
+		l.Attempts = n
+		limits = append(limits, l)
+	}
+	return limits
+}
+
+// limits raises most to what the policy lets the nodes have that are up.
+func (d *dispatcher) limits(members []policy.Node, most map[job.Limit]int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i, n := range members {
+		if !n.Up {
+			continue
+		}
+		limit, bounds := d.rule.Limit(i)
+		if !bounds {
+			return
+		}
+		key := job.Limit{Policy: d.name, Node: n.ID}
+		most[key] = max(most[key], limit)
+	}
 }
 
 // addTo adds what the job has to do to sum.

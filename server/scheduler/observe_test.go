@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"spillway/job"
+	"spillway/server/policy"
 )
 
 // counts is an observer that counts what it hears.
@@ -36,7 +37,8 @@ func (c *counts) Attempted(a job.Tried) {
 	c.add(a.Policy+" "+string(a.Outcome), "attempts")
 	for word, is := range map[string]bool{
 		"nameless": a.Node == "" || a.Operation == "", "copies": a.Copy, "won": a.Copy && a.Outcome == job.AttemptDone,
-		"again": a.Again, "asked to wait": a.AskedToWait,
+		"copies lost": a.Copy && a.Outcome == job.AttemptSuperseded,
+		"again":       a.Again, "asked to wait": a.AskedToWait,
 	} {
 		if is {
 			c.add(word)
@@ -106,21 +108,33 @@ func TestObserver_HearsOfAttemptsTasksAndJobs(t *testing.T) {
 }
 
 func TestObserver_HearsOfCopiesAsTheyCount(t *testing.T) {
-	c := newCounts()
 	late := func(context.Context, job.Task) (job.Result, error) { // done all the same
 		time.Sleep(time.Second)
 		return job.Result{}, nil
 	}
-	inBubble(t, Config{Observer: c, Policy: "p2c:hedge=1"}, []node{late, takes(time.Millisecond)}, func(t *testing.T, r *rig) {
-		j := r.run(30, job.Spec{})
-		require.Equal(t, job.Succeeded, j.State)
-		c.requireTallies(t, j)
-	})
-	require.Positive(t, c.seen["won"])
-	require.GreaterOrEqual(t, c.seen["copies"], c.seen["won"])
-	require.Equal(t, 30, c.seen["p2c done"], "one for each task, though two may be done")
-	require.Equal(t, c.seen["attempts"]-30, c.seen["copies"])
-	require.Zero(t, c.seen["again"])
+	rows := []struct {
+		name string
+		fast time.Duration
+		who  string // is faster in some race
+	}{
+		{"the copy is first", time.Millisecond, "won"},
+		{"the copy comes second", 80 * time.Millisecond, "copies lost"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			c := newCounts()
+			inBubble(t, Config{Observer: c, Policy: "p2c:hedge=1"}, []node{late, takes(row.fast)}, func(t *testing.T, r *rig) {
+				j := r.run(30, job.Spec{})
+				require.Equal(t, job.Succeeded, j.State)
+				c.requireTallies(t, j)
+			})
+			require.Positive(t, c.seen[row.who])
+			require.Equal(t, 30, c.seen["p2c done"], "one for each task, though two may be done")
+			require.Equal(t, c.seen["attempts"]-30, c.seen["copies"])
+			require.Equal(t, c.seen["copies"], c.seen["won"]+c.seen["copies lost"])
+			require.Zero(t, c.seen["again"])
+		})
+	}
 }
 
 func TestObserver_HearsWhatNodesAskForAndWhatWasNotSent(t *testing.T) {
@@ -168,5 +182,18 @@ func TestStanding_SaysWhereTasksAreAndHowLongTheyWait(t *testing.T) {
 		require.NoError(t, r.Cancel(t.Context(), second))
 		r.wait(second)
 		require.Equal(t, none(r), r.Standing())
+	})
+}
+
+func TestStanding_HasTheLimitsOfPoliciesInUse(t *testing.T) {
+	inBubble(t, Config{Policy: "pull"}, []node{takes(10 * time.Second), takes(10 * time.Second)}, func(t *testing.T, r *rig) {
+		r.NodeChanged(0, policy.Node{ID: "node_0", Up: true, Slots: 3})
+		r.set(1, false)
+		require.Empty(t, r.Standing().Limits, "no job uses it")
+		r.folder("/data", 10)
+		id := r.submit(job.Spec{Source: "/data"})
+		time.Sleep(11 * time.Second) // one is felt out first
+		require.Equal(t, []job.Limit{{Policy: "pull", Node: "node_0", Attempts: 3}}, r.Standing().Limits)
+		r.wait(id)
 	})
 }

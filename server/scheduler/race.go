@@ -299,8 +299,9 @@ func (s *Scheduler) lap(ctx context.Context, y *try, i, number int, late latenes
 	defer y.d.watch(l.late, i, late)()
 	t := y.t
 	t.Attempt = number
+	sending, span := s.attemptSpan(ctx, y, i, number)
 	off := y.r.aboard(y.f, s.fleet.ID(i))
-	l.res, l.err = s.execute(ctx, y, t, i)
+	l.res, l.err = s.execute(sending, y, t, i)
 	off()
 	l.took = time.Since(l.sent)
 	l.res.Node = s.fleet.ID(i)
@@ -312,6 +313,7 @@ func (s *Scheduler) lap(ctx context.Context, y *try, i, number int, late latenes
 		l.superseded = errors.Is(context.Cause(ctx), errSuperseded)
 	}
 	y.d.observe(l, y)
+	endAttempt(span, l.outcome(y.t), l.err)
 	return l
 }
 

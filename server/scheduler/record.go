@@ -24,6 +24,7 @@ type record struct {
 	turn     *turn
 
 	carrier Carrier // set before its tasks are sent; nil: none
+	trace   string  // set before, too: the traceparent of its tasks; "": none
 
 	mu       sync.Mutex // guards what follows
 	held     bool       // nothing more may be sent

@@ -29,6 +29,7 @@ const named = 5
 // runJob waits for the job's turn, sends every task and ends it.
 func (s *Scheduler) runJob(r *record) {
 	defer s.forget(r)
+	traced, span := s.jobSpan(r)
 	running, sending := r.contexts(s.life())
 	if !r.deadline.IsZero() {
 		timer := time.AfterFunc(time.Until(r.deadline), func() { r.stop(errDeadline) })
@@ -46,7 +47,8 @@ func (s *Scheduler) runJob(r *record) {
 	}
 	if handedBack(err) {
 		j := r.snapshot()
-		s.log.Info("job handed back", "job", j.ID, "done", j.Done, "total", j.Total, "why", err)
+		endJob(span, j, err)
+		s.log.InfoContext(traced, "job handed back", "job", j.ID, "done", j.Done, "total", j.Total, "why", err)
 		s.countLeft(j, err)
 		s.forget(r)
 		r.leave()
@@ -62,7 +64,8 @@ func (s *Scheduler) runJob(r *record) {
 	now, version := moment(), r.nextVersion()
 	err = s.keepEnd(store.Ending{Job: r.spec.ID, Epoch: r.epoch, Version: version, State: state, Err: why, At: now})
 	if err != nil { // the server's life is over, or the job another's
-		s.log.Warn("job's end not kept", "job", r.spec.ID, "state", state, "err", err)
+		endJob(span, r.snapshot(), err)
+		s.log.WarnContext(traced, "job's end not kept", "job", r.spec.ID, "state", state, "err", err)
 		s.forget(r)
 		r.leave()
 		s.takeAgain(r.spec.ID)
@@ -77,6 +80,7 @@ func (s *Scheduler) runJob(r *record) {
 	}
 	r.end(state, why, now)
 	j := r.snapshot()
+	endJob(span, j, nil)
 	attrs := []any{
 		"job", j.ID, "state", state, "done", j.Done, "failed", j.Failed,
 		"quarantined", j.Quarantined, "took", j.Elapsed(now),
@@ -84,7 +88,7 @@ func (s *Scheduler) runJob(r *record) {
 	if why != nil {
 		attrs = append(attrs, "err", why)
 	}
-	s.log.Info("job ended", attrs...)
+	s.log.InfoContext(traced, "job ended", attrs...)
 }
 
 // keepEnd keeps the end of a job. One that the store has, and could not confirm,
@@ -149,7 +153,7 @@ func (s *Scheduler) sendAll(running, sending context.Context, r *record) error {
 	watchdog := make(chan struct{})
 	go func() { defer close(watchdog); s.watchdog(r, quit) }()
 	share, flow := s.window.join(), &policy.Flow[*wish]{Priority: r.spec.Priority}
-	after, unread := int64(-1), error(nil)
+	after, unread, total := int64(-1), error(nil), r.snapshot().Total
 	for sending.Err() == nil {
 		inputs, err := s.pending(r, after)
 		if unread = err; err != nil || len(inputs) == 0 {
@@ -162,7 +166,7 @@ func (s *Scheduler) sendAll(running, sending context.Context, r *record) error {
 			after = in.Index
 			y := newTry(r, d, in)
 			y.share, y.flow, y.retries, y.placed = share, flow, budget, true
-			wg.Go(func() { s.runTask(running, sending, y) })
+			wg.Go(func() { s.runTask(s.taskSpan(running, y, total), sending, y) })
 		}
 	}
 	share.sent()

@@ -13,6 +13,7 @@ import (
 	"spillway/server/policy"
 	"spillway/server/store"
 	"spillway/server/tail"
+	"spillway/trace"
 )
 
 // maxPark bounds the pause of a task that no node takes; see tail.Pause.
@@ -73,6 +74,8 @@ type try struct {
 	taken    int          // how often a node took it
 	lastErr  error        // of the last round in which something was sent
 	lastFail job.Attempt  // the last that a node took and did not do; zero: none
+	first    int          // the number of the last attempt before this server had the task
+	span     trace.Span
 }
 
 func newTry(r *record, d *dispatcher, in store.Input) *try {
@@ -80,7 +83,7 @@ func newTry(r *record, d *dispatcher, in store.Input) *try {
 	y.t = job.Task{
 		Job: r.spec.ID, Index: in.Index, Attempt: in.Number, Base: r.base, Name: in.Name, Operation: r.spec.Operation,
 	}
-	y.taken = in.Attempts
+	y.taken, y.first = in.Attempts, in.Number
 	for _, a := range in.Tried { // under another server, or before this one was restarted
 		y.nodes = append(y.nodes, a.Node)
 		y.lastFail = a
@@ -99,6 +102,7 @@ func (s *Scheduler) runTask(running, sending context.Context, y *try) {
 	y.size()
 	s.bar(y.r.spec.Tags, &y.excluded)
 	y.r.begin(y.f)
+	defer y.endTask()
 	defer func() {
 		if y.placed {
 			y.share.release()
@@ -242,6 +246,7 @@ func (s *Scheduler) conclude(y *try, state job.TaskState, last job.Attempt) bool
 	trouble := func(err error) { y.r.stuck(y.f, "its end cannot be kept: "+job.AsError(err).Err.Error()) }
 	err := s.keep("end of a task", trouble, func(ctx context.Context) error { return s.store.Finish(ctx, o) })
 	if err == nil {
+		y.noteEnd(state, last.Err)
 		if s.cfg.Observer != nil {
 			s.cfg.Observer.Ended(state)
 		}

@@ -15,8 +15,15 @@ import (
 )
 
 // Submit implements job.Service.
-func (s *Scheduler) Submit(ctx context.Context, asked job.Spec) (job.ID, error) {
+func (s *Scheduler) Submit(ctx context.Context, asked job.Spec) (id job.ID, err error) {
 	asked.ID = cmp.Or(asked.ID, job.NewID())
+	ctx, span := s.submitSpan(ctx, &asked)
+	defer func() {
+		if err != nil && span.On() {
+			span.Fail(string(job.CodeOf(err)), err.Error())
+		}
+		span.End()
+	}()
 	if err := asked.ID.Check(); err != nil {
 		return "", err
 	}
@@ -74,7 +81,7 @@ func (s *Scheduler) submit(ctx context.Context, spec, asked job.Spec) (again boo
 	s.begin(r)
 	s.mu.Unlock()
 	s.tellSplits(source)
-	s.log.Info("job accepted", "job", spec.ID, "source", source.Base(), "op", spec.Operation.String(), "policy", spec.Policy, "tasks", j.Total)
+	s.log.InfoContext(ctx, "job accepted", "job", spec.ID, "source", source.Base(), "op", spec.Operation.String(), "policy", spec.Policy, "tasks", j.Total)
 	return false, nil
 }
 

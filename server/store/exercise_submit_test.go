@@ -216,3 +216,17 @@ func knowsWhatWasAsked(t *testing.T, s keeper) {
 	_, _, err = s.Submit(t.Context(), other)
 	require.Equal(t, job.AlreadyExists, job.CodeOf(err))
 }
+
+func keepsTheTrace(t *testing.T, s keeper) {
+	spec := job.Spec{ID: "a", Source: "data", Trace: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+	_, _, err := s.Submit(t.Context(), store.Submission{Spec: spec, Created: noon(), Inputs: numbered(1)})
+	require.NoError(t, err)
+	j, err := s.Job(t.Context(), "a")
+	require.NoError(t, err)
+	require.Equal(t, spec.Trace, j.Spec.Trace)
+	again := spec
+	again.Trace = ""
+	_, created, err := s.Submit(t.Context(), store.Submission{Spec: again, Created: noon(), Inputs: numbered(1)})
+	require.NoError(t, err, "a submission that is repeated may be part of another trace")
+	require.False(t, created)
+}

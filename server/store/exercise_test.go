@@ -52,6 +52,7 @@ func exercise(t *testing.T, open func(t testing.TB) keeper) {
 	}{
 		{"a job is kept as it was submitted", keepsJobs},
 		{"the same submission twice is one job", submitsOnce},
+		{"a job keeps its trace", keepsTheTrace},
 		{"two submissions of one id at once are one job", submitsOnceAtOnce},
 		{"a repeated submission is known by what was asked", knowsWhatWasAsked},
 		{"jobs write no two results under one name", refusesCollisions},

@@ -55,7 +55,11 @@ func TestObserver_HearsOfTransactionsAndGroups(t *testing.T) {
 	require.Empty(t, w.failed, "an answer is no failure")
 	require.GreaterOrEqual(t, w.steps["keep results"], 6)
 	require.Positive(t, w.steps["read job"])
+	before := w.steps["keep results"]
+	s.Note(Interim{Job: "a", Epoch: 1, Tally: job.Tally{Node: "node_0", Rejected: 1}})
 	require.NoError(t, s.Close())
+	require.Equal(t, before+1, w.steps["keep results"])
+	require.Len(t, w.groups, 6, "notes alone are no group")
 	_, err = s.Job(t.Context(), "a")
 	require.Equal(t, job.Unavailable, job.CodeOf(err))
 	require.Equal(t, map[string]int{"read job": 1}, maps.Clone(w.failed))

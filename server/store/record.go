@@ -22,6 +22,7 @@ type specRecord struct {
 	Priority  int               `json:"priority,omitempty"`
 	Tags      []string          `json:"tags,omitempty"`
 	Keep      time.Duration     `json:"keep,omitempty"`
+	Trace     string            `json:"trace,omitempty"`
 	// Asked is what the client asked for, where that is not the same.
 	Asked *specRecord `json:"asked,omitempty"`
 }
@@ -68,7 +69,7 @@ func encodeSpec(spec, asked job.Spec) (string, error) {
 }
 
 func recordOfSpec(s job.Spec) specRecord {
-	return specRecord{s.Operation.Name, s.Operation.Params, s.Policy, s.Deadline, s.Priority, s.Tags, s.Keep, nil}
+	return specRecord{s.Operation.Name, s.Operation.Params, s.Policy, s.Deadline, s.Priority, s.Tags, s.Keep, s.Trace, nil}
 }
 
 func decodeSpec(id job.ID, source, text string) (spec, asked job.Spec, err error) {
@@ -88,7 +89,7 @@ func decodeSpec(id job.ID, source, text string) (spec, asked job.Spec, err error
 func (r specRecord) toSpec(id job.ID, source string) job.Spec {
 	return job.Spec{
 		ID: id, Source: source, Operation: job.Operation{Name: r.Operation, Params: r.Params},
-		Policy: r.Policy, Deadline: r.Deadline, Priority: r.Priority, Tags: r.Tags, Keep: r.Keep,
+		Policy: r.Policy, Deadline: r.Deadline, Priority: r.Priority, Tags: r.Tags, Keep: r.Keep, Trace: r.Trace,
 	}
 }
 

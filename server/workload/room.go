@@ -24,8 +24,19 @@ type room struct {
 	used, coming int64 // bytes of what is whole, and of what is promised
 }
 
-// claim promises n bytes more. Errors: ResourceExhausted, wrapping [files.ErrFull];
-// Unavailable.
+// fits reports why n bytes more have no room. Errors: ResourceExhausted, wrapping
+// [files.ErrFull]; Unavailable.
+func (r *room) fits(n int64) error {
+	free, err := r.free()
+	if err != nil {
+		return full(err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.check(n, free)
+}
+
+// claim promises n bytes more. Errors: as those of fits.
 func (r *room) claim(n int64) error {
 	free, err := r.free()
 	if err != nil {
@@ -33,13 +44,21 @@ func (r *room) claim(n int64) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.check(n, free); err != nil {
+		return err
+	}
+	r.coming += n
+	return nil
+}
+
+// check is fits with the disk's free bytes; mu is held.
+func (r *room) check(n, free int64) error {
 	switch {
 	case n > free-r.coming-r.spare:
 		return job.E(job.ResourceExhausted, "keep the file", fmt.Errorf("%w on the disk", files.ErrFull), "delete workloads, or free the server's disk")
 	case r.quota > 0 && n > r.quota-r.used-r.coming:
 		return job.E(job.ResourceExhausted, "keep the file", fmt.Errorf("%w: all workloads may have %d bytes", files.ErrFull, r.quota), "delete workloads, or ask an admin for a greater --files-quota")
 	}
-	r.coming += n
 	return nil
 }
 

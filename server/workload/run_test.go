@@ -31,11 +31,16 @@ type service struct {
 	names map[job.ID][]string
 	calls int           // submissions of a new job
 	hold  chan struct{} // unless nil, jobs end when it is closed
+	// submit is the same for the sending off of jobs.
+	submit chan struct{}
 
 	cancelled []job.ID
 }
 
 func (s *service) Submit(_ context.Context, spec job.Spec) (job.ID, error) {
+	if s.submit != nil {
+		<-s.submit
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, known := s.specs[spec.ID]; known {
@@ -195,71 +200,6 @@ func files(t *testing.T, dir string) (all []string) {
 	return all
 }
 
-func TestReceive_WhatIsNoPictureOrHasNoPlaceLeavesNothing(t *testing.T) {
-	dir, free := t.TempDir(), int64(1<<30)
-	w, l := open(t, workload.Config{Dir: dir, Quota: 100, Images: 2, Workloads: 1, Free: func() (int64, error) { return free, nil }}, newService())
-	send := func(to int64, body string, size int64) job.Code {
-		u, err := w.Receive(t.Context(), strings.NewReader(body), size)
-		if err == nil {
-			_, err = w.Keep(t.Context(), to, u)
-		}
-		w.Drop(u)
-		if err == nil {
-			return ""
-		}
-		return job.CodeOf(err)
-	}
-	require.Equal(t, job.InvalidArgument, send(l.ID, "<html>", 6))
-	require.Equal(t, job.NotFound, send(9, jpeg, 20))
-	require.Equal(t, job.ResourceExhausted, send(l.ID, jpeg, 101), "the quota")
-	require.Equal(t, job.ResourceExhausted, send(l.ID, jpeg, -1), "a length that is not told counts as 1 MiB at first")
-	free = 1 << 20
-	require.Equal(t, job.ResourceExhausted, send(l.ID, jpeg, 20), "the disk")
-	free = 1 << 30
-	require.Empty(t, files(t, dir))
-	require.Empty(t, send(l.ID, jpeg, 20))
-	require.Empty(t, send(l.ID, jpeg, 20))
-	require.Equal(t, job.ResourceExhausted, send(l.ID, jpeg, 20), "more images than may be")
-	_, err := w.Create(t.Context(), "b", job.Operation{Name: "blur"})
-	require.Equal(t, job.ResourceExhausted, job.CodeOf(err))
-	for _, name := range []string{"", "..", "a/b", "../x", ".batches", "a\x00"} {
-		_, err := w.Create(t.Context(), name, job.Operation{Name: "blur"})
-		require.Equal(t, job.InvalidArgument, job.CodeOf(err), "%q", name)
-	}
-	require.NoError(t, w.Delete(t.Context(), l.ID))
-	require.Empty(t, files(t, dir))
-	l = create(t, w)
-	for range 2 { // the room is given back
-		require.Empty(t, send(l.ID, jpeg, 20))
-	}
-}
-
-func TestKeep_ManyAtOnceGetEachAnIDOfTheirOwn(t *testing.T) {
-	w, l := open(t, workload.Config{Dir: t.TempDir()}, newService())
-	ids, errs := make([]int64, 50), make([]error, 50)
-	var all sync.WaitGroup
-	for n := range ids {
-		all.Go(func() {
-			u, err := w.Receive(t.Context(), strings.NewReader(jpeg), -1)
-			if err == nil {
-				var i job.Image
-				i, err = w.Keep(t.Context(), l.ID, u)
-				ids[n] = i.ID
-			}
-			errs[n] = err
-		})
-	}
-	all.Wait()
-	require.NoError(t, errors.Join(errs...))
-	slices.Sort(ids)
-	for n, id := range ids {
-		require.EqualValues(t, n, id)
-	}
-	waiting, err := w.Images(t.Context(), l.ID, job.ImageWaiting, -1, 100)
-	require.NoError(t, err)
-	require.Len(t, waiting, 50)
-}
-
 func TestDelete_WhatALateJobMadeDoesNotLandInAnothersFolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, dir := newService(), t.TempDir()
@@ -273,78 +213,66 @@ func TestDelete_WhatALateJobMadeDoesNotLandInAnothersFolder(t *testing.T) {
 		s.cancelled = nil // the job was done a moment before
 		other := create(t, w)
 		require.Equal(t, l.Dir, other.Dir)
+		upload(t, w, other.ID, jpeg)
+		require.NoError(t, w.Cancel(t.Context(), other.ID))
 		close(s.hold)
 		time.Sleep(time.Minute)
-		require.Empty(t, files(t, dir))
+		require.Equal(t, []string{"a/original/0.jpg"}, files(t, dir))
 	})
 }
 
 func TestCancel_EndsWhatWaitsAndWhatIsInAJob(t *testing.T) {
-	for _, wait := range []time.Duration{0, time.Minute} { // before, and in, the job
-		synctest.Test(t, func(t *testing.T) {
-			s := newService()
-			s.hold = make(chan struct{})
-			w, l := open(t, workload.Config{Dir: t.TempDir()}, s)
-			go func() { _ = w.Run(t.Context()) }()
-			upload(t, w, l.ID, jpeg)
-			time.Sleep(wait)
-			require.NoError(t, w.Cancel(t.Context(), l.ID))
-			close(s.hold)
-			time.Sleep(time.Minute)
-			p, err := w.WorkloadProgress(t.Context(), l.ID)
-			require.NoError(t, err)
-			require.Zero(t, p)
-			i, err := w.Image(t.Context(), l.ID, 0)
-			require.NoError(t, err)
-			require.Equal(t, job.CancelledCode, i.Err.Code)
+	for name, row := range map[string]struct {
+		wait         time.Duration
+		hold, submit bool
+	}{
+		"before it has a job":       {},
+		"while the job runs":        {wait: time.Minute, hold: true},
+		"while the job is sent off": {wait: time.Minute, submit: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newService()
+				if row.hold {
+					s.hold = make(chan struct{})
+				}
+				if row.submit {
+					s.submit = make(chan struct{})
+				}
+				w, l := open(t, workload.Config{Dir: t.TempDir()}, s)
+				upload(t, w, l.ID, jpeg)
+				if row.wait > 0 {
+					go func() { _ = w.Run(t.Context()) }()
+					time.Sleep(row.wait)
+				}
+				require.NoError(t, w.Cancel(t.Context(), l.ID))
+				for _, c := range []chan struct{}{s.hold, s.submit} {
+					if c != nil {
+						close(c)
+					}
+				}
+				time.Sleep(time.Minute)
+				requireCancelled(t, w, l)
+			})
 		})
 	}
 }
 
-func TestKeepTwin_OfANodeOnlyWhileItHasTheTask(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, dir := newService(), t.TempDir()
-		w, l := open(t, workload.Config{Dir: dir}, s)
-		upload(t, w, l.ID, jpeg)
-		twin := func(image int64, by job.NodeID) job.Code {
-			u, err := w.Receive(t.Context(), strings.NewReader("\x89PNG\r\n\x1a\n"), -1)
-			require.NoError(t, err)
-			defer w.Drop(u)
-			if _, err = w.KeepTwin(t.Context(), l.ID, &image, u, by); err != nil {
-				return job.CodeOf(err)
-			}
-			return ""
-		}
-		require.Equal(t, job.PermissionDenied, twin(0, "node_1"), "it waits")
-		s.hold = make(chan struct{})
-		go func() { _ = w.Run(t.Context()) }()
-		time.Sleep(time.Minute)
-		require.Equal(t, job.PermissionDenied, twin(0, "node_2"), "another node's")
-		require.Equal(t, job.PermissionDenied, twin(1, "node_1"), "no image")
-		require.NoError(t, w.Holds(t.Context(), l.ID, 0, "node_1"))
-		require.Empty(t, twin(0, "node_1"))
-		close(s.hold)
-		time.Sleep(time.Minute)
-		require.Equal(t, job.PermissionDenied, twin(0, "node_1"), "it is done")
-		require.Equal(t, []string{"a/0.png", "a/original/0.jpg"}, files(t, dir), "the twin, and nothing of the job's")
-	})
-}
-
-func TestKeepTwin_WithoutAnImageGoesToTheFirstThatLacksOne(t *testing.T) {
-	w, l := open(t, workload.Config{Dir: t.TempDir()}, newService())
-	for range 2 {
-		upload(t, w, l.ID, jpeg)
-	}
-	for _, want := range []int64{0, 1} {
-		u, err := w.Receive(t.Context(), strings.NewReader(jpeg), -1)
-		require.NoError(t, err)
-		i, err := w.KeepTwin(t.Context(), l.ID, nil, u, "")
-		require.NoError(t, err)
-		require.Equal(t, want, i.ID)
-	}
-	_, err := w.KeepTwin(t.Context(), l.ID, nil, job.Upload{}, "")
-	require.Equal(t, job.FailedPrecondition, job.CodeOf(err))
+func requireCancelled(t *testing.T, w *workload.Workloads, l job.Workload) {
+	t.Helper()
 	p, err := w.WorkloadProgress(t.Context(), l.ID)
 	require.NoError(t, err)
-	require.Equal(t, job.Progress{Done: []int64{0, 1}}, p)
+	require.Zero(t, p)
+	i, err := w.Image(t.Context(), l.ID, 0)
+	require.NoError(t, err)
+	require.Equal(t, job.CancelledCode, i.Err.Code)
+}
+
+func TestCancel_EndsWhatHasAJobThatNobodyHasSentOff(t *testing.T) {
+	w, l := open(t, workload.Config{Dir: t.TempDir()}, newService())
+	i := upload(t, w, l.ID, jpeg)
+	i.State, i.Job = job.ImageWorking, "soon"
+	require.NoError(t, w.SetImages(t.Context(), i))
+	require.NoError(t, w.Cancel(t.Context(), l.ID))
+	requireCancelled(t, w, l)
 }

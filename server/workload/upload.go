@@ -10,8 +10,8 @@ import (
 	"spillway/job"
 )
 
-// promise is how many bytes are promised at a time to an upload that does not say how
-// long it is.
+// promise is how many bytes are promised at a time to an upload: what is only announced
+// takes no room from others.
 const promise = 1 << 20
 
 // Receive writes a picture to the disk, whole and for good, where it is nobody's until
@@ -27,14 +27,13 @@ func (w *Workloads) Receive(ctx context.Context, body io.Reader, size int64) (u 
 	if u.Extension = extensionOf(head[:n]); u.Extension == "" {
 		return u, job.E(job.InvalidArgument, "image", errors.New("the file is no picture, by its first bytes"), "send JPEG, PNG, WebP, BMP or TIFF")
 	}
-	in := &claiming{room: &w.room}
-	if err := in.claim(max(size, 0)); err != nil {
+	if err := w.room.fits(max(size, 0)); err != nil {
 		return u, err
 	}
+	in := &claiming{room: &w.room, size: size}
 	u.Name = string(job.NewID())
 	path := filepath.Join(w.uploads(), u.Name)
 	if in.f, err = os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644); err != nil {
-		w.room.settle(in.claimed, 0)
 		return u, full(err)
 	}
 	u.Size, err = fill(in, head[:n], body)
@@ -70,23 +69,22 @@ func fill(to io.Writer, head []byte, body io.Reader) (int64, error) {
 type claiming struct {
 	f              *os.File
 	room           *room
+	size           int64 // that is announced; -1: none
 	claimed, wrote int64
-}
-
-func (c *claiming) claim(n int64) error {
-	err := c.room.claim(n)
-	if err == nil {
-		c.claimed += n
-	}
-	return err
 }
 
 // Write implements io.Writer. Its errors are those of a room, and of a full disk.
 func (c *claiming) Write(b []byte) (int, error) {
 	if more := c.wrote + int64(len(b)) - c.claimed; more > 0 {
-		if err := c.claim(max(more, promise)); err != nil {
+		step := int64(promise)
+		if c.size >= 0 {
+			step = min(step, c.size-c.claimed)
+		}
+		step = max(step, more)
+		if err := c.room.claim(step); err != nil {
 			return 0, err
 		}
+		c.claimed += step
 	}
 	n, err := c.f.Write(b)
 	c.wrote += int64(n)
