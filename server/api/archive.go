@@ -25,9 +25,7 @@ func (a *API) zipFolder(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodHead {
 		return nil // else all would be read for nobody
 	}
-	out, end := outgoing(w)
-	defer end()
-	z := zip.NewWriter(out)
+	z := zip.NewWriter(w)
 	for _, name := range names {
 		if err := a.zipFile(z, folder, dir, name); err != nil {
 			if r.Context().Err() == nil {

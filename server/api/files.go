@@ -215,7 +215,7 @@ func (a *API) putFile(w http.ResponseWriter, r *http.Request) error {
 		}
 		n.Sum = sum
 	}
-	defer incoming(w, r, putBytes)()
+	r.Body = http.MaxBytesReader(w, r.Body, putBytes)
 	if err := a.cfg.Files.Put(r.Context(), n, r.Body); err != nil {
 		return fileProblem(err)
 	}

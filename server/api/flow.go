@@ -3,42 +3,15 @@ package api
 import (
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"os"
 	"path"
 	"strings"
 	"syscall"
-	"time"
 
 	"spillway/job"
 )
-
-// stalled is how long a body may go without a byte, up or down.
-const stalled = time.Minute
-
-// incoming makes the body of r one of at most limit bytes that may take as long as it
-// likes while bytes come; after the returned func, the connection has no deadline.
-func incoming(w http.ResponseWriter, r *http.Request, limit int64) func() {
-	control := http.NewResponseController(w)
-	r.Body = struct {
-		io.Reader
-		io.Closer
-	}{&flowing{http.MaxBytesReader(w, r.Body, limit), control.SetReadDeadline}, r.Body}
-	return func() { _ = control.SetReadDeadline(time.Time{}) }
-}
-
-// flowing is a body that may take as long as it likes while bytes come.
-type flowing struct {
-	in    io.Reader
-	until func(time.Time) error
-}
-
-func (f *flowing) Read(b []byte) (int, error) {
-	_ = f.until(time.Now().Add(stalled)) // writers of tests have none
-	return f.in.Read(b)
-}
 
 // badBody is the error of a body that could not be read whole, where err is no error of
 // the program's own: what is what was sent, most what its limit is.
@@ -59,24 +32,6 @@ func badBody(w http.ResponseWriter, err error, what, most string) error {
 	return job.E(job.InvalidArgument, "", errors.New("the body ends early, or is no form with parts"), "send "+what+" again, whole")
 }
 
-// outgoing makes of w an answer that may take as long as it likes while bytes go; after
-// the returned func, the connection has no deadline.
-func outgoing(w http.ResponseWriter) (http.ResponseWriter, func()) {
-	control := http.NewResponseController(w)
-	return flow{w, control.SetWriteDeadline}, func() { _ = control.SetWriteDeadline(time.Time{}) }
-}
-
-// flow is an answer that may take as long as it likes while bytes go.
-type flow struct {
-	http.ResponseWriter
-	until func(time.Time) error
-}
-
-func (f flow) Write(b []byte) (int, error) {
-	_ = f.until(time.Now().Add(stalled)) // writers of tests have none
-	return f.ResponseWriter.Write(b)
-}
-
 // download sends a file, or the part of it that is asked for, under a name. Browsers
 // shall save it and never run it, whatever it is.
 func download(w http.ResponseWriter, r *http.Request, file *os.File, name string) error {
@@ -86,9 +41,7 @@ func download(w http.ResponseWriter, r *http.Request, file *os.File, name string
 	}
 	attach(w, contentType(name), name)
 	w.Header().Set("ETag", tagOf(info))
-	out, end := outgoing(w)
-	defer end()
-	http.ServeContent(out, r, name, info.ModTime(), file)
+	http.ServeContent(w, r, name, info.ModTime(), file)
 	return nil
 }
 

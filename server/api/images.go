@@ -68,7 +68,7 @@ func (a *API) postImage(w http.ResponseWriter, r *http.Request) error {
 	if r.ContentLength > imageBytes {
 		return newProblem(http.StatusRequestEntityTooLarge, job.InvalidArgument, most, "send less")
 	}
-	defer incoming(w, r, imageBytes)()
+	r.Body = http.MaxBytesReader(w, r.Body, imageBytes)
 	p, err := a.receive(r)
 	defer a.cfg.Workloads.Drop(p.upload)
 	if err != nil {

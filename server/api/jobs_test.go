@@ -63,6 +63,8 @@ func TestJobs_CancelAndRetryAnswerWithTheJob(t *testing.T) {
 	again := answered[view.Job](t, http.StatusAccepted, ask(t, a, "operator", "POST", path+"/retry", ""))
 	require.False(t, again.State.Final())
 	require.Equal(t, http.StatusForbidden, ask(t, a, "viewer", "POST", path+"/cancel", "").Code)
+	answered[view.Job](t, http.StatusAccepted, ask(t, a, "operator", "POST", path+"/cancel", "")) // so that the test's end waits for nothing
+	ended(t, cfg.Service, j.ID)
 	require.Equal(t, http.StatusForbidden, ask(t, a, "viewer", "POST", "/jobs", `{"source":"data"}`).Code)
 }
 

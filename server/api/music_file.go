@@ -19,7 +19,7 @@ func (a *API) postMusic(w http.ResponseWriter, r *http.Request) error {
 	if r.ContentLength > musicBytes {
 		return newProblem(http.StatusRequestEntityTooLarge, job.InvalidArgument, much, "send less")
 	}
-	defer incoming(w, r, musicBytes)()
+	r.Body = http.MaxBytesReader(w, r.Body, musicBytes)
 	body, name, err := songBody(r)
 	var song job.Music
 	if err == nil {

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// stalled is how long a body may go without a byte, up or down.
+const stalled = time.Minute
+
 // How slow a peer may be. One that gives or takes bytes may take all the time that
 // they need at leastRate.
 const (

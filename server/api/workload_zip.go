@@ -20,9 +20,7 @@ func (a *API) zipWorkload(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	attach(w, "application/zip", "workload-"+strconv.FormatInt(id, 10)+".zip")
-	out, end := outgoing(w)
-	defer end()
-	z := zip.NewWriter(out)
+	z := zip.NewWriter(w)
 	for after := int64(-1); ; {
 		images, err := a.cfg.Workloads.Images(r.Context(), id, job.ImageDone, after, listed)
 		for _, i := range images {
