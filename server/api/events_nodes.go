@@ -40,19 +40,9 @@ type (
 	}
 	// nodeLoad is how busy a node is, in the words of view.Node.
 	nodeLoad struct {
-		Name        job.NodeID    `json:"name" example:"node_0"`
-		State       job.NodeState `json:"state" enum:"idle,processing,draining,inaccessible" doc:"what it is doing"`
-		CPU         float64       `json:"cpu_percent" doc:"of all cores, in use by all programs"`
-		MemoryUsed  float64       `json:"memory_percent" doc:"in use by all programs"`
-		DiskFree    int64         `json:"disk_free_bytes" doc:"where the node writes"`
-		Sent        int64         `json:"sent_bytes_per_s" doc:"over the machine's network interfaces"`
-		Received    int64         `json:"received_bytes_per_s" doc:"over the machine's network interfaces"`
-		Slots       int           `json:"slots" doc:"tasks that it works on at once"`
-		Running     int           `json:"running" doc:"tasks that it works on"`
-		Queued      int           `json:"queued" doc:"tasks that wait for a slot"`
-		Delayed     int           `json:"delayed" doc:"tasks in the injected delay"`
-		Outstanding int           `json:"outstanding" doc:"attempts sent to it and not answered"`
-		MeanMS      float64       `json:"mean_ms" doc:"moving average of the milliseconds that an operation takes"`
+		Name  job.NodeID    `json:"name" example:"node_0"`
+		State job.NodeState `json:"state" enum:"idle,processing,draining,inaccessible" doc:"what it is doing"`
+		view.Load
 	}
 )
 
@@ -146,10 +136,5 @@ func (f *nodesFeed) load(names []job.NodeID, now time.Time) []note {
 
 // loadOf is how busy a node is.
 func loadOf(n job.Node) nodeLoad {
-	use := n.Load.Usage
-	return nodeLoad{
-		Name: n.ID, State: n.State, CPU: use.CPU, MemoryUsed: use.Memory, DiskFree: use.DiskFree, Sent: use.Sent, Received: use.Received,
-		Slots: n.Load.Slots, Running: n.Load.Running, Queued: n.Load.Queued, Delayed: n.Load.Delayed, Outstanding: n.Outstanding,
-		MeanMS: view.Milliseconds(n.Load.Mean),
-	}
+	return nodeLoad{n.ID, n.State, view.OfLoad(n)}
 }
