@@ -77,7 +77,7 @@ type Error struct {
 func OfJob(j job.Job, now time.Time) Job {
 	return Job{
 		ID: j.ID, State: j.State, Source: j.Spec.Source, Operation: j.Spec.Operation.String(), Policy: j.Spec.Policy,
-		Created: j.Created, ElapsedS: j.Elapsed(now).Seconds(), Total: j.Total, Done: j.Done, Failed: j.Failed,
+		Created: moment(j.Created), ElapsedS: seconds(j.Elapsed(now)), Total: j.Total, Done: j.Done, Failed: j.Failed,
 		Quarantined: j.Quarantined, Running: j.Running, Parked: j.Parked, Skipped: j.Skipped, Waiting: j.Waiting,
 		Priority: j.Spec.Priority, Tags: j.Spec.Tags, Position: j.Position, Reason: j.Reason,
 		TraceID: trace.ID(j.Spec.Trace),
@@ -116,5 +116,14 @@ func Each[A, B any](list []A, show func(A) B) []B {
 	return out
 }
 
-// Milliseconds is d as a number of milliseconds, with what is left below one.
-func Milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+// Times are shown to the microsecond, which is what Thrift carries, so that who asks by
+// either way is told the same.
+
+// Milliseconds is d as a number of milliseconds, to the microsecond.
+func Milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1e3 }
+
+// seconds is d as a number of seconds, to the microsecond.
+func seconds(d time.Duration) float64 { return d.Truncate(time.Microsecond).Seconds() }
+
+// moment is t to the microsecond.
+func moment(t time.Time) time.Time { return t.Truncate(time.Microsecond) }

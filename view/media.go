@@ -47,13 +47,13 @@ func OfFile(f job.FileInfo) File { return File{Name: f.Name, Size: f.Size} }
 // OfActivity shows what a node works on.
 func OfActivity(a job.Activity) Activity {
 	video, frame := a.Frame()
-	return Activity{File: a.File, Video: video, Frame: frame, Operation: a.Operation, Since: a.Since}
+	return Activity{File: a.File, Video: video, Frame: frame, Operation: a.Operation, Since: moment(a.Since)}
 }
 
 // OfVideo shows the video of that name.
 func OfVideo(name string, v job.VideoInfo) Video {
 	return Video{
-		Name: name, Rate: v.Rate.Float(), RateNum: v.Rate.Num, RateDen: v.Rate.Den, Duration: v.Duration.Seconds(),
+		Name: name, Rate: v.Rate.Float(), RateNum: v.Rate.Num, RateDen: v.Rate.Den, Duration: seconds(v.Duration),
 		Width: v.Width, Height: v.Height, Codec: v.Codec, Frames: v.Frames, Audio: v.Audio,
 	}
 }

@@ -57,7 +57,7 @@ type Link struct {
 // OfNode shows a node, without its log.
 func OfNode(n job.Node) Node {
 	v := Node{
-		Name: n.ID, Address: n.Addr, State: n.State, Since: n.Since, Registered: n.Registered, Tags: append([]string{}, n.Tags...),
+		Name: n.ID, Address: n.Addr, State: n.State, Since: moment(n.Since), Registered: n.Registered, Tags: append([]string{}, n.Tags...),
 		Cores: n.Machine.Cores, Memory: n.Machine.Memory, GPU: n.Machine.GPU, System: n.Machine.System,
 		Load: OfLoad(n), Operations: map[string]float64{}, Basic: n.Basic, Link: ofLink(n.Link), Error: n.Err,
 	}

@@ -42,7 +42,7 @@ type Progress struct {
 // OfStep shows a step of the job j, which is at least as new.
 func OfStep(j job.Job, st job.Step) Step {
 	v := Step{
-		Event: st.Kind, Job: j.ID, Number: st.Number, At: st.At, Name: st.Name, Parts: st.Parts, TookMS: Milliseconds(st.Took), Bytes: st.Bytes,
+		Event: st.Kind, Job: j.ID, Number: st.Number, At: moment(st.At), Name: st.Name, Parts: st.Parts, TookMS: Milliseconds(st.Took), Bytes: st.Bytes,
 		State: st.State, Node: st.Node, Attempts: st.Attempts, QueuedMS: Milliseconds(st.Queued), RunMS: Milliseconds(st.Run), Error: OfError(st.Err),
 		Percent: j.Percent(),
 	}

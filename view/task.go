@@ -45,7 +45,7 @@ func OfTask(t job.TaskInfo) Task {
 
 func ofAttempt(a job.Attempt) Attempt {
 	return Attempt{
-		Number: a.Number, Node: a.Node, Sent: a.Sent, Delayed: a.Delayed,
+		Number: a.Number, Node: a.Node, Sent: moment(a.Sent), Delayed: a.Delayed,
 		QueuedMS: Milliseconds(a.Queued), RunMS: Milliseconds(a.Run), TotalMS: Milliseconds(a.Took), Error: OfError(a.Err),
 	}
 }

@@ -66,3 +66,13 @@ func TestJob_TellsItsTrace(t *testing.T) {
 	require.Contains(t, text(t, OfJob(j, time.Time{})), `"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"`)
 	require.NotContains(t, text(t, OfJob(job.Job{}, time.Time{})), "trace_id")
 }
+
+func TestJob_TimesAreThoseThatThriftCarries(t *testing.T) {
+	exact := func(d time.Duration) string {
+		at := created.Add(d)
+		j := job.Job{ID: "j", Created: at, Nodes: []job.Tally{{Node: "node_0", Done: 1, Busy: d}}}
+		a := job.Attempt{Sent: at, Took: d}
+		return text(t, OfJob(j, at.Add(d))) + text(t, OfTask(job.TaskInfo{Attempts: []job.Attempt{a}})) + text(t, OfNode(job.Node{Since: at}))
+	}
+	require.Equal(t, exact(1500*time.Microsecond), exact(1500*time.Microsecond+300))
+}
