@@ -116,6 +116,10 @@ func TestWorkloads_RefuseWhatIsHostile(t *testing.T) {
 		require.Equal(t, http.StatusBadRequest, w.Code, body)
 		problem(t, w)
 	}
+	twice := ask(t, a, "operator", http.MethodPost, "/workloads", `"{\"filter\":\"blur\"}"`) // not a form that says nothing
+	require.Equal(t, http.StatusBadRequest, twice.Code)
+	require.Contains(t, twice.Body.String(), "it is no JSON object")
+	require.Contains(t, ask(t, a, "viewer", http.MethodGet, "/images/0", "").Body.String(), "workload_id: it is missing")
 	for _, id := range []string{"-1", "x", "1'--", "99999999999999999999", "%2e%2e", "+1", "01", "1e0", "0x1", "١"} {
 		require.Equal(t, http.StatusBadRequest, ask(t, a, "viewer", http.MethodGet, "/workloads/"+id, "").Code, id)
 		require.Equal(t, http.StatusBadRequest, ask(t, a, "viewer", http.MethodGet, "/images/0?workload_id="+url.QueryEscape(id), "").Code, id)
