@@ -132,6 +132,28 @@ func TestWorkloads_RefuseWhatIsHostile(t *testing.T) {
 	require.Equal(t, http.StatusRequestEntityTooLarge, ask(t, a, "operator", http.MethodPost, "/workloads", strings.Repeat(" ", smallBody+1)).Code)
 }
 
+// offering is two nodes that offer more than pictures want.
+type offering struct{ idle }
+
+func (offering) Nodes(context.Context) ([]job.Node, error) {
+	offered := []job.OperationInfo{{Name: "edges"}, {Name: "grayscale"}, {Name: job.Karaoke}, {Name: "metadata"}, {Name: "face_landmarks"}, {Name: "video:edges"}, {Name: "none"}}
+	return []job.Node{{ID: "node_0", Operations: offered}, {ID: "node_1", Operations: offered}}, nil
+}
+
+func TestWorkloads_RefuseFiltersThatMakeNoPicture(t *testing.T) {
+	a, _ := withWorkloads(t)
+	a.cfg.Nodes = offering{}
+	require.Equal(t, http.StatusOK, ask(t, a, "operator", http.MethodPost, "/workloads", "filter=edges").Code)
+	w := ask(t, a, "operator", http.MethodPost, "/workloads", "filter=video:edges")
+	require.Equal(t, http.StatusBadRequest, w.Code)
+	require.Contains(t, w.Body.String(), `"hint":"use edges"`)
+	for _, filter := range []string{job.Karaoke, "metadata", "face_landmarks", "none"} {
+		w := ask(t, a, "operator", http.MethodPost, "/workloads", "filter="+filter)
+		require.Equal(t, http.StatusBadRequest, w.Code, filter)
+		require.Contains(t, w.Body.String(), "edges, grayscale, blur\"", "each once, of all nodes")
+	}
+}
+
 func TestWorkloads_AreListedByPage(t *testing.T) {
 	a, _ := withWorkloads(t)
 	require.JSONEq(t, `{"workloads":[]}`, ask(t, a, "viewer", http.MethodGet, "/workloads", "").Body.String())
