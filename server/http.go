@@ -56,7 +56,7 @@ func listenHTTP(cfg config, counts *metrics.Metrics, log *slog.Logger, stderr io
 			return w, nil
 		}
 		e := job.AsError(err)
-		return w, job.E(e.Code, "--http: "+e.Op, e.Err, "choose another address with --http, or --http off")
+		return w, job.E(e.Code, "--http: "+e.Op, e.Err, "choose another HOST:PORT with --http, or --http off; beyond loopback it wants --tls-cert, --tls-key and --tls-ca, or --insecure where the network is trusted")
 	}
 	w.listener = l
 	return w, nil
