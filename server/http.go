@@ -77,9 +77,6 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 		return func(context.Context) error { return nil }, nil
 	}
 	accounts := account.New(account.Config{}, kept)
-	if err := w.firstAccounts(ctx, accounts); err != nil {
-		return nil, err
-	}
 	ready := func() bool {
 		select {
 		case <-s.Ready():
@@ -104,6 +101,10 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 	audit, err := api.OpenAuditFile(w.cfg.state, w.log)
 	if err != nil {
 		return nil, err
+	}
+	// Last, so that no password is shown by a server that then does not start.
+	if err := w.firstAccounts(ctx, accounts); err != nil {
+		return nil, errors.Join(err, audit.Close(), folders.Close())
 	}
 	var face *api.API
 	sources := metrics.Sources{
