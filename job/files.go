@@ -65,7 +65,7 @@ func CheckFileName(name string) error {
 	case !utf8.ValidString(name):
 		why = "it is not UTF-8"
 	case strings.ContainsRune(name, '/'):
-		why = "it has a slash; a node's files lie in one folder"
+		why = "it has a slash"
 	case strings.ContainsFunc(name, unicode.IsControl):
 		why = "it has a control character"
 	case strings.HasPrefix(name, HiddenPrefix):

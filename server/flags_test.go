@@ -86,6 +86,24 @@ func TestServer_WrongCommandLinesGiveOneLineAndExitCodeTwo(t *testing.T) {
 	}
 }
 
+func TestServer_HTTPAddressThatWillNotDoGivesTheMend(t *testing.T) {
+	inFolder(t, "node_0 127.0.0.1:1\n")
+	for _, addr := range []string{"nonsense", "0.0.0.0:0"} {
+		code, _, stderr := called(t, "--listen", "127.0.0.1:0", "--http", addr)
+		require.Equal(t, exitUsage, code)
+		require.Contains(t, stderr, "server: --http: listen on "+addr)
+		require.Contains(t, stderr, "or --insecure")
+	}
+}
+
+func TestServer_ShowsNoPasswordWhereItDoesNotStart(t *testing.T) {
+	inFolder(t, "node_0 127.0.0.1:1\n")
+	code, _, stderr := called(t, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--files", "machine.txt")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "server: --files: ")
+	require.NotContains(t, stderr, "password")
+}
+
 func TestServer_PortInUseGivesExitCodeOneAndAHint(t *testing.T) {
 	inFolder(t, "node_0 127.0.0.1:1\n")
 	l, err := net.Listen("tcp", "127.0.0.1:0")

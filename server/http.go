@@ -56,7 +56,7 @@ func listenHTTP(cfg config, counts *metrics.Metrics, log *slog.Logger, stderr io
 			return w, nil
 		}
 		e := job.AsError(err)
-		return w, job.E(e.Code, "--http: "+e.Op, e.Err, "choose another address with --http, or --http off")
+		return w, job.E(e.Code, "--http: "+e.Op, e.Err, "choose another HOST:PORT with --http, or --http off; beyond loopback it wants --tls-cert, --tls-key and --tls-ca, or --insecure where the network is trusted")
 	}
 	w.listener = l
 	return w, nil
@@ -77,9 +77,6 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 		return func(context.Context) error { return nil }, nil
 	}
 	accounts := account.New(account.Config{}, kept)
-	if err := w.firstAccounts(ctx, accounts); err != nil {
-		return nil, err
-	}
 	ready := func() bool {
 		select {
 		case <-s.Ready():
@@ -104,6 +101,10 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 	audit, err := api.OpenAuditFile(w.cfg.state, w.log)
 	if err != nil {
 		return nil, err
+	}
+	// Last, so that no password is shown by a server that then does not start.
+	if err := w.firstAccounts(ctx, accounts); err != nil {
+		return nil, errors.Join(err, audit.Close(), folders.Close())
 	}
 	var face *api.API
 	sources := metrics.Sources{

@@ -77,7 +77,6 @@ class Job(TypedDict):
     reason: NotRequired[str]
     trace_id: NotRequired[str]
     error: NotRequired[Fault]
-    trace_id: NotRequired[str]
     inputs: NotRequired[list[dict[str, Any]]]
     tasks: NotRequired[list[Task]]
 
@@ -291,6 +290,8 @@ class Client:
         verify: Union[bool, str] = True,
         cert: Union[None, str, tuple[str, str]] = None,
     ) -> None:
+        if not url.lower().startswith(("http://", "https://")):
+            raise InvalidArgument(f"{url} does not begin with http:// or https://", hint="write it as in http://127.0.0.1:8080")
         self.url = url.rstrip("/")
         self.token = token
         self.timeout, self.retries, self.patience = timeout, retries, patience

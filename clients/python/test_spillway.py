@@ -134,6 +134,10 @@ class Rules(unittest.TestCase):
             Client(url, retries=1).nodes()
         self.assertEqual(0, e.exception.status)
 
+    def test_an_address_that_is_no_url_is_named_at_once(self) -> None:
+        with self.assertRaisesRegex(spillway.InvalidArgument, "http://"):
+            Client("127.0.0.1:8080")
+
     def test_pages_are_fetched_as_they_are_read(self) -> None:
         with made_up(Answer(200, '{"jobs":[{"id":"a"},{"id":"b"}],"next_cursor":"c+/"}'), Answer(200, '{"jobs":[{"id":"c"}]}')) as (c, calls):
             jobs = c.jobs(limit=2)

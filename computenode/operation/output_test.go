@@ -184,6 +184,7 @@ func TestDiscard_RemovesWhatTheAttemptLeftAndNothingElse(t *testing.T) {
 	require.NoError(t, Discard(p.roots, p.base, job.Operation{Name: "nonsense"}, "a.png", "token"))
 	require.NoError(t, Discard(p.roots, p.base, job.Operation{}, "../a.png", "token"))
 	require.Error(t, Discard(p.roots, "/etc", job.Operation{}, "a.png", "token"))
+	require.NoError(t, Discard(p.roots, filepath.Join(p.base, "gone"), job.Operation{}, "a.png", "token"), "it is gone with its folder")
 }
 
 // panics is an operation that writes and then breaks.

@@ -79,6 +79,9 @@ func Discard(roots confine.Roots, base string, op job.Operation, name, token str
 		return nil
 	}
 	folder, err := roots.Open(base)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it is gone with all that was in it
+	}
 	if err != nil {
 		return trouble{roots: roots}.open(base, err)
 	}

@@ -35,8 +35,10 @@ func fieldsOf(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	trimmed := bytes.TrimSpace(body)
 	switch {
 	case len(trimmed) == 0:
-	case trimmed[0] == '{', trimmed[0] == '[':
-		fields, err = jsonFields(trimmed)
+	case trimmed[0] == '{', trimmed[0] == '[', trimmed[0] == '"': // the last is JSON that was made JSON once more
+		if fields, err = jsonFields(trimmed); err != nil {
+			return nil, job.E(job.InvalidArgument, "read the body", errors.New("it is no JSON object of texts and numbers"), `send one such as {"filter": "blur:kernel=7", "workload_name": "holidays"}`)
+		}
 	case kind == "multipart/form-data":
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		if err = multipartForm(r, kind); err == nil {
@@ -90,5 +92,8 @@ func idOf(text string, least int64, otherwise error) (int64, error) {
 
 // number is the id in the field what. Errors: InvalidArgument.
 func number(what, text string) (int64, error) {
+	if text == "" {
+		return 0, job.E(job.InvalidArgument, what, errors.New("it is missing"), "send "+what+" as a field of the form, or in the query")
+	}
 	return idOf(strings.TrimSpace(text), 0, job.E(job.InvalidArgument, what, errors.New("it is not a whole number from 0"), "send "+what+" as the server gave it"))
 }

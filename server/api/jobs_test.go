@@ -149,6 +149,7 @@ func TestJobs_WhatCannotBeIsRefusedWithTheMend(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			p := problem(t, ask(t, a, "operator", "POST", "/jobs", row.body))
 			require.Equal(t, row.status, p.Status, p.What)
+			require.NotContains(t, p.What, "<nil>")
 			require.NotEmpty(t, p.Hint)
 		})
 	}

@@ -179,7 +179,10 @@ func asProblem(_ huma.Context, _ string, body any) (any, error) {
 		p.Errors = append(p.Errors, &huma.ErrorDetail{Message: e.Message, Location: e.Location})
 	}
 	if len(p.Errors) > 0 {
-		p.What = p.Errors[0].Error()
+		p.What = p.Errors[0].Message // its Error would tell of the value that is left out
+		if at := p.Errors[0].Location; at != "" {
+			p.What += " (" + at + ")"
+		}
 		p.Detail = p.What
 	}
 	return p, nil

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"io"
@@ -79,8 +80,14 @@ func loginOf(w http.ResponseWriter, r *http.Request) (name, password string, err
 	if r.Header.Get("Authorization") != "" {
 		return "", "", job.E(job.Unauthenticated, "login", errors.New("the Authorization header is not HTTP Basic"), hint)
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, smallBody)
+	in := bufio.NewReader(http.MaxBytesReader(w, r.Body, smallBody))
+	r.Body = io.NopCloser(in)
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if first, err := in.Peek(1); err != nil && !errors.Is(err, io.EOF) {
+		return "", "", unreadable("login", err)
+	} else if string(first) == "{" {
+		kind = "application/json" // whatever curl -d calls it
+	}
 	var c credentials
 	switch kind {
 	case "application/x-www-form-urlencoded", "multipart/form-data":

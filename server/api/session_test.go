@@ -55,6 +55,7 @@ func TestSession_LogsInInEachWay(t *testing.T) {
 	rows := []struct{ name, kind, body string }{
 		{"JSON", "application/json", `{"username":"ada","password":"correct horse"}`},
 		{"JSON without a type", "", `{"username":"ada","password":"correct horse"}`},
+		{"JSON as curl -d sends it", "application/x-www-form-urlencoded", `{"username":"ada","password":"correct horse"}`},
 		{"a form", "application/x-www-form-urlencoded", url.Values{"username": {"ada"}, "password": {"correct horse"}}.Encode()},
 		{"a form in parts", form.FormDataContentType(), parts.String()},
 	}

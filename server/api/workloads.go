@@ -3,9 +3,11 @@ package api
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -181,24 +183,44 @@ func (a *API) filter(ctx context.Context, text string) (job.Operation, error) {
 	if err != nil {
 		return op, err
 	}
+	if name, video := strings.CutPrefix(op.Name, job.VideoPrefix); video {
+		return op, job.E(job.InvalidArgument, "filter", errors.New("it is for videos, and workloads are of images"), "use "+name)
+	}
 	nodes, err := a.cfg.Nodes.Nodes(ctx)
 	if err != nil {
 		return op, err
 	}
-	offered := []job.OperationInfo{{Name: "grayscale"}, {Name: "blur"}} // also while no node is there
-	for _, n := range nodes {
-		for _, i := range n.Operations {
-			if i.Name != job.NoOperation && !strings.Contains(i.Name, ":") {
-				offered = append([]job.OperationInfo{i}, offered...)
-			}
-		}
-	}
-	info, err := job.FindOperation(offered, op)
+	info, err := job.FindOperation(filters(nodes), op)
 	if err != nil {
 		return op, err
 	}
 	_, err = info.Check(op)
 	return op, err
+}
+
+// filters are the operations that make a picture of a picture, each once.
+func filters(nodes []job.Node) (all []job.OperationInfo) {
+	for _, n := range nodes {
+		for _, i := range n.Operations {
+			switch i.Name {
+			case job.NoOperation, job.CreateVideo, job.ExtractFrames, job.Stems, job.Karaoke, job.FaceIdentity, "metadata", "face_landmarks":
+				continue // of other files, or to other files
+			}
+			if !strings.HasPrefix(i.Name, job.VideoPrefix) && !offers(all, i.Name) {
+				all = append(all, i)
+			}
+		}
+	}
+	for _, name := range []string{"grayscale", "blur"} { // also while no node is there
+		if !offers(all, name) {
+			all = append(all, job.OperationInfo{Name: name})
+		}
+	}
+	return all
+}
+
+func offers(all []job.OperationInfo, name string) bool {
+	return slices.ContainsFunc(all, func(i job.OperationInfo) bool { return i.Name == name })
 }
 
 func workloadID(r *http.Request) (int64, error) {

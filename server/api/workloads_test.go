@@ -116,6 +116,10 @@ func TestWorkloads_RefuseWhatIsHostile(t *testing.T) {
 		require.Equal(t, http.StatusBadRequest, w.Code, body)
 		problem(t, w)
 	}
+	twice := ask(t, a, "operator", http.MethodPost, "/workloads", `"{\"filter\":\"blur\"}"`) // not a form that says nothing
+	require.Equal(t, http.StatusBadRequest, twice.Code)
+	require.Contains(t, twice.Body.String(), "it is no JSON object")
+	require.Contains(t, ask(t, a, "viewer", http.MethodGet, "/images/0", "").Body.String(), "workload_id: it is missing")
 	for _, id := range []string{"-1", "x", "1'--", "99999999999999999999", "%2e%2e", "+1", "01", "1e0", "0x1", "١"} {
 		require.Equal(t, http.StatusBadRequest, ask(t, a, "viewer", http.MethodGet, "/workloads/"+id, "").Code, id)
 		require.Equal(t, http.StatusBadRequest, ask(t, a, "viewer", http.MethodGet, "/images/0?workload_id="+url.QueryEscape(id), "").Code, id)
@@ -126,6 +130,28 @@ func TestWorkloads_RefuseWhatIsHostile(t *testing.T) {
 		require.Equal(t, http.StatusForbidden, ask(t, a, "node", http.MethodGet, path, "").Code, path)
 	}
 	require.Equal(t, http.StatusRequestEntityTooLarge, ask(t, a, "operator", http.MethodPost, "/workloads", strings.Repeat(" ", smallBody+1)).Code)
+}
+
+// offering is two nodes that offer more than pictures want.
+type offering struct{ idle }
+
+func (offering) Nodes(context.Context) ([]job.Node, error) {
+	offered := []job.OperationInfo{{Name: "edges"}, {Name: "grayscale"}, {Name: job.Karaoke}, {Name: "metadata"}, {Name: "face_landmarks"}, {Name: "video:edges"}, {Name: "none"}}
+	return []job.Node{{ID: "node_0", Operations: offered}, {ID: "node_1", Operations: offered}}, nil
+}
+
+func TestWorkloads_RefuseFiltersThatMakeNoPicture(t *testing.T) {
+	a, _ := withWorkloads(t)
+	a.cfg.Nodes = offering{}
+	require.Equal(t, http.StatusOK, ask(t, a, "operator", http.MethodPost, "/workloads", "filter=edges").Code)
+	w := ask(t, a, "operator", http.MethodPost, "/workloads", "filter=video:edges")
+	require.Equal(t, http.StatusBadRequest, w.Code)
+	require.Contains(t, w.Body.String(), `"hint":"use edges"`)
+	for _, filter := range []string{job.Karaoke, "metadata", "face_landmarks", "none"} {
+		w := ask(t, a, "operator", http.MethodPost, "/workloads", "filter="+filter)
+		require.Equal(t, http.StatusBadRequest, w.Code, filter)
+		require.Contains(t, w.Body.String(), "edges, grayscale, blur\"", "each once, of all nodes")
+	}
 }
 
 func TestWorkloads_AreListedByPage(t *testing.T) {

@@ -68,6 +68,12 @@ func TestPut_RefusesNamesThatLeadElsewhere(t *testing.T) {
 	require.Equal(t, job.InvalidArgument, job.CodeOf(put(t, s, New{Folder: Uploads, Name: "a"}, "x")))
 }
 
+func TestPut_TellsWhichNameWillNotDo(t *testing.T) {
+	require.EqualError(t, checkPath("", InputDir, ""), "folder: it is empty")
+	require.EqualError(t, checkPath("a", InputDir, ""), "file: it is empty")
+	require.EqualError(t, checkPath("a", InputDir, "../b"), "file ../b: it has a slash")
+}
+
 func TestPut_KeepsToQuotaAndDisk(t *testing.T) {
 	s := open(t, Config{Quota: 10})
 	require.NoError(t, put(t, s, New{Folder: "a", Name: "1"}, "123456"))

@@ -83,7 +83,7 @@ func (s *Store) Names(folder, dir string) ([]string, error) {
 	}
 	var names []string
 	for _, e := range all {
-		if e.Type().IsRegular() && checkName(e.Name()) == nil { // others cannot be asked for
+		if e.Type().IsRegular() && checkName("file", e.Name()) == nil { // others cannot be asked for
 			names = append(names, e.Name())
 		}
 	}

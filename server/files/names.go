@@ -9,7 +9,7 @@ import (
 
 // CheckFolder reports a name that no folder can have. Errors: InvalidArgument.
 func CheckFolder(folder string) error {
-	if err := checkName(folder); err != nil {
+	if err := checkName("folder", folder); err != nil {
 		return err
 	}
 	if folder == Uploads {
@@ -18,21 +18,25 @@ func CheckFolder(folder string) error {
 	return nil
 }
 
-// checkName reports a name that neither file nor folder can have. Hidden ones are left
-// to programs that mean to hide something.
-func checkName(name string) error {
+// checkName reports a name that neither file nor folder, which what tells, can have.
+// Hidden ones are left to programs that mean to hide something.
+func checkName(what, name string) error {
+	op := strings.TrimSpace(what + " " + job.Shown(clip(name)))
 	if err := job.CheckFileName(name); err != nil {
-		return job.E(job.InvalidArgument, "name "+job.Shown(clip(name)), job.AsError(err).Err, "name it as in 12.1.png")
+		return job.E(job.InvalidArgument, op, job.AsError(err).Err, "name it as in 12.1.png")
 	}
 	if strings.HasPrefix(name, ".") || strings.Contains(name, `\`) {
-		return job.E(job.InvalidArgument, "name "+job.Shown(clip(name)), errors.New("it begins with a dot, or has a backslash"), "name it as in 12.1.png")
+		return job.E(job.InvalidArgument, op, errors.New("it begins with a dot, or has a backslash"), "name it as in 12.1.png")
 	}
 	return nil
 }
 
 // checkPath reports a file that no folder can hold. Errors: InvalidArgument, NotFound.
 func checkPath(folder, dir, name string) error {
-	if err := errors.Join(CheckFolder(folder), checkName(name)); err != nil {
+	if err := CheckFolder(folder); err != nil {
+		return err
+	}
+	if err := checkName("file", name); err != nil {
 		return err
 	}
 	return checkDir(dir)

@@ -181,10 +181,14 @@ func (b *batch) take(ctx context.Context, ends []ending) error {
 	return b.keep(ctx, images)
 }
 
-// reason is why an image failed, which must be something.
+// reason is why an image failed, which must be something. What the nodes' absence ended
+// has no mend of its own.
 func reason(why *job.Error) *job.Error {
 	if why == nil {
 		return job.E(job.Internal, "", errors.New("the job made nothing of it"), "upload it again")
+	}
+	if why.Hint == "" && (why.Code == job.Unavailable || why.Code == job.DeadlineExceeded) {
+		return job.E(why.Code, why.Op, why.Err, "upload it again when GET /nodes shows a node that answers")
 	}
 	return why
 }
@@ -194,10 +198,14 @@ func reason(why *job.Error) *job.Error {
 func (b *batch) land(i job.Image) (string, error) {
 	to := b.w.folder(b.of)
 	stem := strings.TrimSuffix(i.Original, filepath.Ext(i.Original))
-	for _, dir := range []string{filepath.Join(b.dir(), job.OutputDir), to} {
+	made := filepath.Join(b.dir(), job.OutputDir) + string(filepath.Separator)
+	if b.of.Filter.Name == "face_mesh" { // which makes mesh-NAME of NAME
+		made += "mesh-"
+	}
+	for _, at := range []string{made, to + string(filepath.Separator)} {
 		for _, extension := range job.PictureExtensions() {
 			result := stem + extension
-			err := os.Rename(filepath.Join(dir, result), filepath.Join(to, result))
+			err := os.Rename(at+result, filepath.Join(to, result))
 			if err == nil {
 				b.w.room.give(-sizeOf(filepath.Join(to, result)))
 				return result, nil

@@ -23,7 +23,8 @@ import (
 // jpeg begins as a picture does.
 const jpeg = "\xff\xd8\xff\xe0 a picture"
 
-// service does jobs at once: an image that says "broken" fails, others are copied.
+// service does jobs at once: an image that says "broken" fails, one that says "unasked"
+// finds no node, others are copied.
 type service struct {
 	job.Service
 	mu    sync.Mutex
@@ -88,10 +89,17 @@ func (s *service) Tasks(_ context.Context, id job.ID, f job.TaskFilter) (all []j
 		if err != nil {
 			return nil, err
 		}
-		if strings.Contains(string(bytes), "broken") {
+		made := name
+		if s.specs[id].Operation.Name == "face_mesh" {
+			made = "mesh-" + name
+		}
+		if strings.Contains(string(bytes), "unasked") {
+			t.State = job.TaskFailed
+			t.Attempts = []job.Attempt{{Err: job.E(job.DeadlineExceeded, "", errors.New("no node took it"), "")}}
+		} else if strings.Contains(string(bytes), "broken") {
 			t.State = job.TaskFailed
 			t.Attempts = []job.Attempt{{Err: job.E(job.DataLoss, "read", errors.New("it is damaged"), "send it whole")}}
-		} else if err := errors.Join(os.MkdirAll(filepath.Join(base, job.OutputDir), 0o755), os.WriteFile(filepath.Join(base, job.OutputDir, name), bytes, 0o600)); err != nil {
+		} else if err := errors.Join(os.MkdirAll(filepath.Join(base, job.OutputDir), 0o755), os.WriteFile(filepath.Join(base, job.OutputDir, made), bytes, 0o600)); err != nil {
 			return nil, err
 		}
 		all = append(all, t)
@@ -198,6 +206,46 @@ func files(t *testing.T, dir string) (all []string) {
 		return err
 	}))
 	return all
+}
+
+func TestRun_WhatAMeshIsCalledMakesNoDifference(t *testing.T) {
+	dir, s := t.TempDir(), newService()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w, err := workload.New(workload.Config{Dir: dir}, s, store.NewMemory(), slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		l, err := w.Create(ctx, "faces", job.Operation{Name: "face_mesh"})
+		require.NoError(t, err)
+		upload(t, w, l.ID, jpeg)
+		go func() { _ = w.Run(ctx) }()
+		time.Sleep(time.Minute)
+		f, i, err := w.Open(ctx, l.ID, 0, true)
+		require.NoError(t, err)
+		require.Equal(t, "0.jpg", i.Result)
+		require.NoError(t, f.Close())
+		cancel()
+		synctest.Wait()
+	})
+}
+
+func TestRun_AnImageThatNoNodeTookTellsTheMend(t *testing.T) {
+	dir, s := t.TempDir(), newService()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w, err := workload.New(workload.Config{Dir: dir}, s, store.NewMemory(), slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		l, err := w.Create(ctx, "waits", job.Operation{Name: "blur"})
+		require.NoError(t, err)
+		upload(t, w, l.ID, jpeg+" unasked")
+		go func() { _ = w.Run(ctx) }()
+		time.Sleep(time.Minute)
+		i, err := w.Image(ctx, l.ID, 0)
+		require.NoError(t, err)
+		require.EqualError(t, i.Err, "no node took it")
+		require.Contains(t, i.Err.Hint, "GET /nodes")
+		cancel()
+		synctest.Wait()
+	})
 }
 
 func TestDelete_WhatALateJobMadeDoesNotLandInAnothersFolder(t *testing.T) {
