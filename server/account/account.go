@@ -149,7 +149,27 @@ func (a *Accounts) Login(ctx context.Context, name, password, from string) (toke
 	if err := a.store.ExpireTokens(ctx, now); err != nil {
 		return "", job.Token{}, err
 	}
-	return a.Issue(ctx, u.Name, "", a.cfg.Life)
+	return a.issueTo(ctx, u)
+}
+
+// issueTo makes the token of a login of u, unless the user was removed or has another
+// password by now: what ended the user's tokens did not know of this one.
+// Errors: Unauthenticated, Unavailable.
+func (a *Accounts) issueTo(ctx context.Context, u job.User) (token string, t job.Token, err error) {
+	token, t, err = a.Issue(ctx, u.Name, "", a.cfg.Life)
+	if err == nil {
+		var now job.User
+		if now, err = a.store.User(ctx, u.Name); err == nil && now.Password == u.Password {
+			return token, t, nil
+		}
+		if ended := a.store.RemoveToken(ctx, t.Hash); ended != nil && job.CodeOf(ended) != job.NotFound {
+			return "", job.Token{}, ended
+		}
+	}
+	if err == nil || job.CodeOf(err) == job.NotFound {
+		err = wrong()
+	}
+	return "", job.Token{}, err
 }
 
 // admit counts a try of the name from that address, and one of the address; succeeded

@@ -256,3 +256,38 @@ func TestAccounts_ManyAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// meanwhile is a store in which something happens once, just after a user was read.
+type meanwhile struct {
+	account.Store
+	happens func()
+}
+
+func (m *meanwhile) User(ctx context.Context, name string) (job.User, error) {
+	u, err := m.Store.User(ctx, name)
+	if happens := m.happens; happens != nil {
+		m.happens = nil
+		happens()
+	}
+	return u, err
+}
+
+func TestAccounts_ALoginOutlivesNeitherItsPasswordNorItsUser(t *testing.T) {
+	for name, change := range map[string]func(*account.Accounts) error{
+		"password": func(a *account.Accounts) error { return a.Set(t.Context(), "ada", "another horse", "") },
+		"removed":  func(a *account.Accounts) error { return a.Remove(t.Context(), "ada") },
+		"replaced": func(a *account.Accounts) error {
+			return errors.Join(a.Remove(t.Context(), "ada"), a.Add(t.Context(), "ada", "correct horse", job.Admin))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, c, s := open(t)
+			m := &meanwhile{Store: s}
+			m.happens = func() { require.NoError(t, change(a)) }
+			login := account.New(account.Config{Cost: account.Cost{Memory: 64, Passes: 1}, Now: c.Now}, m)
+			token, _, err := login.Login(t.Context(), "ada", "correct horse", "1.1.1.1")
+			require.Equal(t, job.Unauthenticated, job.CodeOf(err))
+			require.Empty(t, token)
+		})
+	}
+}
