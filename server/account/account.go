@@ -83,6 +83,9 @@ type Accounts struct {
 	names *limiter
 	from  *limiter
 	decoy string // the hash that the password of nobody is checked against
+	// changes has one user changed at a time: two who each find the other to be an admin
+	// would leave none, and a new password would bring an old role back.
+	changes sync.Mutex
 
 	mu     sync.Mutex
 	known  map[[32]byte]known

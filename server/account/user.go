@@ -29,6 +29,8 @@ func (a *Accounts) Add(ctx context.Context, name, password string, role job.Role
 // user's tokens. Errors: InvalidArgument, NotFound, FailedPrecondition (the last
 // admin would be none), Unavailable.
 func (a *Accounts) Set(ctx context.Context, name, password string, role job.Role) error {
+	a.changes.Lock()
+	defer a.changes.Unlock()
 	u, err := a.store.User(ctx, name)
 	if err != nil {
 		return err
@@ -52,6 +54,8 @@ func (a *Accounts) Set(ctx context.Context, name, password string, role job.Role
 // Remove forgets a user. Errors: NotFound, FailedPrecondition (it is the last admin),
 // Unavailable.
 func (a *Accounts) Remove(ctx context.Context, name string) error {
+	a.changes.Lock()
+	defer a.changes.Unlock()
 	u, err := a.store.User(ctx, name)
 	if err != nil {
 		return err
