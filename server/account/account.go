@@ -34,7 +34,7 @@ type Config struct {
 	Life time.Duration
 	// Cost is that of checking a password. Default [DefaultCost].
 	Cost Cost
-	// Hashes bounds the passwords that are checked at once. Default 2.
+	// Hashes bounds the passwords that are hashed at once; 32 times as many may wait. Default 2.
 	Hashes int
 	// Tries is how often logins of a name from one address may fail in a row, and after
 	// that once every Pause; of all names together ten times as often. Default 5, and 10 s.
@@ -83,6 +83,9 @@ type Accounts struct {
 	names *limiter
 	from  *limiter
 	decoy string // the hash that the password of nobody is checked against
+	// changes has one user changed at a time: two who each find the other to be an admin
+	// would leave none, and a new password would bring an old role back.
+	changes sync.Mutex
 
 	mu     sync.Mutex
 	known  map[[32]byte]known
@@ -99,7 +102,7 @@ type known struct {
 func New(cfg Config, s Store) *Accounts {
 	cfg = cfg.withDefaults()
 	return &Accounts{
-		cfg: cfg, store: s, kiln: make(kiln, cfg.Hashes),
+		cfg: cfg, store: s, kiln: newKiln(cfg.Hashes),
 		names: newLimiter(cfg.Tries, cfg.Pause, most), from: newLimiter(10*cfg.Tries, cfg.Pause/10, most),
 		decoy: cfg.Cost.hash(rand.Text()), known: map[[32]byte]known{},
 	}
@@ -117,7 +120,7 @@ const tokenPrefix = "spw_"
 // Login checks name and password, which came from an address, and makes a token. The
 // same answer, after the same work, tells of a name that there is not and of a
 // wrong password.
-// Errors: Unauthenticated, ResourceExhausted (too many tries), Unavailable.
+// Errors: Unauthenticated, ResourceExhausted (too many tries, or logins at once), Unavailable.
 func (a *Accounts) Login(ctx context.Context, name, password, from string) (token string, t job.Token, err error) {
 	now := a.cfg.Now()
 	succeeded, err := a.admit(name, from, now)
@@ -137,6 +140,9 @@ func (a *Accounts) Login(ctx context.Context, name, password, from string) (toke
 		password = ""
 	}
 	if ended := a.kiln.run(ctx, func() { right, checked = matches(hash, password) }); ended != nil {
+		if job.CodeOf(ended) == job.ResourceExhausted {
+			succeeded() // nothing was tried
+		}
 		return "", job.Token{}, ended
 	}
 	switch {
@@ -149,7 +155,27 @@ func (a *Accounts) Login(ctx context.Context, name, password, from string) (toke
 	if err := a.store.ExpireTokens(ctx, now); err != nil {
 		return "", job.Token{}, err
 	}
-	return a.Issue(ctx, u.Name, "", a.cfg.Life)
+	return a.issueTo(ctx, u)
+}
+
+// issueTo makes the token of a login of u, unless the user was removed or has another
+// password by now: what ended the user's tokens did not know of this one.
+// Errors: Unauthenticated, Unavailable.
+func (a *Accounts) issueTo(ctx context.Context, u job.User) (token string, t job.Token, err error) {
+	token, t, err = a.Issue(ctx, u.Name, "", a.cfg.Life)
+	if err == nil {
+		var now job.User
+		if now, err = a.store.User(ctx, u.Name); err == nil && now.Password == u.Password {
+			return token, t, nil
+		}
+		if ended := a.store.RemoveToken(ctx, t.Hash); ended != nil && job.CodeOf(ended) != job.NotFound {
+			return "", job.Token{}, ended
+		}
+	}
+	if err == nil || job.CodeOf(err) == job.NotFound {
+		err = wrong()
+	}
+	return "", job.Token{}, err
 }
 
 // admit counts a try of the name from that address, and one of the address; succeeded

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -215,6 +217,55 @@ func TestAccounts_RefusesWhatCannotBeAUser(t *testing.T) {
 	require.Equal(t, job.AlreadyExists, job.CodeOf(a.Add(t.Context(), "ada", "long enough", job.Viewer)))
 }
 
+// slow is a store that has others go first.
+type slow struct{ account.Store }
+
+func (s slow) User(ctx context.Context, name string) (job.User, error) {
+	u, err := s.Store.User(ctx, name)
+	yield()
+	return u, err
+}
+
+func (s slow) Users(ctx context.Context) ([]job.User, error) {
+	all, err := s.Store.Users(ctx)
+	yield()
+	return all, err
+}
+
+func yield() {
+	for range 1000 {
+		runtime.Gosched()
+	}
+}
+
+func TestAccounts_ChangesAtOnceLeaveAnAdminAndUndoNothing(t *testing.T) {
+	for range 20 {
+		s := store.NewMemory()
+		a := account.New(account.Config{Cost: account.Cost{Memory: 64, Passes: 1}}, slow{s})
+		require.NoError(t, a.Add(t.Context(), "ada", "correct horse", job.Admin))
+		require.NoError(t, a.Add(t.Context(), "bob", "correct horse", job.Admin))
+		require.NoError(t, a.Add(t.Context(), "eve", "correct horse", job.Admin))
+		var wg sync.WaitGroup
+		for _, change := range []func() error{
+			func() error { return a.Set(t.Context(), "ada", "", job.Viewer) },
+			func() error { return a.Remove(t.Context(), "bob") },
+			func() error { return a.Set(t.Context(), "eve", "", job.Viewer) },
+			func() error { return a.Set(t.Context(), "eve", "another horse", "") },
+		} {
+			wg.Go(func() {
+				if err := change(); err != nil && job.CodeOf(err) != job.FailedPrecondition {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		all, err := s.Users(t.Context())
+		require.NoError(t, err)
+		admins := slices.DeleteFunc(all, func(u job.User) bool { return u.Role != job.Admin })
+		require.Len(t, admins, 1)
+	}
+}
+
 // away is a store whose database is away.
 type away struct{ account.Store }
 
@@ -255,4 +306,39 @@ func TestAccounts_ManyAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// meanwhile is a store in which something happens once, just after a user was read.
+type meanwhile struct {
+	account.Store
+	happens func()
+}
+
+func (m *meanwhile) User(ctx context.Context, name string) (job.User, error) {
+	u, err := m.Store.User(ctx, name)
+	if happens := m.happens; happens != nil {
+		m.happens = nil
+		happens()
+	}
+	return u, err
+}
+
+func TestAccounts_ALoginOutlivesNeitherItsPasswordNorItsUser(t *testing.T) {
+	for name, change := range map[string]func(*account.Accounts) error{
+		"password": func(a *account.Accounts) error { return a.Set(t.Context(), "ada", "another horse", "") },
+		"removed":  func(a *account.Accounts) error { return a.Remove(t.Context(), "ada") },
+		"replaced": func(a *account.Accounts) error {
+			return errors.Join(a.Remove(t.Context(), "ada"), a.Add(t.Context(), "ada", "correct horse", job.Admin))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, c, s := open(t)
+			m := &meanwhile{Store: s}
+			m.happens = func() { require.NoError(t, change(a)) }
+			login := account.New(account.Config{Cost: account.Cost{Memory: 64, Passes: 1}, Now: c.Now}, m)
+			token, _, err := login.Login(t.Context(), "ada", "correct horse", "1.1.1.1")
+			require.Equal(t, job.Unauthenticated, job.CodeOf(err))
+			require.Empty(t, token)
+		})
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
@@ -88,14 +89,32 @@ func matches(hash, password string) (bool, error) {
 }
 
 // kiln bounds how many passwords are hashed at once, since each takes memory and a
-// core.
-type kiln chan struct{}
+// core, and how many wait for that: calls that wait have the places of all others.
+type kiln struct {
+	room chan struct{}
+	line chan struct{} // who hashes, or waits
+}
 
-// run runs f when there is room. Errors: the context's.
+// waitersEach is how many wait for each that hashes, at most; the last one about a second.
+const waitersEach = 32
+
+func newKiln(atOnce int) kiln {
+	return kiln{make(chan struct{}, atOnce), make(chan struct{}, atOnce*(1+waitersEach))}
+}
+
+// run runs f when there is room. Errors: the context's, ResourceExhausted (too many wait).
 func (k kiln) run(ctx context.Context, f func()) error {
 	select {
-	case k <- struct{}{}:
-		defer func() { <-k }()
+	case k.line <- struct{}{}:
+		defer func() { <-k.line }()
+	default:
+		e := job.E(job.ResourceExhausted, "", errors.New("too many passwords are being checked"), "try again in a second")
+		e.RetryAfter = time.Second
+		return e
+	}
+	select {
+	case k.room <- struct{}{}:
+		defer func() { <-k.room }()
 		f()
 		return nil
 	case <-ctx.Done():

@@ -17,18 +17,30 @@ func CheckName(name string) error {
 	return job.E(job.InvalidArgument, "user", errors.New(job.Shown(fmt.Sprintf("%.80q is not a name", name))), "use 1 to 64 letters, digits, '-', '_' or '.'")
 }
 
-// Add makes a user. Errors: InvalidArgument, AlreadyExists, Unavailable.
+// hash is password's hash, as it is kept. Errors: as those of the kiln.
+func (a *Accounts) hash(ctx context.Context, password string) (hash string, err error) {
+	err = a.kiln.run(ctx, func() { hash = a.cfg.Cost.hash(password) })
+	return hash, err
+}
+
+// Add makes a user. Errors: InvalidArgument, AlreadyExists, ResourceExhausted, Unavailable.
 func (a *Accounts) Add(ctx context.Context, name, password string, role job.Role) error {
 	if err := errors.Join(CheckName(name), CheckPassword(password), role.Check()); err != nil {
 		return err
 	}
-	return a.store.AddUser(ctx, job.User{Name: name, Role: role, Password: a.cfg.Cost.hash(password), Created: a.cfg.Now().UTC()})
+	hash, err := a.hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	return a.store.AddUser(ctx, job.User{Name: name, Role: role, Password: hash, Created: a.cfg.Now().UTC()})
 }
 
 // Set changes a user's role, password, or both; "" leaves it. A new password ends the
 // user's tokens. Errors: InvalidArgument, NotFound, FailedPrecondition (the last
-// admin would be none), Unavailable.
+// admin would be none), ResourceExhausted, Unavailable.
 func (a *Accounts) Set(ctx context.Context, name, password string, role job.Role) error {
+	a.changes.Lock()
+	defer a.changes.Unlock()
 	u, err := a.store.User(ctx, name)
 	if err != nil {
 		return err
@@ -43,7 +55,9 @@ func (a *Accounts) Set(ctx context.Context, name, password string, role job.Role
 		if err := CheckPassword(password); err != nil {
 			return err
 		}
-		u.Password = a.cfg.Cost.hash(password)
+		if u.Password, err = a.hash(ctx, password); err != nil {
+			return err
+		}
 	}
 	defer a.forget()
 	return a.store.SetUser(ctx, u)
@@ -52,6 +66,8 @@ func (a *Accounts) Set(ctx context.Context, name, password string, role job.Role
 // Remove forgets a user. Errors: NotFound, FailedPrecondition (it is the last admin),
 // Unavailable.
 func (a *Accounts) Remove(ctx context.Context, name string) error {
+	a.changes.Lock()
+	defer a.changes.Unlock()
 	u, err := a.store.User(ctx, name)
 	if err != nil {
 		return err

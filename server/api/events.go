@@ -22,10 +22,36 @@ const (
 // listenersDefault bounds the streams that are open at once.
 const listenersDefault = 2000
 
-// addEvents declares the streams of events.
+// addEvents declares the streams of events, of what the server has: nobody would recover
+// from the panic of a source that is not there.
 func (a *API) addEvents() {
 	most := cmp.Or(a.cfg.Listeners, listenersDefault)
 	a.events, a.seats = newHub(strconv.FormatInt(time.Now().UnixMicro(), 36), most), newSeats(most)
+	if a.cfg.Service != nil {
+		a.addJobEvents()
+	}
+	if a.cfg.Nodes != nil {
+		a.listen(eventCall{
+			path: "/nodes/events", id: "nodes-events", role: job.Viewer, summary: "Hear what happens to the nodes",
+			words: "All nodes at first, those that join or leave, changes of state, and every two seconds the load of those whose load has changed.",
+			kinds: map[string]*huma.Schema{
+				presentEvent: schema[nodesPresent](a), joinEvent: schema[view.Node](a), leaveEvent: schema[nodeLeft](a), stateEvent: schema[view.Node](a),
+				loadEvent: schema[nodesLoad](a),
+			},
+		}, a.nodesEvents)
+	}
+	if a.cfg.Lines == nil {
+		return
+	}
+	a.listen(eventCall{
+		path: "/log/events", id: "log-events", role: job.Admin, summary: "Hear the server's own log",
+		words: "Each line as it is written; a gap in their numbers tells of lines that came too fast. With last_event_id=0 those that are remembered, too.",
+		kinds: map[string]*huma.Schema{lineEvent: schema[LogLine](a)},
+	}, a.logEvents)
+}
+
+// addJobEvents declares the streams of events about jobs.
+func (a *API) addJobEvents() {
 	a.listen(eventCall{
 		path: "/jobs/{id}/events", id: "job-events", role: job.Viewer, summary: "Hear what happens to a job",
 		words: "The job at first, its steps, how far it is (at most twice a second), and its end, which ends the stream; of a job that has ended, its end alone. " +
@@ -43,22 +69,6 @@ func (a *API) addEvents() {
 			presentEvent: schema[jobsPresent](a), newEvent: schema[view.Job](a), stateEvent: schema[view.Job](a), progressEvent: schema[view.Progress](a),
 		},
 	}, a.jobsEvents)
-	a.listen(eventCall{
-		path: "/nodes/events", id: "nodes-events", role: job.Viewer, summary: "Hear what happens to the nodes",
-		words: "All nodes at first, those that join or leave, changes of state, and every two seconds the load of those whose load has changed.",
-		kinds: map[string]*huma.Schema{
-			presentEvent: schema[nodesPresent](a), joinEvent: schema[view.Node](a), leaveEvent: schema[nodeLeft](a), stateEvent: schema[view.Node](a),
-			loadEvent: schema[nodesLoad](a),
-		},
-	}, a.nodesEvents)
-	if a.cfg.Lines == nil {
-		return
-	}
-	a.listen(eventCall{
-		path: "/log/events", id: "log-events", role: job.Admin, summary: "Hear the server's own log",
-		words: "Each line as it is written; a gap in their numbers tells of lines that came too fast. With last_event_id=0 those that are remembered, too.",
-		kinds: map[string]*huma.Schema{lineEvent: schema[LogLine](a)},
-	}, a.logEvents)
 }
 
 // eventCall is a stream of events as it is described.

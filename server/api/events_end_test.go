@@ -173,3 +173,10 @@ func TestEvents_OverARealConnectionEndWithTheServer(t *testing.T) {
 		require.Equal(t, "state", parse(<-streams)[0].kind)
 	}
 }
+
+func TestEvents_OfWhatThereIsNotAreNotOffered(t *testing.T) {
+	a := New(config())
+	for _, path := range []string{"/jobs/events", "/jobs/x/events", "/nodes/events", "/log/events"} {
+		require.Equal(t, http.StatusNotFound, ask(t, a, "admin", http.MethodGet, path, "").Code, path)
+	}
+}

@@ -351,7 +351,7 @@ func TestEvents_AllJobsAreHeard(t *testing.T) {
 
 func TestEvents_AreDescribed(t *testing.T) {
 	cfg := config()
-	cfg.Service, cfg.Lines = newStage(), NewLogRing(0)
+	cfg.Service, cfg.Nodes, cfg.Lines = newStage(), bare{}, NewLogRing(0)
 	a := New(cfg)
 	w := ask(t, a, "", http.MethodGet, "/openapi.json", "")
 	var spec struct {

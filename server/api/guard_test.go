@@ -54,6 +54,8 @@ func TestGuard_LetsThroughByRole(t *testing.T) {
 		{"broken", "/viewer", 500},
 		{"", "/nowhere", 401},
 		{"viewer", "/nowhere", 404},
+		{"viewer", "//nowhere", 404},
+		{"viewer", "/viewer/../nowhere", 404},
 		{"node", "/nowhere", 403},
 		{"viewer", "/undeclared", 403},
 		{"admin", "/undeclared", 418},

@@ -30,6 +30,8 @@ func TestImages_ComeBackAsTheyWereSent(t *testing.T) {
 		require.NotEmpty(t, w.Header().Get("ETag"))
 	}
 	require.True(t, strings.HasPrefix(ask(t, a, "viewer", http.MethodGet, "/workloads/1/zip", "").Body.String(), "PK"))
+	head := ask(t, a, "viewer", http.MethodHead, "/workloads/1/zip", "")
+	require.Equal(t, []any{http.StatusOK, "application/zip", 0}, []any{head.Code, head.Header().Get("Content-Type"), head.Body.Len()}, "HEAD reads nothing")
 	require.JSONEq(t, `{"workload_id":1}`, ask(t, a, "operator", http.MethodDelete, "/workloads/1", "").Body.String())
 	require.Equal(t, http.StatusNotFound, ask(t, a, "viewer", http.MethodGet, "/images/0?workload_id=1", "").Code)
 }

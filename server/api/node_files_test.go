@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -142,6 +143,8 @@ func TestNodeFiles_AreSentAndFetchedWhole(t *testing.T) {
 		require.Equal(t, http.StatusOK, w.Code)
 		require.Equal(t, file, w.Body.String())
 		require.Contains(t, w.Header().Get("Content-Disposition"), "attachment")
+		w = ask(t, a, "viewer", "HEAD", path, "")
+		require.Equal(t, []any{http.StatusOK, strconv.Itoa(len(file)), 0}, []any{w.Code, w.Header().Get("Content-Length"), w.Body.Len()}, "HEAD fetches nothing")
 	}
 	list := answered[struct{ Files []view.File }](t, http.StatusOK, ask(t, a, "viewer", "GET", "/nodes/node_0/files", ""))
 	require.Len(t, list.Files, 3)

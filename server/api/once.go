@@ -131,6 +131,17 @@ func (o *once) drop(e *list.Element) {
 	o.order.Remove(e)
 }
 
+// leave forgets the calls of a user who is no more; who gets the name later is another.
+func (o *once) leave(user string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for k, e := range o.calls {
+		if k.user == user && e.Value.(*onceCall).answer != nil {
+			o.drop(e)
+		}
+	}
+}
+
 // markOf tells calls apart that have the same key.
 func (o *once) markOf(r *http.Request, body []byte) (mark [sha256.Size]byte) {
 	mac := hmac.New(sha256.New, o.secret[:])

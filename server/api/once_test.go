@@ -181,6 +181,22 @@ func TestOnce_KeepsNoMoreThanItsBounds(t *testing.T) {
 	require.NotContains(t, o.calls, onceKey{"ada", "0"})
 }
 
+// removers have users that can be removed.
+type removers struct{ holders }
+
+func (removers) Remove(context.Context, string) error { return nil }
+
+func TestOnce_WhoGetsTheNameOfAUserWhoIsNoMoreGetsNoAnswersOfTheirs(t *testing.T) {
+	a, n := counted(t, fine)
+	a.cfg.Accounts = removers{}
+	require.Equal(t, http.StatusCreated, askKeyed(t, a, "operator", "k", "/count", "").Code)
+	require.Equal(t, http.StatusCreated, askKeyed(t, a, "admin", "k", "/count", "").Code)
+	require.Equal(t, http.StatusNoContent, ask(t, a, "admin", http.MethodDelete, "/users/user-operator", "").Code)
+	require.JSONEq(t, `{"n":3}`, askKeyed(t, a, "operator", "k", "/count", "").Body.String())
+	require.JSONEq(t, `{"n":2}`, askKeyed(t, a, "admin", "k", "/count", "").Body.String(), "others keep theirs")
+	require.Equal(t, 3, *n)
+}
+
 func TestOnce_ALongAnswerIsNotKept(t *testing.T) {
 	kept := &keeping{ResponseWriter: httptest.NewRecorder()}
 	for range 3 {

@@ -185,6 +185,7 @@ func checkMetadata(header string) error {
 
 // userLeft ends what a user who is no more has begun.
 func (a *API) userLeft(name string) {
+	a.once.leave(name)
 	if a.cfg.Files == nil {
 		return
 	}
