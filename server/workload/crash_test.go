@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -45,5 +49,25 @@ func TestDelete_ThatTheStoreRefusesLeavesTheFiles(t *testing.T) {
 	upload(t, w, l.ID, jpeg)
 	require.ErrorIs(t, w.Delete(t.Context(), l.ID), down)
 	require.Equal(t, []string{"a/original/0.jpg"}, files(t, dir))
+}
+
+func TestRun_AWorkloadWhoseFolderCannotBeMadeHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		w, bad := open(t, workload.Config{Dir: dir}, newService())
+		good, err := w.Create(t.Context(), "b", job.Operation{Name: "blur"})
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, bad.Dir), nil, 0o600))
+		u, err := w.Receive(t.Context(), strings.NewReader(jpeg), -1)
+		require.NoError(t, err)
+		_, err = w.Keep(t.Context(), bad.ID, u)
+		require.Error(t, err)
+		upload(t, w, good.ID, jpeg)
+		go func() { _ = w.Run(t.Context()) }()
+		time.Sleep(time.Minute)
+		p, err := w.WorkloadProgress(t.Context(), good.ID)
+		require.NoError(t, err)
+		require.Equal(t, []int64{0}, p.Done)
+	})
 }
 
