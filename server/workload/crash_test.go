@@ -71,3 +71,18 @@ func TestRun_AWorkloadWhoseFolderCannotBeMadeHoldsUpNoOther(t *testing.T) {
 	})
 }
 
+func TestCancel_EndsAJobThatTheServiceRefusesForNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService()
+		s.refuse = job.E(job.ResourceExhausted, "submit", errors.New("too many jobs wait"), "")
+		w, l := open(t, workload.Config{Dir: t.TempDir()}, s)
+		upload(t, w, l.ID, jpeg)
+		go func() { _ = w.Run(t.Context()) }()
+		time.Sleep(time.Minute + time.Second)
+		require.NoError(t, w.Cancel(t.Context(), l.ID))
+		s.refuseWith(nil)
+		time.Sleep(time.Minute)
+		requireCancelled(t, w, l)
+	})
+}
+
