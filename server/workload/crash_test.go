@@ -86,3 +86,27 @@ func TestCancel_EndsAJobThatTheServiceRefusesForNow(t *testing.T) {
 	})
 }
 
+func TestRun_CountsWhatIsInAJobOnceForTheQuota(t *testing.T) {
+	dir, s, kept := t.TempDir(), newService(), store.NewMemory()
+	var l job.Workload
+	for round := range 2 {
+		synctest.Test(t, func(t *testing.T) {
+			s.refuse = job.E(job.Unavailable, "submit", errors.New("the service is away"), "")
+			w, err := workload.New(workload.Config{Dir: dir, Quota: int64(3 * len(jpeg))}, s, kept, slog.New(slog.DiscardHandler))
+			require.NoError(t, err)
+			if round == 0 {
+				l = create(t, w)
+				upload(t, w, l.ID, jpeg)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() { _ = w.Run(ctx) }()
+			time.Sleep(time.Minute)
+			if round == 1 {
+				upload(t, w, l.ID, jpeg)
+				upload(t, w, l.ID, jpeg)
+			}
+			cancel()
+			synctest.Wait()
+		})
+	}
+}

@@ -30,7 +30,7 @@ func (w *Workloads) Run(ctx context.Context) error {
 		err = w.sweep(ctx)
 	}
 	if w.cfg.Quota > 0 {
-		w.room.give(-sizeOf(w.cfg.Dir))
+		w.room.give(sizeOf(w.batches()) - sizeOf(w.cfg.Dir)) // of links to what is counted
 	}
 	if err != nil && ctx.Err() == nil {
 		w.log.Warn("what uploads left is not looked after", "err", err)
