@@ -90,11 +90,7 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 	if err != nil {
 		return nil, err
 	}
-	songs, err := music.New(music.Config{Dir: filepath.Join(w.cfg.files, "music")}, s, kept, w.log)
-	if err != nil {
-		return nil, errors.Join(err, folders.Close())
-	}
-	flows, err := workload.New(workload.Config{Dir: filepath.Join(w.cfg.files, "workloads"), Quota: w.cfg.filesQuota << 30, NodesWith: s.NodesWith}, s, kept, w.log)
+	streams, err := w.streams(ctx, s, kept)
 	if err != nil {
 		return nil, errors.Join(err, folders.Close())
 	}
@@ -118,7 +114,7 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 		Reach: func(n job.Node) api.NodeSpace {
 			return rpc.NewNodeConn(n.Addr, rpc.NodeConnConfig{TLS: w.cfg.credentials, Node: n.ID})
 		},
-		Music: songs, Workloads: flows, Files: folders, Metrics: w.metrics.Handler(sources), Observer: w.metrics, Lines: w.lines, Tracer: s.tracer,
+		Music: streams.music, Workloads: streams.workloads, Files: folders, Metrics: w.metrics.Handler(sources), Observer: w.metrics, Lines: w.lines, Tracer: s.tracer,
 		TLS: w.cfg.credentials.Web(), Audit: slog.New(slog.NewJSONHandler(audit, nil)),
 	})
 	at := w.listener.Addr()
@@ -127,11 +123,40 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 		defer audit.Close()
 		g, ctx := errgroup.WithContext(ctx)
 		g.Go(func() error { return face.Serve(ctx, w.listener) })
-		g.Go(func() error { return songs.Run(ctx) })
-		g.Go(func() error { return flows.Run(ctx) })
+		for _, run := range streams.loops {
+			g.Go(func() error { return run(ctx) })
+		}
 		g.Go(func() error { return folders.Run(ctx) })
 		return errors.Join(g.Wait(), folders.Close())
 	}, nil
+}
+
+// streams are the loops of what has files in --files and lists in the database.
+type streams struct {
+	music     api.Music
+	workloads api.Workloads
+	loops     []func(context.Context) error
+}
+
+// streams makes them, or none where another server has them; it says so then. --files is
+// this server's alone by now.
+func (w web) streams(ctx context.Context, s service, kept keeper) (streams, error) {
+	shared := w.cfg.db != "" && w.cfg.db != inMemory
+	if err := bindFiles(ctx, kept, w.cfg.files, shared); errors.Is(err, errElsewhere) {
+		w.log.Warn("NO WORKLOADS AND NO MUSIC on this server", "err", errElsewhere, "files", w.cfg.files, "hint", job.HintOf(err))
+		return streams{}, nil
+	} else if err != nil {
+		return streams{}, err
+	}
+	songs, err := music.New(music.Config{Dir: filepath.Join(w.cfg.files, musicDir)}, s, kept, w.log)
+	if err != nil {
+		return streams{}, err
+	}
+	flows, err := workload.New(workload.Config{Dir: filepath.Join(w.cfg.files, workloadsDir), Quota: w.cfg.filesQuota << 30, NodesWith: s.NodesWith}, s, kept, w.log)
+	if err != nil {
+		return streams{}, err
+	}
+	return streams{music: songs, workloads: flows, loops: []func(context.Context) error{songs.Run, flows.Run}}, nil
 }
 
 func (w web) scheme() string {

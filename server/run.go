@@ -157,6 +157,7 @@ type keeper interface {
 	account.Store
 	music.Store
 	workload.Store
+	homes
 	Close() error
 }
 

@@ -106,7 +106,6 @@ func (m *Music) tend(ctx context.Context, id int64) (retry bool) {
 		if err != nil || !song.Due() {
 			return err != nil && job.CodeOf(err) != job.NotFound
 		}
-		asked := song.Chosen
 		if !song.Separated {
 			err = m.separate(ctx, &song)
 		} else {
@@ -122,15 +121,11 @@ func (m *Music) tend(ctx context.Context, id int64) (retry bool) {
 			return true
 		}
 		m.log.Warn("song given up", "music", id, "err", err)
-		now, err2 := m.store.Music(ctx, id)
-		if err2 == nil && now.Chosen == asked {
-			song.Err = job.AsError(err)
-			err2 = m.store.SetMusic(ctx, song)
+		song.Err = job.AsError(err)
+		if err := m.store.SetMusic(ctx, song); err != nil {
+			return job.CodeOf(err) != job.NotFound
 		}
-		if err2 != nil {
-			return true
-		}
-		return false
+		// Another choice that came meanwhile has not failed, and is looked at next.
 	}
 }
 

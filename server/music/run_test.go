@@ -97,6 +97,22 @@ func TestRun_TellsWhyAJobFailedAndTriesAgainWhenAsked(t *testing.T) {
 	})
 }
 
+func TestRun_AJobThatFailsHasAnotherForWhatWasChosenMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer func() { r.stop() }()
+		song := r.song()
+		first := r.choose(song.ID, 1).Job
+		require.Equal(t, first, r.choose(song.ID, 2).Job)
+		r.hands.set(first, func(o *order) { o.now.State = job.Failed })
+		now := r.now(song.ID)
+		require.Nil(t, now.Err)
+		require.NotEqual(t, first, now.Job)
+		r.hands.end(t, now.Job)
+		require.True(t, r.now(song.ID).Done())
+	})
+}
+
 func TestRun_WaitsForAServiceThatIsBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

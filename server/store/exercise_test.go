@@ -91,6 +91,7 @@ func exercise(t *testing.T, open func(t testing.TB) keeper) {
 		{"workloads are kept, each with a folder of its own", keepsWorkloads},
 		{"images of a workload are numbered from 0", keepsImages},
 		{"what goes on in workloads is counted", countsImages},
+		{"the files of workloads and music have one home", bindsFiles},
 		{"an ended context is told", heedsContext},
 		{"a closed store says so", refusesWhenClosed},
 	}

@@ -22,6 +22,7 @@ type Memory struct {
 	accounts  accounts
 	songs     songs
 	workloads workloads
+	home      string
 }
 
 // remembered is a job in memory.

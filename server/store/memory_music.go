@@ -81,7 +81,9 @@ func (m *Memory) ChooseMusic(ctx context.Context, id int64, mix job.Mix) error {
 func (m *Memory) SetMusic(ctx context.Context, song job.Music) error {
 	return m.change(ctx, song.ID, func(kept *job.Music) {
 		kept.Job, kept.Separated, kept.Mixed = song.Job, song.Separated, song.Mixed
-		kept.Err = recordOf(song.Err).toError()
+		if kept.Chosen == song.Chosen {
+			kept.Err = recordOf(song.Err).toError()
+		}
 	})
 }
 

@@ -28,7 +28,10 @@ func (s *SQL) open(ctx context.Context, engine goose.Dialect) error {
 // migrate runs the migrations that the database has not seen, one server at a
 // time. A database that has seen more than this program knows is refused.
 func (s *SQL) migrate(ctx context.Context, engine goose.Dialect) error {
-	folder, opts := "migrations/sqlite", []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger())}
+	folder, opts := "migrations/sqlite", []goose.ProviderOption{
+		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()),
+		goose.WithAllowOutofOrder(true), // there are databases with the sixth that have not seen the fifth
+	}
 	if engine == goose.DialectPostgres {
 		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 30))
 		if err != nil {

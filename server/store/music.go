@@ -94,7 +94,8 @@ func (s *SQL) ChooseMusic(ctx context.Context, id int64, mix job.Mix) error {
 }
 
 // SetMusic keeps what was done for a song: Job, Separated, Mixed and Err of m. What was
-// chosen meanwhile stays. Errors: NotFound, Unavailable.
+// chosen meanwhile stays, and has not failed: Err is of the choice that m has.
+// Errors: NotFound, Unavailable.
 func (s *SQL) SetMusic(ctx context.Context, m job.Music) error {
 	failure, err := encodeError(m.Err)
 	if err != nil {
@@ -105,7 +106,8 @@ func (s *SQL) SetMusic(ctx context.Context, m job.Music) error {
 		separated = 1
 	}
 	return s.write(ctx, "change music", func(tx *sql.Tx) error {
-		return s.changeMusic(ctx, tx, m.ID, "job = ?, separated = ?, mixed = ?, error = ?", plain(string(m.Job)), separated, int(m.Mixed), failure)
+		return s.changeMusic(ctx, tx, m.ID, "job = ?, separated = ?, mixed = ?, error = CASE WHEN chosen = ? THEN ? ELSE error END",
+			plain(string(m.Job)), separated, int(m.Mixed), int(m.Chosen), failure)
 	})
 }
 

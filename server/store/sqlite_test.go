@@ -62,6 +62,26 @@ func TestSQLite_RefusesWhatANewerProgramMade(t *testing.T) {
 	}
 }
 
+// A database may have seen the migration of music and not the one of workloads, which has
+// a lower number.
+func TestSQLite_MakesUpForAMigrationThatWasPassedOver(t *testing.T) {
+	dir := t.TempDir()
+	s := openSQLite(t, dir)
+	before := submit(t, s, "a", 3)
+	require.NoError(t, s.Close())
+	db, err := sql.Open("sqlite", filepath.Join(dir, "spillway.db"))
+	require.NoError(t, err)
+	_, err = db.ExecContext(t.Context(), "DROP TABLE images; DROP TABLE workloads; DELETE FROM goose_db_version WHERE version_id = 5")
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+
+	s = openSQLite(t, dir)
+	defer func() { require.NoError(t, s.Close()) }()
+	require.Equal(t, before.Spec, reread(t, s, "a").Spec)
+	_, err = s.AddWorkload(t.Context(), job.Workload{Name: "x"})
+	require.NoError(t, err)
+}
+
 func TestSQLite_RefusesAPlaceItCannotWrite(t *testing.T) {
 	_, err := store.OpenSQLite(t.Context(), "/dev/null/state", store.Config{})
 	require.Equal(t, job.PermissionDenied, job.CodeOf(err))

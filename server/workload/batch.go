@@ -26,8 +26,22 @@ type batch struct {
 
 func (b *batch) dir() string { return filepath.Join(b.w.batches(), string(b.id)) }
 
-// follow runs the job and takes its results until it has ended.
+// follow runs the job and takes its results until it has ended, or the next round is to
+// try again. What is to be cancelled is tried again here, where that is known.
 func (b *batch) follow(ctx context.Context) {
+	for left := false; !left; {
+		err := b.once(ctx)
+		b.w.mu.Lock()
+		if left = err == nil || ctx.Err() != nil || !b.stopped.Load(); left {
+			delete(b.w.follows, b.id)
+		}
+		b.w.mu.Unlock()
+	}
+	b.w.nudge()
+}
+
+// once is one try of follow, with a pause where it fails.
+func (b *batch) once(ctx context.Context) error {
 	err := b.run(ctx)
 	if err != nil && ctx.Err() == nil && permanent(err) {
 		err = b.fail(ctx, job.AsError(err))
@@ -38,16 +52,13 @@ func (b *batch) follow(ctx context.Context) {
 	if err == nil {
 		err = os.RemoveAll(b.dir())
 	}
-	if err != nil { // the next round tries again
+	if err != nil {
 		select {
 		case <-ctx.Done():
 		case <-time.After(again):
 		}
 	}
-	b.w.mu.Lock()
-	delete(b.w.follows, b.id)
-	b.w.mu.Unlock()
-	b.w.nudge()
+	return err
 }
 
 func permanent(err error) bool { return job.CodeOf(err).Permanent() }
@@ -57,13 +68,14 @@ func (b *batch) run(ctx context.Context) error {
 		return err
 	}
 	spec := job.Spec{ID: b.id, Source: b.dir(), Operation: b.of.Filter}
-	if _, err := b.w.jobs.Submit(ctx, spec); err != nil {
-		return err
-	}
+	_, err := b.w.jobs.Submit(ctx, spec)
 	if b.stopped.Load() { // while the job was on its way
-		if err := b.w.jobs.Cancel(ctx, b.id); err != nil {
-			return err
+		if err = b.w.jobs.Cancel(ctx, b.id); job.CodeOf(err) == job.NotFound {
+			return b.fail(ctx, cancelled())
 		}
+	}
+	if err != nil {
+		return err
 	}
 	events, err := b.w.jobs.Watch(ctx, b.id, job.AllSteps)
 	if err != nil {

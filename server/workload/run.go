@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ func (w *Workloads) Run(ctx context.Context) error {
 		err = w.sweep(ctx)
 	}
 	if w.cfg.Quota > 0 {
-		w.room.give(-sizeOf(w.cfg.Dir))
+		w.room.give(sizeOf(w.batches()) - sizeOf(w.cfg.Dir)) // of links to what is counted
 	}
 	if err != nil && ctx.Err() == nil {
 		w.log.Warn("what uploads left is not looked after", "err", err)
@@ -122,42 +123,53 @@ func (w *Workloads) sweep(ctx context.Context) error {
 	return nil
 }
 
-// round makes jobs of what waits, and follows those that nobody follows.
+// round makes jobs of what waits, and follows those that nobody follows. What one
+// workload fails with, which may stay so, holds up no other; the first such error is told.
 func (w *Workloads) round(ctx context.Context, following *sync.WaitGroup) error {
-	return w.each(ctx, func(l job.Workload) error {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if err := w.arriveAgain(ctx, l); err != nil {
-			return err
+	var first error
+	err := w.each(ctx, func(l job.Workload) error {
+		if err := w.proceed(ctx, l, following); err != nil && first == nil {
+			first = err
 		}
-		working, err := w.Images(ctx, l.ID, job.ImageWorking, -1, jobsAtOnce*imagesOfJob)
-		if err != nil {
-			return err
-		}
-		jobs, batches := map[job.ID]bool{}, map[job.ID]*batch{}
-		for id, b := range w.follows {
-			jobs[id] = b.of.ID == l.ID
-		}
-		maps.DeleteFunc(jobs, func(_ job.ID, mine bool) bool { return !mine })
-		for _, i := range working {
-			jobs[i.Job] = true
-			if w.follows[i.Job] != nil {
-				continue
-			}
-			if batches[i.Job] == nil {
-				batches[i.Job] = &batch{w: w, of: l, id: i.Job, open: map[string]job.Image{}}
-			}
-			batches[i.Job].open[i.Original] = i
-		}
-		for id, b := range batches {
-			w.follows[id] = b
-			following.Go(func() { b.follow(ctx) })
-		}
-		if len(jobs) >= jobsAtOnce {
-			return nil
-		}
-		return w.gather(ctx, l)
+		return ctx.Err()
 	})
+	return cmp.Or(err, first)
+}
+
+// proceed is the round of one workload.
+func (w *Workloads) proceed(ctx context.Context, l job.Workload, following *sync.WaitGroup) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.arriveAgain(ctx, l); err != nil {
+		return fmt.Errorf("workload %d: %w", l.ID, err)
+	}
+	working, err := w.Images(ctx, l.ID, job.ImageWorking, -1, jobsAtOnce*imagesOfJob)
+	if err != nil {
+		return err
+	}
+	jobs, batches := map[job.ID]bool{}, map[job.ID]*batch{}
+	for id, b := range w.follows {
+		jobs[id] = b.of.ID == l.ID
+	}
+	maps.DeleteFunc(jobs, func(_ job.ID, mine bool) bool { return !mine })
+	for _, i := range working {
+		jobs[i.Job] = true
+		if w.follows[i.Job] != nil {
+			continue
+		}
+		if batches[i.Job] == nil {
+			batches[i.Job] = &batch{w: w, of: l, id: i.Job, open: map[string]job.Image{}}
+		}
+		batches[i.Job].open[i.Original] = i
+	}
+	for id, b := range batches {
+		w.follows[id] = b
+		following.Go(func() { b.follow(ctx) })
+	}
+	if len(jobs) >= jobsAtOnce {
+		return nil
+	}
+	return w.gather(ctx, l)
 }
 
 // gather gives images that wait a job, which is named after the first of them, so that a

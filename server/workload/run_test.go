@@ -34,6 +34,7 @@ type service struct {
 	hold  chan struct{} // unless nil, jobs end when it is closed
 	// submit is the same for the sending off of jobs.
 	submit chan struct{}
+	refuse error // of Submit
 
 	cancelled []job.ID
 }
@@ -44,6 +45,9 @@ func (s *service) Submit(_ context.Context, spec job.Spec) (job.ID, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.refuse != nil {
+		return "", s.refuse
+	}
 	if _, known := s.specs[spec.ID]; known {
 		return spec.ID, nil
 	}
@@ -123,6 +127,13 @@ func (s *service) NodesWith(job.ID, string) []job.NodeID {
 		return nil
 	}
 	return []job.NodeID{"node_1"}
+}
+
+// refuseWith is what Submit says from now on.
+func (s *service) refuseWith(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refuse = err
 }
 
 func newService() *service {

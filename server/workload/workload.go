@@ -215,7 +215,9 @@ func (w *Workloads) Delete(ctx context.Context, id int64) error {
 }
 
 // forget takes a workload's folder out of the way, since its name may be given again at
-// once, and tells where it is.
+// once, and tells where it is. The folder goes first: a server that ends in between leaves
+// a workload without files, which can be deleted again, and not files that the next of
+// that name would have.
 func (w *Workloads) forget(ctx context.Context, id int64) (l job.Workload, gone string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -225,12 +227,13 @@ func (w *Workloads) forget(ctx context.Context, id int64) (l job.Workload, gone 
 	if err := w.stop(ctx, id); err != nil {
 		return l, "", err
 	}
-	if err := w.RemoveWorkload(ctx, id); err != nil {
-		return l, "", err
-	}
 	gone = filepath.Join(w.uploads(), string(job.NewID()))
 	if err := os.Rename(w.folder(l), gone); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return l, "", full(err)
+	}
+	if err := w.RemoveWorkload(ctx, id); err != nil {
+		_ = os.Rename(gone, w.folder(l)) // where there was one
+		return l, "", err
 	}
 	return l, gone, nil
 }
