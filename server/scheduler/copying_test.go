@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -59,5 +60,22 @@ func TestScheduler_SongOnAStuckNodeIsDoneElsewhere(t *testing.T) {
 			require.Equal(t, job.Succeeded, j.State)
 			require.Less(t, time.Since(begun), 30*time.Second)
 		}
+	})
+}
+
+// Once the first attempt has failed, its copy is all there is, and is not ended for another.
+func TestScheduler_OnlyCopyOfASongIsNotBegunAnew(t *testing.T) {
+	broken := func(ctx context.Context, t job.Task) (job.Result, error) {
+		return takes(6*time.Second).then(ctx, t, fails(job.Internal))
+	}
+	inBubble(t, Config{Policy: "least_outstanding"}, []node{broken, takes(time.Minute)}, func(t *testing.T, r *rig) {
+		r.set(1, false)
+		r.folder("/data", 1)
+		id := r.submit(job.Spec{Source: "/data", Operation: job.Operation{Name: job.Stems}})
+		synctest.Wait()
+		r.set(1, true)
+		begun := time.Now()
+		require.Equal(t, job.Succeeded, r.wait(id).State)
+		require.Equal(t, 5*time.Second+time.Minute, time.Since(begun))
 	})
 }

@@ -131,7 +131,11 @@ func (s *Scheduler) copyWhileLate(ctx, asking context.Context, r *race, after ti
 func (r *race) another(d *dispatcher) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	full, oldest, running := r.out >= r.rule.most-1, slices.IndexFunc(r.on, runner.copied), 0
+	room, oldest, running := r.rule.most-1, slices.IndexFunc(r.on, runner.copied), 0
+	if r.failed != nil { // the first runs no more
+		room++
+	}
+	full := r.out >= room
 	for _, a := range r.on {
 		if a.copied() {
 			running++
