@@ -160,8 +160,9 @@ func ended(ctx context.Context) error {
 	return job.E(job.CancelledCode, "", errors.New("the task was cancelled"), "")
 }
 
-// report logs a failure that somebody should look into: not an input's fault,
-// and not wanted by anybody.
+// report logs a failure that somebody should look into: not an input's fault. An
+// attempt that was given up, such as one of which another was faster, fails because its
+// program was ended, which is worth no warning; a panic is one all the same.
 func (w *Worker) report(ctx context.Context, t job.Task, err error) {
 	switch job.CodeOf(err) {
 	case job.Internal, job.Unavailable:
@@ -169,8 +170,13 @@ func (w *Worker) report(ctx context.Context, t job.Task, err error) {
 		return
 	}
 	attrs := []any{"job", t.Job, "task", t.Index, "name", t.Name, "op", t.Operation.String(), "attempt", t.Attempt, "err", err}
-	if crash, ok := errors.AsType[*operation.PanicError](err); ok {
+	crash, panicked := errors.AsType[*operation.PanicError](err)
+	switch {
+	case panicked:
 		attrs = append(attrs, "stack", string(crash.Stack))
+	case ctx.Err() != nil:
+		w.log.DebugContext(ctx, "attempt given up", attrs...)
+		return
 	}
 	w.log.WarnContext(ctx, "task failed", attrs...)
 }

@@ -385,7 +385,7 @@ func (d *dispatcher) learnUnit(now time.Time, op string, pixels int64, run time.
 func (d *dispatcher) hedgeOf(op string) *tail.Hedge {
 	h, ok := d.hedge[op]
 	if !ok {
-		h = tail.NewHedge(tail.HedgeConfig{Budget: d.rule.Hedge()})
+		h = tail.NewHedge(tail.HedgeConfig{Budget: d.rule.Hedge(), Cold: copyingOf(op).cold})
 		d.hedge[op] = h
 	}
 	return h

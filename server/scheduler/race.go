@@ -15,8 +15,7 @@ import (
 // errSuperseded is why an attempt is given up of which another was faster.
 var errSuperseded = errors.New("another attempt of the task was faster")
 
-// maxAttempts bounds the attempts of a task that run at once. Where all of them are
-// overdue, the oldest copy makes room for another.
+// maxAttempts bounds the attempts of a task that run at once; see [copying].
 const maxAttempts = 3
 
 // race is the attempts of a task that run at once: the first, and copies of it on
@@ -26,6 +25,7 @@ type race struct {
 	y      *try
 	cancel context.CancelCauseFunc // of all of them
 	after  time.Duration           // when one is overdue
+	rule   copying
 	copies sync.WaitGroup
 
 	mu     sync.Mutex    // guards what follows
@@ -74,7 +74,7 @@ func (s *Scheduler) run(ctx context.Context, y *try, i int) (l lap, lost []lap) 
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := &race{y: y, cancel: cancel, after: after, number: y.t.Attempt, over: make(chan struct{})}
+	r := &race{y: y, cancel: cancel, after: after, rule: copyingOf(y.t.Operation.Name), number: y.t.Attempt, over: make(chan struct{})}
 	r.copies.Add(1)
 	l = s.lap(ctx, y, i, y.t.Attempt, lateness{after, func() {
 		defer r.copies.Done()
@@ -120,7 +120,7 @@ func (s *Scheduler) copyWhileLate(ctx, asking context.Context, r *race, after ti
 	for pause := max(after/4, time.Millisecond); asking.Err() == nil; pause += pause / 2 {
 		if r.another(r.y.d) {
 			r.copies.Go(func() { s.copy(ctx, asking, r) })
-			after += after / 2
+			after = time.Duration(float64(after) * r.rule.growth)
 			pause = after
 		}
 		rest(asking, pause)
@@ -131,7 +131,11 @@ func (s *Scheduler) copyWhileLate(ctx, asking context.Context, r *race, after ti
 func (r *race) another(d *dispatcher) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	full, oldest, running := r.out >= maxAttempts-1, slices.IndexFunc(r.on, runner.copied), 0
+	room, oldest, running := r.rule.most-1, slices.IndexFunc(r.on, runner.copied), 0
+	if r.failed != nil { // the first runs no more
+		room++
+	}
+	full := r.out >= room
 	for _, a := range r.on {
 		if a.copied() {
 			running++
