@@ -11,7 +11,8 @@ import (
 // audited writes down who did what: every call that may change something, whether it
 // was allowed or not.
 func (a *API) audited(next http.Handler) http.Handler {
-	refused := &sieve{burst: 1000, every: 100 * time.Millisecond}
+	const burst, every = 1000, 100 * time.Millisecond
+	refused, forbidden := &sieve{burst: burst, every: every}, &sieve{burst: burst, every: every}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions {
 			next.ServeHTTP(w, r)
@@ -21,9 +22,13 @@ func (a *API) audited(next http.Handler) http.Handler {
 		method, path := r.Method, r.URL.Path // a library behind may change them
 		defer func() {
 			omitted := 0
-			if turnedAway(v.status) {
+			if turnedAway(v) {
+				through := refused
+				if v.status == http.StatusForbidden { // a user, whom no stranger shall hide
+					through = forbidden
+				}
 				var pass bool
-				if pass, omitted = refused.let(time.Now()); !pass {
+				if pass, omitted = through.let(time.Now()); !pass {
 					return
 				}
 			}
@@ -40,9 +45,13 @@ func (a *API) audited(next http.Handler) http.Handler {
 	})
 }
 
-// turnedAway tells the answers that strangers can have as often as they like.
-func turnedAway(status int) bool {
-	switch status {
+// turnedAway tells the calls that anybody can make as often as they like: those that came
+// to nothing and were let through to no handler, or to one that anybody may call.
+func turnedAway(v *visit) bool {
+	if v.who.User == "" && v.status >= http.StatusMultipleChoices {
+		return true
+	}
+	switch v.status {
 	case http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusRequestTimeout:
 		return true
 	}

@@ -3,6 +3,8 @@ package api
 import (
 	"bytes"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,6 +107,36 @@ func TestAudit_StrangersCannotFillIt(t *testing.T) {
 	require.Less(t, lines, 3000)
 	ask(t, a, logIn(t, a, "root"), "DELETE", "/users/x", "")
 	require.Contains(t, audit.String(), `"user":"root"`, "what is allowed is told all the same")
+}
+
+func TestAudit_NorCanTheyWithWhatIsNoLogin(t *testing.T) {
+	a, audit := accountsAPI(t)
+	for range 1500 {
+		require.Equal(t, http.StatusBadRequest, ask(t, a, "", "POST", "/login", "x").Code)
+		require.Equal(t, http.StatusTemporaryRedirect, ask(t, a, "", "POST", "//login", "x").Code)
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/x", nil)
+		r.Header.Set("Content-Encoding", "gzip")
+		w := httptest.NewRecorder()
+		a.ServeHTTP(w, r)
+		require.Equal(t, http.StatusUnsupportedMediaType, w.Code)
+	}
+	require.Less(t, strings.Count(audit.String(), "\n"), 2000)
+}
+
+func TestAudit_NorCanWhoMayDoNothingNorHideBehindStrangers(t *testing.T) {
+	cfg := config()
+	var audit bytes.Buffer
+	cfg.Audit = slog.New(slog.NewJSONHandler(&audit, nil))
+	a := New(cfg)
+	for range 1500 {
+		ask(t, a, "", "POST", "/login", "x")
+	}
+	for range 1500 {
+		require.Equal(t, http.StatusForbidden, ask(t, a, "viewer", "DELETE", "/users/x", "").Code)
+	}
+	told := strings.Count(audit.String(), `"user":"user-viewer"`)
+	require.GreaterOrEqual(t, told, 1000)
+	require.Less(t, told, 1500)
 }
 
 func TestSieve_TellsHowManyItKeptBack(t *testing.T) {

@@ -175,7 +175,7 @@ func tokenOf(r *http.Request) (string, error) {
 }
 
 // tokenHint tells how to come by a token.
-const tokenHint = "POST /login with name and password gives a token; send it as Authorization: Bearer TOKEN"
+const tokenHint = "POST /login with name and password gives a token; send it as Authorization: Bearer TOKEN (/docs tells all calls)"
 
 // check reports why p may not make the call. Errors: PermissionDenied.
 func (who access) check(p job.Principal) error {

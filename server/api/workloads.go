@@ -66,7 +66,7 @@ func (a *API) addWorkloads() {
 		return
 	}
 	one := a.answers(answer[workload](a, http.StatusOK, "The workload"), http.StatusBadRequest, http.StatusNotFound)
-	made := a.answers(answer[workload](a, http.StatusOK, "The workload"), http.StatusBadRequest, http.StatusTooManyRequests)
+	made := a.answers(answer[workload](a, http.StatusOK, "The workload"), http.StatusBadRequest, http.StatusTooManyRequests, http.StatusServiceUnavailable)
 	deleted := a.answers(answer[deletedWorkload](a, http.StatusOK, "It is gone"), http.StatusBadRequest, http.StatusNotFound)
 	zipped := a.answers(described{http.StatusOK, &huma.Response{Description: "The zip", Content: bytesOf("application/zip")}}, http.StatusBadRequest, http.StatusNotFound)
 	declare := func(method, path, id, summary string, responses map[string]*huma.Response) huma.Operation {
@@ -177,7 +177,8 @@ func (a *API) createWorkload(w http.ResponseWriter, r *http.Request) error {
 	return a.answerWorkload(w, r, l.ID)
 }
 
-// filter reads the name of an operation on images. Errors: InvalidArgument.
+// filter reads the name of an operation on images. Errors: InvalidArgument, Unavailable
+// (no node is there to know it).
 func (a *API) filter(ctx context.Context, text string) (job.Operation, error) {
 	op, err := job.ParseOperation(text)
 	if err != nil {
@@ -191,10 +192,12 @@ func (a *API) filter(ctx context.Context, text string) (job.Operation, error) {
 		return op, err
 	}
 	info, err := job.FindOperation(filters(nodes), op)
-	if err != nil {
-		return op, err
+	if err == nil {
+		_, err = info.Check(op)
 	}
-	_, err = info.Check(op)
+	if err != nil && !slices.ContainsFunc(nodes, func(n job.Node) bool { return len(n.Operations) > 0 }) {
+		return op, job.E(job.Unavailable, "filter", errors.New("no node has told yet what it can do"), "start a node, or come again soon; grayscale and blur can be had already")
+	}
 	return op, err
 }
 

@@ -109,8 +109,20 @@ func TestWorkloads_AreMadeOfWhateverIsSent(t *testing.T) {
 	require.Contains(t, ask(t, a, "viewer", http.MethodGet, "/status", "").Body.String(), `"active_workloads":[{`)
 }
 
+func TestWorkloads_WithoutANodeSayWhatToWaitFor(t *testing.T) {
+	a, _ := withWorkloads(t)
+	for _, filter := range []string{"edges", "blur:kernel=7"} {
+		w := ask(t, a, "operator", http.MethodPost, "/workloads", "filter="+filter)
+		require.Equal(t, http.StatusServiceUnavailable, w.Code, "a node may offer it")
+		require.NotEmpty(t, w.Header().Get("Retry-After"))
+		require.Contains(t, w.Body.String(), "start a node")
+	}
+	require.Equal(t, http.StatusOK, ask(t, a, "operator", http.MethodPost, "/workloads", "filter=blur").Code)
+}
+
 func TestWorkloads_RefuseWhatIsHostile(t *testing.T) {
 	a, _ := withWorkloads(t)
+	a.cfg.Nodes = offering{}
 	for _, body := range []string{`{"filter":"rm"}`, `{"filter":"video:blur"}`, `{"workload_name":"../x"}`, `{"workload_name":"a/b"}`, `{"workload_name":"a\u0000"}`, `{`, `[1]`, `{"filter":["blur"]}`, `{"filter":{}}`, `{} {}`, `{"filter":true}`} {
 		w := ask(t, a, "operator", http.MethodPost, "/workloads", body)
 		require.Equal(t, http.StatusBadRequest, w.Code, body)
