@@ -12,9 +12,7 @@ import (
 
 // The tests of the Python client say what they promise; here they get a server.
 func TestPythonClient_KeepsItsPromises(t *testing.T) {
-	if err := exec.Command(python, "-c", "import requests").Run(); err != nil {
-		t.Skip("python3-requests is not installed")
-	}
+	needModule(t, "requests", "python3-requests")
 	c := prepare(t, 2)
 	for i := range 2 {
 		c.nodes = append(c.nodes, c.startNode(i, "0"))
