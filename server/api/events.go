@@ -135,14 +135,8 @@ func (a *API) follow(w http.ResponseWriter, r *http.Request, who access, name st
 		return nil
 	}
 	l := &follower{a: a, t: t, w: w, control: http.NewResponseController(w), beat: heartbeat, check: checkEvery}
-	l.alive = func() bool {
-		p, err := a.authenticate(r)
-		if err == nil {
-			err = who.check(p)
-		}
-		code := job.CodeOf(err)
-		return code != job.Unauthenticated && code != job.PermissionDenied // a store that fails says nothing of a token
-	}
+	still := a.still(r, who)
+	l.alive = func() bool { return still() == nil }
 	l.run(r.Context(), known)
 	_ = l.control.SetWriteDeadline(time.Time{}) // writers of tests have none
 	return nil

@@ -10,7 +10,8 @@ import (
 const (
 	// heartbeat is how long nothing is sent at most: a comment shows that both ends live.
 	heartbeat = 15 * time.Second
-	// checkEvery is how often it is looked whether the token of a listener still lives.
+	// checkEvery is how often it is looked whether the token of a listener still lives, or
+	// of who sends a body.
 	checkEvery = 5 * time.Second
 	// sendTime is how long a listener may take for the bytes that it is sent at once.
 	sendTime = 10 * time.Second

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"io"
 	"maps"
 	"net/http"
 	"runtime/debug"
@@ -144,12 +145,49 @@ func (a *API) guarded(next http.Handler) http.Handler {
 			return
 		}
 		v.who = p
+		if r.Body != nil && r.Body != http.NoBody {
+			r.Body = &allowed{r.Body, a.still(r, who), time.Now().Add(checkEvery)}
+		}
 		if r.Header.Get(keyHeader) == "" || !keyed(pattern) {
 			next.ServeHTTP(w, r)
 		} else if err := a.answerOnce(w, r, pattern, next); err != nil {
 			a.fail(r.Context(), err).write(w)
 		}
 	})
+}
+
+// still reports why who sends r may not make the call any more. A store that fails says
+// nothing of a token. Errors: Unauthenticated, PermissionDenied.
+func (a *API) still(r *http.Request, who access) func() error {
+	return func() error {
+		p, err := a.authenticate(r)
+		if err == nil {
+			err = who.check(p)
+		}
+		if code := job.CodeOf(err); code != job.Unauthenticated && code != job.PermissionDenied {
+			return nil
+		}
+		return err
+	}
+}
+
+// allowed is a body that ends when its sender may not make the call any more: one that
+// comes slowly takes days.
+type allowed struct {
+	io.ReadCloser
+	still func() error
+	next  time.Time // to look
+}
+
+// Read implements io.Reader.
+func (b *allowed) Read(p []byte) (int, error) {
+	if now := time.Now(); !now.Before(b.next) {
+		b.next = now.Add(checkEvery)
+		if err := b.still(); err != nil {
+			return 0, err
+		}
+	}
+	return b.ReadCloser.Read(p)
 }
 
 // authenticate finds who sends r. Errors: Unauthenticated, Unavailable.

@@ -1,9 +1,14 @@
 package api
 
 import (
+	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/stretchr/testify/require"
@@ -75,6 +80,57 @@ func TestGuard_LetsThroughByRole(t *testing.T) {
 			}
 		})
 	}
+}
+
+// leavers have a user who is removed after so many looks, and a store that is away once.
+type leavers struct {
+	Accounts
+	looks *atomic.Int64
+}
+
+func (l leavers) Principal(ctx context.Context, token string) (job.Principal, error) {
+	switch n := l.looks.Add(1); {
+	case n == 2:
+		return holders{}.Principal(ctx, "broken")
+	case n > 3:
+		return holders{}.Principal(ctx, "nonsense")
+	}
+	return holders{}.Principal(ctx, token)
+}
+
+// trickle is a body of which a byte comes every six seconds.
+type trickle struct{ left int }
+
+func (b *trickle) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	time.Sleep(6 * time.Second)
+	b.left--
+	return copy(p, "x"), nil
+}
+
+func TestGuard_ABodyEndsWithItsSendersToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var looks atomic.Int64
+		cfg := config()
+		cfg.Accounts = leavers{looks: &looks}
+		a, got := New(cfg), 0
+		a.stream(huma.Operation{Method: http.MethodPut, Path: "/kept"}, by(job.Operator), func(w http.ResponseWriter, r *http.Request) error {
+			b, err := io.ReadAll(r.Body)
+			got = len(b)
+			if err != nil {
+				return badBody(w, err, "it", "it is long")
+			}
+			return nil
+		})
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPut, "/kept", &trickle{left: 100})
+		r.Header.Set("Authorization", "Bearer operator")
+		w := httptest.NewRecorder()
+		a.ServeHTTP(w, r)
+		require.Equal(t, http.StatusUnauthorized, problem(t, w).Status)
+		require.Equal(t, 3, got, "a store that is away ends none")
+	})
 }
 
 func TestGuard_RefusesMalformedTokens(t *testing.T) {
