@@ -201,6 +201,9 @@ func (who access) check(p job.Principal) error {
 func unmatched(w http.ResponseWriter, r *http.Request, h http.Handler) {
 	c := &statusCatcher{header: http.Header{}, status: http.StatusOK}
 	h.ServeHTTP(c, r)
+	if c.status < http.StatusBadRequest {
+		c.status = http.StatusNotFound // it leads to a path without // or .. in it, where there is nothing either
+	}
 	allow := c.header.Get("Allow")
 	p := newProblem(c.status, codeOf(c.status), "there is no such call", "GET /docs lists the calls")
 	if c.status == http.StatusMethodNotAllowed {

@@ -106,6 +106,16 @@ func TestGuard_SaysWhichMethodsAPathTakes(t *testing.T) {
 	require.Contains(t, problem(t, w).What, "DELETE")
 }
 
+func TestGuard_LeadsNobodyToWhereNothingIs(t *testing.T) {
+	a := guardedAPI(t)
+	for _, path := range []string{"/nope", "//nope", "/jobs/../../nope"} {
+		require.Equal(t, http.StatusNotFound, problem(t, ask(t, a, "viewer", "GET", path, "")).Status, path)
+	}
+	w := ask(t, a, "viewer", "GET", "//viewer", "")
+	require.Equal(t, http.StatusTemporaryRedirect, w.Code)
+	require.Equal(t, "/viewer", w.Header().Get("Location"))
+}
+
 func TestGuard_APanicIsAnAnswerWithoutItsCause(t *testing.T) {
 	w := ask(t, guardedAPI(t), "viewer", http.MethodGet, "/panic", "")
 	require.Equal(t, 500, w.Code)
