@@ -191,7 +191,7 @@ func (who access) check(p job.Principal) error {
 		return nil
 	}
 	if !p.Role.May(who.role) {
-		return denied("a "+string(p.Role)+" may not do that", "it takes the role "+string(who.role)+"; an admin can give it")
+		return denied("the role "+string(p.Role)+" may not do that", "it takes the role "+string(who.role)+"; an admin can give it")
 	}
 	return nil
 }

@@ -65,6 +65,7 @@ func TestGuard_LetsThroughByRole(t *testing.T) {
 			if row.want >= 400 && row.want != http.StatusTeapot {
 				p := problem(t, w)
 				require.NotContains(t, w.Body.String(), "secret")
+				require.NotContains(t, w.Body.String(), "a operator")
 				if row.want == 401 {
 					require.Equal(t, `Bearer realm="spillway"`, w.Header().Get("WWW-Authenticate"))
 					require.Equal(t, "unauthenticated", p.Code)
