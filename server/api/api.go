@@ -252,7 +252,7 @@ func (a *API) fail(ctx context.Context, err error) *ProblemError {
 		if p.Code != string(job.Internal) {
 			level = slog.LevelWarn // it passes by itself, as a start does
 		}
-		a.cfg.Log.Log(ctx, level, "call failed", "request", requestID(ctx), "err", err)
+		a.cfg.Log.Log(ctx, level, "call failed", "call", visitOf(ctx).pattern, "request", requestID(ctx), "err", err)
 	}
 	return p
 }

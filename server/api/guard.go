@@ -229,7 +229,7 @@ func (who access) check(p job.Principal) error {
 		return nil
 	}
 	if !p.Role.May(who.role) {
-		return denied("a "+string(p.Role)+" may not do that", "it takes the role "+string(who.role)+"; an admin can give it")
+		return denied("the role "+string(p.Role)+" may not do that", "it takes the role "+string(who.role)+"; an admin can give it")
 	}
 	return nil
 }
@@ -240,7 +240,7 @@ func unmatched(w http.ResponseWriter, r *http.Request, h http.Handler) {
 	c := &statusCatcher{header: http.Header{}, status: http.StatusOK}
 	h.ServeHTTP(c, r)
 	if c.status < http.StatusBadRequest {
-		c.status = http.StatusNotFound // to a tidier path, where there is nothing either
+		c.status = http.StatusNotFound // it leads to a path without // or .. in it, where there is nothing either
 	}
 	allow := c.header.Get("Allow")
 	p := newProblem(c.status, codeOf(c.status), "there is no such call", "GET /docs lists the calls")

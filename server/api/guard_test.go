@@ -72,6 +72,7 @@ func TestGuard_LetsThroughByRole(t *testing.T) {
 			if row.want >= 400 && row.want != http.StatusTeapot {
 				p := problem(t, w)
 				require.NotContains(t, w.Body.String(), "secret")
+				require.NotContains(t, w.Body.String(), "a operator")
 				if row.want == 401 {
 					require.Equal(t, `Bearer realm="spillway"`, w.Header().Get("WWW-Authenticate"))
 					require.Equal(t, "unauthenticated", p.Code)
@@ -162,6 +163,16 @@ func TestGuard_SaysWhichMethodsAPathTakes(t *testing.T) {
 	require.Equal(t, 405, w.Code)
 	require.Equal(t, "GET, HEAD", w.Header().Get("Allow"))
 	require.Contains(t, problem(t, w).What, "DELETE")
+}
+
+func TestGuard_LeadsNobodyToWhereNothingIs(t *testing.T) {
+	a := guardedAPI(t)
+	for _, path := range []string{"/nope", "//nope", "/jobs/../../nope"} {
+		require.Equal(t, http.StatusNotFound, problem(t, ask(t, a, "viewer", "GET", path, "")).Status, path)
+	}
+	w := ask(t, a, "viewer", "GET", "//viewer", "")
+	require.Equal(t, http.StatusTemporaryRedirect, w.Code)
+	require.Equal(t, "/viewer", w.Header().Get("Location"))
 }
 
 func TestGuard_APanicIsAnAnswerWithoutItsCause(t *testing.T) {

@@ -111,11 +111,14 @@ func TestWorkloads_AreMadeOfWhateverIsSent(t *testing.T) {
 
 func TestWorkloads_WithoutANodeSayWhatToWaitFor(t *testing.T) {
 	a, _ := withWorkloads(t)
+	var log bytes.Buffer
+	a.cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
 	for _, filter := range []string{"edges", "blur:kernel=7"} {
 		w := ask(t, a, "operator", http.MethodPost, "/workloads", "filter="+filter)
 		require.Equal(t, http.StatusServiceUnavailable, w.Code, "a node may offer it")
 		require.NotEmpty(t, w.Header().Get("Retry-After"))
 		require.Contains(t, w.Body.String(), "start a node")
+		require.Contains(t, log.String(), `call="POST /workloads" request=`+w.Header().Get("X-Request-Id"))
 	}
 	require.Equal(t, http.StatusOK, ask(t, a, "operator", http.MethodPost, "/workloads", "filter=blur").Code)
 }
