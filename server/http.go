@@ -115,7 +115,7 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 			return rpc.NewNodeConn(n.Addr, rpc.NodeConnConfig{TLS: w.cfg.credentials, Node: n.ID})
 		},
 		Music: streams.music, Workloads: streams.workloads, Files: folders, Metrics: w.metrics.Handler(sources), Observer: w.metrics, Lines: w.lines, Tracer: s.tracer,
-		TLS: w.cfg.credentials.Web(), Audit: slog.New(slog.NewJSONHandler(audit, nil)),
+		Grace: w.cfg.scheduler.Grace, TLS: w.cfg.credentials.Web(), Audit: slog.New(slog.NewJSONHandler(audit, nil)),
 	})
 	at := w.listener.Addr()
 	w.log.Info("HTTP API ready", "address", at, "docs", w.scheme()+"://"+at.String()+"/docs")

@@ -7,6 +7,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"log/slog"
@@ -87,6 +88,9 @@ type Config struct {
 	// Conns bounds the connections that are open at once; one more closes an idle one.
 	// Default: a fourth of the descriptors that the process may have, up to 4096.
 	Conns int
+	// Grace is how long calls that are being answered may take once the server stops.
+	// Default, and at most, 5 s.
+	Grace time.Duration
 	// TLS makes it HTTPS, over HTTP/1.1 and HTTP/2. nil: HTTP.
 	TLS *tls.Config
 	// Metrics answers GET /metrics. Default: there is no such call.
@@ -131,6 +135,7 @@ func New(cfg Config) *API {
 	if cfg.Conns == 0 {
 		cfg.Conns = connsDefault()
 	}
+	cfg.Grace = min(cmp.Or(cfg.Grace, lastWords), lastWords)
 	a := &API{
 		cfg: cfg, mux: http.NewServeMux(), rules: map[string]access{}, places: newPlaces(cfg.Requests), once: newOnce(),
 		stopping: make(chan struct{}),

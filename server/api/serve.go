@@ -16,7 +16,8 @@ const (
 	headerTime  = 10 * time.Second // for the head of a request
 	idleTime    = 2 * time.Minute  // between two requests
 	headerBytes = 32 << 10
-	// lastWords is how long calls that are being answered may take once the server stops.
+	// lastWords is how long calls that are being answered may take at most once the
+	// server stops.
 	lastWords = 5 * time.Second
 )
 
@@ -30,7 +31,7 @@ const (
 )
 
 // Serve answers on l until ctx ends, and closes l. Calls that are being answered
-// have five seconds more, and streams end at once. It returns when nothing that it
+// have Config.Grace more, and streams end at once. It returns when nothing that it
 // started runs any more. Errors: Unavailable (the listener is lost).
 func (a *API) Serve(ctx context.Context, l net.Listener) error {
 	calls, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -54,7 +55,7 @@ func (a *API) Serve(ctx context.Context, l net.Listener) error {
 	case <-ctx.Done():
 	}
 	close(a.stopping)
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.Grace)
 	defer cancel()
 	if s.Shutdown(grace) != nil {
 		end()

@@ -127,6 +127,10 @@ func idParam(name string) *huma.Param {
 // show is a workload as it is answered.
 func (a *API) show(ctx context.Context, l job.Workload) (workload, error) {
 	v := workload{ID: l.ID, Filter: l.Filter.String(), Name: l.Name, Status: completed, Filtered: []int64{}}
+	if l.Images == 0 { // as of thousands that are listed, maybe
+		v.Status = scheduling
+		return v, nil
+	}
 	p, err := a.cfg.Workloads.WorkloadProgress(ctx, l.ID)
 	if err != nil {
 		return v, err
@@ -135,7 +139,7 @@ func (a *API) show(ctx context.Context, l job.Workload) (workload, error) {
 	switch {
 	case p.Working > 0, p.Open > 0 && len(p.Done) > 0:
 		v.Status = running
-	case p.Open > 0, l.Images == 0:
+	case p.Open > 0:
 		v.Status = scheduling
 	}
 	return v, nil
