@@ -96,7 +96,7 @@ func (w web) api(ctx context.Context, s service, kept keeper) (func(context.Cont
 	}
 	audit, err := api.OpenAuditFile(w.cfg.state, w.log)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, folders.Close())
 	}
 	// Last, so that no password is shown by a server that then does not start.
 	if err := w.firstAccounts(ctx, accounts); err != nil {
