@@ -117,19 +117,31 @@ type ending struct {
 	why   *job.Error
 }
 
+// mayYet tells of a task that failed since no node took it, or gave it back: its job may
+// have stalled, and then goes on.
+func mayYet(state job.TaskState, why *job.Error) bool {
+	if state != job.TaskFailed || why == nil {
+		return false
+	}
+	return why.Code == job.Unavailable || why.Code == job.DeadlineExceeded || why.Code == job.ResourceExhausted
+}
+
 // steps takes what tasks have ended with.
 func (b *batch) steps(ctx context.Context, steps []job.Step) error {
 	var ends []ending
 	for _, s := range steps {
-		if s.Kind == job.TaskStep {
+		if s.Kind == job.TaskStep && !mayYet(s.State, s.Err) {
 			ends = append(ends, ending{s.Name, s.State, s.Err})
 		}
 	}
 	return b.take(ctx, ends)
 }
 
-// settle ends all images of a job that has ended.
+// settle ends all images of a job that has ended. One that has stalled goes on as soon as
+// nodes work again: nobody asked for an end. It has no deadline, by which alone another
+// job would end so.
 func (b *batch) settle(ctx context.Context, j job.Job) error {
+	stalled := j.State == job.Failed && j.Err != nil && j.Err.Code == job.DeadlineExceeded && !b.stopped.Load()
 	for after := int64(-1); ; {
 		tasks, err := b.w.jobs.Tasks(ctx, b.id, job.TaskFilter{After: after, Limit: page})
 		if err != nil {
@@ -148,11 +160,22 @@ func (b *batch) settle(ctx context.Context, j job.Job) error {
 			if len(t.Attempts) > 0 {
 				end.why = t.Attempts[len(t.Attempts)-1].Err
 			}
-			ends = append(ends, end)
+			if !stalled || !mayYet(end.state, end.why) {
+				ends = append(ends, end)
+			}
 		}
 		if err := b.take(ctx, ends); err != nil {
 			return err
 		}
+	}
+	b.w.mu.Lock()
+	stalled = stalled && len(b.open) > 0
+	b.w.mu.Unlock()
+	if stalled {
+		if err := b.w.jobs.Retry(ctx, b.id); err != nil { // never for good: the next round knows more
+			return job.E(job.Unavailable, "retry", err, "")
+		}
+		return job.E(job.Unavailable, "", errors.New("no node worked on it for long; it goes on"), "")
 	}
 	why := j.Err
 	if j.State == job.Cancelled {

@@ -24,7 +24,7 @@ import (
 const jpeg = "\xff\xd8\xff\xe0 a picture"
 
 // service does jobs at once: an image that says "broken" fails, one that says "unasked"
-// finds no node, others are copied.
+// finds no node until its job is tried for the second time, others are copied.
 type service struct {
 	job.Service
 	mu    sync.Mutex
@@ -37,6 +37,26 @@ type service struct {
 	refuse error // of Submit
 
 	cancelled []job.ID
+	retried   int
+}
+
+// Retry implements job.Service.
+func (s *service) Retry(context.Context, job.ID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retried++
+	return nil
+}
+
+// finds tells that nodes are there, by now.
+func (s *service) finds() bool { return s.retried >= 2 }
+
+// stalls tells that a job has an image that finds no node.
+func (s *service) stalls(id job.ID) bool {
+	return !s.finds() && slices.ContainsFunc(s.names[id], func(name string) bool {
+		b, _ := os.ReadFile(filepath.Join(s.specs[id].Source, job.InputDir, name)) // one that is gone asks for none
+		return strings.Contains(string(b), "unasked")
+	})
 }
 
 func (s *service) Submit(_ context.Context, spec job.Spec) (job.ID, error) {
@@ -70,6 +90,8 @@ func (s *service) Watch(_ context.Context, id job.ID, _ int64) (<-chan job.Event
 	e := job.Event{Job: job.Job{ID: id, State: job.Failed}}
 	if slices.Contains(s.cancelled, id) {
 		e.Job.State = job.Cancelled
+	} else if s.stalls(id) {
+		e.Job.Err = job.E(job.DeadlineExceeded, "job", errors.New("stalled"), "")
 	}
 	events <- e
 	close(events)
@@ -97,7 +119,7 @@ func (s *service) Tasks(_ context.Context, id job.ID, f job.TaskFilter) (all []j
 		if s.specs[id].Operation.Name == "face_mesh" {
 			made = "mesh-" + name
 		}
-		if strings.Contains(string(bytes), "unasked") {
+		if strings.Contains(string(bytes), "unasked") && !s.finds() {
 			t.State = job.TaskFailed
 			t.Attempts = []job.Attempt{{Err: job.E(job.DeadlineExceeded, "", errors.New("no node took it"), "")}}
 		} else if strings.Contains(string(bytes), "broken") {
@@ -239,7 +261,7 @@ func TestRun_WhatAMeshIsCalledMakesNoDifference(t *testing.T) {
 	})
 }
 
-func TestRun_AnImageThatNoNodeTookTellsTheMend(t *testing.T) {
+func TestRun_ImagesThatNoNodeTakesWaitForOne(t *testing.T) {
 	dir, s := t.TempDir(), newService()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -248,14 +270,39 @@ func TestRun_AnImageThatNoNodeTookTellsTheMend(t *testing.T) {
 		l, err := w.Create(ctx, "waits", job.Operation{Name: "blur"})
 		require.NoError(t, err)
 		upload(t, w, l.ID, jpeg+" unasked")
+		upload(t, w, l.ID, jpeg+" broken")
+		upload(t, w, l.ID, jpeg)
 		go func() { _ = w.Run(ctx) }()
+		states := func() (all []job.ImageState) {
+			for id := range int64(3) {
+				i, err := w.Image(ctx, l.ID, id)
+				require.NoError(t, err)
+				all = append(all, i.State)
+			}
+			return all
+		}
+		time.Sleep(time.Second)
+		require.Equal(t, []job.ImageState{job.ImageWorking, job.ImageFailed, job.ImageDone}, states())
 		time.Sleep(time.Minute)
-		i, err := w.Image(ctx, l.ID, 0)
-		require.NoError(t, err)
-		require.EqualError(t, i.Err, "no node took it")
-		require.Contains(t, i.Err.Hint, "GET /nodes")
+		require.Equal(t, []job.ImageState{job.ImageDone, job.ImageFailed, job.ImageDone}, states())
+		require.Equal(t, 2, s.retried)
 		cancel()
 		synctest.Wait()
+	})
+}
+
+func TestCancel_EndsWhatNoNodeTakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService()
+		w, l := open(t, workload.Config{Dir: t.TempDir()}, s)
+		upload(t, w, l.ID, jpeg+" unasked")
+		go func() { _ = w.Run(t.Context()) }()
+		time.Sleep(time.Second)
+		require.NoError(t, w.Cancel(t.Context(), l.ID))
+		time.Sleep(time.Minute)
+		i, err := w.Image(t.Context(), l.ID, 0)
+		require.NoError(t, err)
+		require.Equal(t, job.CancelledCode, i.Err.Code)
 	})
 }
 
