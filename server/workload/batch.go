@@ -142,36 +142,13 @@ func (b *batch) steps(ctx context.Context, steps []job.Step) error {
 // job would end so.
 func (b *batch) settle(ctx context.Context, j job.Job) error {
 	stalled := j.State == job.Failed && j.Err != nil && j.Err.Code == job.DeadlineExceeded && !b.stopped.Load()
-	for after := int64(-1); ; {
-		tasks, err := b.w.jobs.Tasks(ctx, b.id, job.TaskFilter{After: after, Limit: page})
-		if err != nil {
-			return err
-		}
-		if len(tasks) == 0 {
-			break
-		}
-		var ends []ending
-		for _, t := range tasks {
-			after = t.Index
-			if t.State == job.TaskPending || t.State == job.TaskRunning {
-				continue
-			}
-			end := ending{t.Name, t.State, nil}
-			if len(t.Attempts) > 0 {
-				end.why = t.Attempts[len(t.Attempts)-1].Err
-			}
-			if !stalled || !mayYet(end.state, end.why) {
-				ends = append(ends, end)
-			}
-		}
-		if err := b.take(ctx, ends); err != nil {
-			return err
-		}
+	if err := b.tasks(ctx, stalled); err != nil {
+		return err
 	}
 	b.w.mu.Lock()
-	stalled = stalled && len(b.open) > 0
+	left := len(b.open)
 	b.w.mu.Unlock()
-	if stalled {
+	if stalled && left > 0 {
 		if err := b.w.jobs.Retry(ctx, b.id); err != nil { // never for good: the next round knows more
 			return job.E(job.Unavailable, "retry", err, "")
 		}
@@ -182,6 +159,32 @@ func (b *batch) settle(ctx context.Context, j job.Job) error {
 		why = cancelled()
 	}
 	return b.fail(ctx, why)
+}
+
+// tasks takes what the tasks of an ended job came to; of one that goes on, not those that
+// will be tried again.
+func (b *batch) tasks(ctx context.Context, goesOn bool) error {
+	for after := int64(-1); ; {
+		tasks, err := b.w.jobs.Tasks(ctx, b.id, job.TaskFilter{After: after, Limit: page})
+		if err != nil || len(tasks) == 0 {
+			return err
+		}
+		var ends []ending
+		for _, t := range tasks {
+			after = t.Index
+			end := ending{t.Name, t.State, nil}
+			if len(t.Attempts) > 0 {
+				end.why = t.Attempts[len(t.Attempts)-1].Err
+			}
+			open := t.State == job.TaskPending || t.State == job.TaskRunning || goesOn && mayYet(t.State, end.why)
+			if !open {
+				ends = append(ends, end)
+			}
+		}
+		if err := b.take(ctx, ends); err != nil {
+			return err
+		}
+	}
 }
 
 // take takes the results of images, or why there are none.
