@@ -127,6 +127,12 @@ func (j Job) Elapsed(now time.Time) time.Duration {
 // Ended is the number of tasks that will not be tried again.
 func (j Job) Ended() int64 { return j.Done + j.Failed + j.Quarantined }
 
+// Stalled tells of a job that ended since no node worked on it for long: without a
+// deadline, nothing else ends one so.
+func (j Job) Stalled() bool {
+	return j.State == Failed && j.Spec.Deadline == 0 && j.Err != nil && j.Err.Code == DeadlineExceeded
+}
+
 // Tally counts what one node did for one job.
 type Tally struct {
 	Node NodeID

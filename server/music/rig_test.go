@@ -109,6 +109,12 @@ func (h *hands) Cancel(_ context.Context, id job.ID) error {
 	return nil
 }
 
+// Retry implements job.Service.
+func (h *hands) Retry(_ context.Context, id job.ID) error {
+	h.set(id, func(o *order) { o.now.State, o.now.Err = job.Running, nil })
+	return nil
+}
+
 // set changes a job and tells who watches.
 func (h *hands) set(id job.ID, f func(*order)) {
 	h.mu.Lock()

@@ -155,6 +155,11 @@ func (m *Music) separate(ctx context.Context, song *job.Music) error {
 	case j.State == job.Succeeded:
 		song.Separated = true
 		return m.store.SetMusic(ctx, *song)
+	case j.Stalled(): // nobody asked for an end: it goes on as soon as nodes work again
+		if err := m.jobs.Retry(ctx, song.Job); err != nil {
+			return job.E(job.Unavailable, "retry", err, "")
+		}
+		return job.E(job.Unavailable, "", errors.New("no node worked on it for long; it goes on"), "")
 	}
 	song.Job = ""
 	return failure(j)

@@ -97,6 +97,26 @@ func TestRun_TellsWhyAJobFailedAndTriesAgainWhenAsked(t *testing.T) {
 	})
 }
 
+func TestRun_ASongThatNoNodeTakesWaitsForOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer func() { r.stop() }()
+		song := r.song()
+		now := r.choose(song.ID, 1)
+		r.hands.part(now.Job, 0)
+		r.hands.set(now.Job, func(o *order) {
+			o.now.State, o.now.Err = job.Failed, job.E(job.DeadlineExceeded, "job", errors.New("no node is there"), "")
+		})
+		time.Sleep(time.Minute)
+		again := r.now(song.ID)
+		require.Nil(t, again.Err)
+		require.Equal(t, now.Job, again.Job, "what is done of it is kept")
+		r.hands.part(now.Job, 1)
+		r.hands.end(t, now.Job)
+		require.True(t, r.now(song.ID).Done())
+	})
+}
+
 func TestRun_AJobThatFailsHasAnotherForWhatWasChosenMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

@@ -138,10 +138,9 @@ func (b *batch) steps(ctx context.Context, steps []job.Step) error {
 }
 
 // settle ends all images of a job that has ended. One that has stalled goes on as soon as
-// nodes work again: nobody asked for an end. It has no deadline, by which alone another
-// job would end so.
+// nodes work again: nobody asked for an end.
 func (b *batch) settle(ctx context.Context, j job.Job) error {
-	stalled := j.State == job.Failed && j.Err != nil && j.Err.Code == job.DeadlineExceeded && !b.stopped.Load()
+	stalled := j.Stalled() && !b.stopped.Load()
 	if err := b.tasks(ctx, stalled); err != nil {
 		return err
 	}
