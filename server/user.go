@@ -55,12 +55,22 @@ func users(ctx context.Context, args []string, stdin *os.File, stdout io.Writer)
 	if err != nil {
 		return err
 	}
+	_, missing := os.Stat(f.state)
+	fresh := f.db == "" && errors.Is(missing, os.ErrNotExist)
 	kept, err := f.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, kept.Close()) }()
-	accounts := account.New(account.Config{}, kept)
+	if err := f.do(ctx, account.New(account.Config{}, kept), stdin, stdout); err != nil || !fresh {
+		return err
+	}
+	fmt.Fprintf(stdout, "%s is new: only a server that is started with it as --state knows %s\n", f.state, f.args[1])
+	return nil
+}
+
+// do does what the command line asks for.
+func (f userFlags) do(ctx context.Context, accounts *account.Accounts, stdin *os.File, stdout io.Writer) (err error) {
 	if f.args[0] == "list" {
 		return listUsers(ctx, accounts, stdout)
 	}
@@ -146,6 +156,9 @@ func (f userFlags) open(ctx context.Context) (keeper, error) {
 	log := slog.New(slog.DiscardHandler)
 	switch f.db {
 	case "":
+		if _, err := os.Stat(f.state); errors.Is(err, os.ErrNotExist) && f.args[0] != "add" {
+			return nil, job.E(job.NotFound, "--state "+f.state, errors.New("no server has kept anything there"), "run this where the server was started, or name its --state")
+		}
 		return store.OpenSQLiteBeside(ctx, f.state, store.Config{Log: log})
 	case inMemory:
 		return nil, badUser("--db memory keeps no accounts that another program could change")
