@@ -38,6 +38,7 @@ func (a *API) addDescription() {
 	}
 	a.mount("GET /openapi.json", anybody, serve("application/json", spec))
 	a.mount("GET /docs", anybody, serve("text/html; charset=utf-8", page))
+	a.mount("GET /{$}", anybody, http.RedirectHandler("/docs", http.StatusFound)) // for who opens the address in a browser
 }
 
 // call is one call, for the page.

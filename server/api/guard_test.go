@@ -60,6 +60,7 @@ func TestGuard_LetsThroughByRole(t *testing.T) {
 		{"", "/nowhere", 401},
 		{"viewer", "/nowhere", 404},
 		{"viewer", "//nowhere", 404},
+		{"", "/", 302},
 		{"viewer", "/viewer/../nowhere", 404},
 		{"node", "/nowhere", 403},
 		{"viewer", "/undeclared", 403},

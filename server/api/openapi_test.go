@@ -32,6 +32,7 @@ import (
 var undescribed = map[string]string{
 	"GET /openapi.json":        "the description itself",
 	"GET /docs":                "the description for people",
+	"GET /{$}":                 "it leads to /docs",
 	"GET /metrics":             "Prometheus' own format",
 	"GET /debug/pprof/":        "Go's own",
 	"GET /debug/pprof/profile": "Go's own",
