@@ -34,6 +34,7 @@ func TestFidelity_MakespanMeetsTheClosedForms(t *testing.T) {
 			}
 			for _, mode := range []string{"random", "balance"} {
 				t.Run(fmt.Sprintf("%s of %d at %v", mode, images, p), func(t *testing.T) {
+					t.Parallel() // each in a bubble of its own, whose time others cannot stretch
 					want := closedform.Random(p, images)
 					if mode == "balance" {
 						want = closedform.Balance(p, images)
