@@ -21,7 +21,7 @@ func fuzzed(f *testing.F) *API {
 	w, err := workloads.New(workloads.Config{Dir: f.TempDir()}, nil, store.NewMemory(), slog.New(slog.DiscardHandler))
 	require.NoError(f, err)
 	c := config()
-	c.Workloads, c.Nodes = w, bare{}
+	c.Workloads, c.Nodes = w, offering{}
 	return New(c)
 }
 
@@ -103,8 +103,9 @@ func FuzzNames(f *testing.F) {
 }
 
 func FuzzBody(f *testing.F) {
-	for _, seed := range []string{"", "{}", `{"filter":"blur","workload_name":"../x"}`, "filter=%zz", "--b\r\n\r\nx\r\n--b--", strings.Repeat("[", 20_000)} {
+	for _, seed := range []string{"", "{}", `{"filter":"blur","workload_name":"../x"}`, `{"filter":"0"}`, "filter=%zz", "--b\r\n\r\nx\r\n--b--", strings.Repeat("[", 20_000)} {
 		f.Add("application/json", seed)
+		f.Add("text/plain", seed)
 		f.Add("multipart/form-data; boundary=b", seed)
 		f.Add("application/x-www-form-urlencoded", seed)
 	}
