@@ -50,6 +50,18 @@ func NewRoots(dirs ...string) (Roots, error) {
 	return r, nil
 }
 
+// WithoutPath is an error of the system without the paths that it names, for whom they
+// are no business of; any other error is as it was.
+func WithoutPath(err error) error {
+	if p, ok := errors.AsType[*os.PathError](err); ok {
+		return p.Err
+	}
+	if l, ok := errors.AsType[*os.LinkError](err); ok {
+		return l.Err
+	}
+	return err
+}
+
 // notDirectory is the error that the system gives for a file in a folder's place.
 func notDirectory(path string) error {
 	return &os.PathError{Op: "open", Path: path, Err: syscall.ENOTDIR}

@@ -1,6 +1,7 @@
 package confine_test
 
 import (
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -336,4 +337,16 @@ func TestCheckName_IsOneElementThatStays(t *testing.T) {
 		require.ErrorIs(t, err, confine.ErrOutside, "%q", bad)
 		require.Less(t, len(err.Error()), 1000)
 	}
+}
+
+func TestWithoutPath_LeavesTheCauseAlone(t *testing.T) {
+	at := filepath.Join(t.TempDir(), "secret")
+	_, opened := os.Open(at)
+	for _, err := range []error{opened, os.Link(at, at+".2")} {
+		require.Error(t, err)
+		require.NotContains(t, confine.WithoutPath(fmt.Errorf("keep: %w", err)).Error(), "secret")
+		require.ErrorIs(t, confine.WithoutPath(err), os.ErrNotExist)
+	}
+	require.NoError(t, confine.WithoutPath(nil))
+	require.Equal(t, io.EOF, confine.WithoutPath(io.EOF))
 }

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"strings"
 
@@ -50,6 +51,11 @@ func (a *API) zipFile(z *zip.Writer, folder, dir, name string) error {
 		return err
 	}
 	defer func() { _ = f.Close() }() // it was only read
+	return pack(z, name, f, info)
+}
+
+// pack adds a file to a zip as it is: media are compressed already.
+func pack(z *zip.Writer, name string, f io.Reader, info fs.FileInfo) error {
 	to, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store, Modified: info.ModTime()})
 	if err != nil {
 		return err

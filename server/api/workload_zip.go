@@ -3,7 +3,6 @@ package api
 import (
 	"archive/zip"
 	"context"
-	"io"
 	"net/http"
 	"strconv"
 
@@ -28,7 +27,7 @@ func (a *API) zipWorkload(w http.ResponseWriter, r *http.Request) error {
 		images, err := a.cfg.Workloads.Images(r.Context(), id, job.ImageDone, after, listed)
 		for _, i := range images {
 			after = i.ID
-			if err = a.pack(r.Context(), z, i); err != nil {
+			if err = a.packImage(r.Context(), z, i); err != nil {
 				break
 			}
 		}
@@ -43,8 +42,8 @@ func (a *API) zipWorkload(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// pack adds a filtered image to a zip, as it is: pictures are compressed already.
-func (a *API) pack(ctx context.Context, z *zip.Writer, i job.Image) error {
+// packImage adds a filtered image to a zip.
+func (a *API) packImage(ctx context.Context, z *zip.Writer, i job.Image) error {
 	f, _, err := a.cfg.Workloads.Open(ctx, i.Workload, i.ID, true)
 	if err != nil {
 		return err
@@ -54,10 +53,5 @@ func (a *API) pack(ctx context.Context, z *zip.Writer, i job.Image) error {
 	if err != nil {
 		return err
 	}
-	entry, err := z.CreateHeader(&zip.FileHeader{Name: i.Result, Method: zip.Store, Modified: info.ModTime()})
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(entry, f)
-	return err
+	return pack(z, i.Result, f, info)
 }

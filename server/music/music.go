@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -21,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"spillway/confine"
 	"spillway/job"
 	"spillway/native/ffmpeg"
 )
@@ -194,12 +194,7 @@ func diskError(err error) error {
 	if _, known := errors.AsType[*job.Error](err); known {
 		return err
 	}
-	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		err = p.Err // a path is nobody's business
-	} else if l, ok := errors.AsType[*os.LinkError](err); ok {
-		err = l.Err
-	}
-	return job.E(job.Unavailable, "keep the song", err, "the server's disk may be full, or not writable")
+	return job.E(job.Unavailable, "keep the song", confine.WithoutPath(err), "the server's disk may be full, or not writable")
 }
 
 // Choose asks for the mix of a song. The work goes on in Run. Errors: NotFound, Unavailable.

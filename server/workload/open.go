@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"spillway/confine"
 	"spillway/job"
 )
 
@@ -33,7 +34,7 @@ func (w *Workloads) Open(ctx context.Context, workload, id int64, filtered bool)
 		f, err = os.Open(filepath.Join(w.uploads(), i.Upload))
 	}
 	if err != nil {
-		return nil, i, job.E(job.NotFound, "image", errors.New(rootCause(err)), "its file is gone from the server's disk")
+		return nil, i, job.E(job.NotFound, "image", confine.WithoutPath(err), "its file is gone from the server's disk")
 	}
 	return f, i, nil
 }

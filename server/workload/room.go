@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"spillway/confine"
 	"spillway/job"
 	"spillway/server/files"
 )
@@ -102,18 +103,7 @@ func full(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return job.E(job.ResourceExhausted, "keep the file", fmt.Errorf("%w on the disk", files.ErrFull), "delete workloads, or free the server's disk")
 	}
-	return job.E(job.Unavailable, "keep the file", errors.New(rootCause(err)), "look at the server's disk")
-}
-
-// rootCause is err without the server's paths.
-func rootCause(err error) string {
-	if p, ok := errors.AsType[*os.PathError](err); ok {
-		err = p.Err
-	}
-	if l, ok := errors.AsType[*os.LinkError](err); ok {
-		err = l.Err
-	}
-	return err.Error()
+	return job.E(job.Unavailable, "keep the file", confine.WithoutPath(err), "look at the server's disk")
 }
 
 // syncDir makes what was renamed in a folder last.
