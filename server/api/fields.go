@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"mime"
@@ -20,9 +19,6 @@ import (
 // body that begins with { is JSON whatever its content type. Errors: InvalidArgument.
 func fieldsOf(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, smallBody))
-	if _, long := errors.AsType[*http.MaxBytesError](err); long {
-		return nil, newProblem(http.StatusRequestEntityTooLarge, job.InvalidArgument, fmt.Sprintf("the body has more than %d bytes", smallBody), "send less")
-	}
 	if err != nil {
 		return nil, unreadable("read the body", err)
 	}

@@ -190,7 +190,7 @@ func (a *API) chooseTracks(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err != nil {
 		if _, long := errors.AsType[*http.MaxBytesError](err); long {
-			return newProblem(http.StatusRequestEntityTooLarge, job.InvalidArgument, fmt.Sprintf("the body is longer than %d bytes", smallBody), "send less")
+			return unreadable("", err)
 		}
 		return job.E(job.InvalidArgument, "", errors.New("the body is no JSON array of track ids"), "send one such as [1, 3]; GET /music lists them")
 	}

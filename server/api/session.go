@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -130,8 +131,8 @@ func unreadable(op string, err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return newProblem(http.StatusRequestTimeout, job.DeadlineExceeded, "the body comes too slowly", "send it again, faster")
 	}
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return newProblem(http.StatusRequestEntityTooLarge, job.InvalidArgument, "the body is too long", "send less")
+	if long, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return newProblem(http.StatusRequestEntityTooLarge, job.InvalidArgument, fmt.Sprintf("the body has more than %d bytes", long.Limit), "send less")
 	}
 	return job.E(job.InvalidArgument, op, errors.New("the body cannot be read"), "GET /docs says what the call takes")
 }
